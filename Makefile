@@ -1,0 +1,39 @@
+# Each target first puts what it needs into .venv; nothing else on the machine is changed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
+EDITABLE := $(foreach plugin,$(filter-out tap-split-impressions,$(PLUGINS)),-e ./$(plugin)) -e './tap-split-impressions[webhook,lambda,s3]' -e ./sandbox
+
+.PHONY: demo test lint bench faults format clean help
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.installed ## Run every pipeline against the local sandbox and compare both sides
+	$(BIN)/python -m demo
+
+test: $(VENV)/.installed ## Run the tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.installed ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(foreach plugin,$(PLUGINS),$(plugin)/$(subst -,_,$(plugin))) sandbox/split_amplitude_sandbox demo
+
+bench: $(VENV)/.installed ## Measure speed and memory, as ratios within one run
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.installed ## Rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove all that was made here
+	rm -rf $(VENV) .meltano .demo demo-report.html .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Remade when a dependency list changes; the connectors are installed in place, so their code is always current.
+$(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/pyproject.toml) sandbox/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt $(EDITABLE)
+	touch $@

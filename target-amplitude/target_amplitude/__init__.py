@@ -1,0 +1,3 @@
+"""Singer target for Amplitude: events, exposures and user properties."""
+
+from __future__ import annotations

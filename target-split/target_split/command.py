@@ -1,0 +1,123 @@
+"""The command line's manners: every foreseen failure is one sentence and a non-zero exit, never a traceback.
+
+The same file stands in each connector (they share no library); a test holds the copies equal.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand
+
+# jsonschema's names of the JSON types, in words a person uses for a setting.
+TYPE_WORDS = {"object": "an object", "array": "a list", "integer": "a whole number", "null": "null"}
+
+
+class ConnectorError(Exception):
+    """A foreseen failure. Its message is for the user: what went wrong and which setting to change.
+
+    It never holds a key, a token or a person's data.
+    """
+
+
+class PlainCommand(SingerCommand):
+    """A Singer command that reports foreseen failures in one line each."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; exit code 1 after a foreseen failure."""
+        try:
+            return super().main(*args, **kwargs)
+        except ConfigValidationError as error:
+            messages = error.errors
+        except ConnectorError as error:
+            messages = [str(error)]
+        except FileNotFoundError as error:
+            messages = [f"--config: {error.args[0] if len(error.args) == 1 else error}"]
+        except json.JSONDecodeError as error:
+            messages = [f"--config or --state: the file is not valid JSON (line {error.lineno})."]
+        except BrokenPipeError:
+            # The next program in the pipe went away. Its own message says why; ours only adds where it happened.
+            silence_stdout()
+            messages = ["The program reading this output stopped; so does this one."]
+        for message in messages:
+            self.logger.error(message)
+        return sys.exit(1)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the plugin, leaving its failures to `main` (the SDK's own handler would add the whole schema)."""
+        logging.captureWarnings(capture=True)
+        sys.excepthook = self.excepthook
+        return click.Command.invoke(self, ctx)
+
+
+class PlainMessages(PluginBase):
+    """Mixin for a tap or target: settings checked in sentences, failures reported by `PlainCommand`."""
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        errors = [setting_error(error) for error in JSONSchemaValidator(schema).iter_errors(self._config)]
+        errors += [] if errors else self.check_settings()
+        if errors and raise_errors:
+            raise ConfigValidationError(" ".join(errors), errors=errors, schema=schema)
+        for name in self._config.keys() - schema["properties"].keys():
+            self.logger.warning("Setting '%s' is not known and has no effect.%s", name, hint(name, schema["properties"]))
+        return errors
+
+    def check_settings(self) -> list[str]:
+        """Return what is wrong with settings beyond their JSON types, one sentence each. For connectors to override."""
+        return []
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the SDK's command with its failures reported in plain sentences."""
+        command = super().get_singer_command()
+        return PlainCommand(
+            name=command.name,
+            callback=command.callback,
+            context_settings=command.context_settings,
+            params=command.params,
+            help=command.help,
+            logger=cls.logger,
+        )
+
+
+def setting_error(error: Any) -> str:
+    """Say in one sentence what is wrong with a setting, without its value (it may be a key).
+
+    Args:
+        error: A `jsonschema.ValidationError` of the configuration.
+    """
+    path = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return " ".join(f"Setting '{f'{path}.{name}' if path else name}' is missing." for name in missing)
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        words = [TYPE_WORDS.get(name, f"a {name}") for name in wanted if name != "null"]
+        return f"Setting '{path}' must be {' or '.join(words)}."
+    if error.validator == "enum":
+        allowed = ", ".join(str(value) for value in error.validator_value if value is not None)
+        return f"Setting '{path}' must be one of: {allowed}."
+    return f"Setting '{path}' breaks the rule '{error.validator}: {error.validator_value}'."
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean '…'?` when a known name is close to the given one, else an empty text."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def silence_stdout() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush cannot fail a second time."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)

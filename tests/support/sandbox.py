@@ -1,0 +1,101 @@
+"""The sandbox as a real process on a free port of the loopback, and what it holds."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from support.processes import BIN
+
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Sandbox:
+    """A running sandbox. Every method is one real HTTP request to it."""
+
+    def __init__(self, *options: str, data: Path | None = None) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [str(BIN / "split-amplitude-sandbox"), "serve", "--port", str(self.port), *options]
+        self.process = subprocess.Popen(
+            command + (["--data", str(data)] if data else []),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.http = requests.Session()
+        self._await_start()
+
+    def _await_start(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the sandbox ended with code {self.process.returncode}")
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)  # nothing tells when another process listens; asking again is the only way
+            else:
+                return
+        raise RuntimeError("the sandbox did not start")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=10)
+        self.http.close()
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the sandbox's own API (below /_sandbox); return the decoded answer."""
+        answer = self.http.request(method, f"{self.url}/_sandbox{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        if answer.headers.get("Content-Type", "").startswith("application/x-ndjson"):
+            return [json.loads(line) for line in answer.text.split("\n") if line]
+        return answer.json()
+
+    def reset(self) -> None:
+        """Forget all data, faults and requests; the seeded workspace comes back."""
+        self.call("DELETE", "")
+
+    def plan(self, **fault: Any) -> None:
+        """Plan a fault, for example plan(path="/batch", status=500, times=2)."""
+        self.call("POST", "/faults", [fault])
+
+    def faults(self) -> list[dict[str, Any]]:
+        return self.call("GET", "/faults")
+
+    def requests(self, path: str | None = None) -> list[dict[str, Any]]:
+        """Requests received (method, path, status, bytes, …) in order, those below /_sandbox left out."""
+        return [r for r in self.call("GET", "/requests") if path is None or r["path"] == path]
+
+    def amplitude_events(self) -> list[dict[str, Any]]:
+        return self.call("GET", "/amplitude/events")
+
+    def amplitude_users(self) -> list[dict[str, Any]]:
+        return self.call("GET", "/amplitude/users")
+
+    def amplitude_identifications(self) -> list[dict[str, Any]]:
+        return self.call("GET", "/amplitude/identifications")
+
+    def split_events(self) -> list[dict[str, Any]]:
+        return self.call("GET", "/split/events")
+
+    def split_segments(self) -> list[dict[str, Any]]:
+        return self.call("GET", "/split/segments")
+
+    def put_export_rows(self, rows: list[dict[str, Any]]) -> None:
+        """Store rows as the Export API will return them; `server_upload_time` says in which hour."""
+        self.call("POST", "/amplitude/export-rows", rows)
+
+    def put_cohort(self, **cohort: Any) -> None:
+        self.call("POST", "/amplitude/cohorts", [cohort])
