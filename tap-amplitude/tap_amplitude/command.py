@@ -69,7 +69,9 @@ class PlainMessages(PluginBase):
         if errors and raise_errors:
             raise ConfigValidationError(" ".join(errors), errors=errors, schema=schema)
         for name in self._config.keys() - schema["properties"].keys():
-            self.logger.warning("Setting '%s' is not known and has no effect.%s", name, hint(name, schema["properties"]))
+            self.logger.warning(
+                "Setting '%s' is not known and has no effect.%s", name, hint(name, schema["properties"])
+            )
         return errors
 
     def check_settings(self) -> list[str]:

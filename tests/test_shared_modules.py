@@ -1,0 +1,38 @@
+"""The connectors share no library (pip cannot resolve an unpublished sibling); what they share are equal files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CONNECTORS = {
+    "tap-amplitude": "tap_amplitude",
+    "tap-split-impressions": "tap_split_impressions",
+    "target-amplitude": "target_amplitude",
+    "target-split": "target_split",
+}
+TARGETS = ["target-amplitude", "target-split"]
+SHARED = {"command.py": list(CONNECTORS)} | {
+    name: TARGETS
+    for name in ("delivery.py", "paths.py", "rejects.py", "streaming.py", "summary.py", "times.py")
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_copies_are_equal(name: str) -> None:
+    texts = {
+        (ROOT / plugin / CONNECTORS[plugin] / name).read_text(encoding="utf-8") for plugin in SHARED[name]
+    }
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("plugin", CONNECTORS)
+def test_no_connector_imports_another_or_the_sandbox(plugin: str) -> None:
+    others = {*CONNECTORS.values(), "split_amplitude_sandbox"} - {CONNECTORS[plugin]}
+    for module in (ROOT / plugin).rglob("*.py"):
+        text = module.read_text(encoding="utf-8")
+        for other in others:
+            assert f"import {other}" not in text
+            assert f"from {other}" not in text
