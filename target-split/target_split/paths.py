@@ -83,9 +83,7 @@ def source_paths(source: Any) -> list[tuple[str, ...]]:
         return [parse_path(item) for item in source]
     if isinstance(source, dict) and source.keys() == {"value"}:
         return []
-    raise MappingError(
-        f'{source!r} is not a source: write a path, a list of paths, or {{"value": …}} for a literal.'
-    )
+    raise MappingError(f'{source!r} is not a source: write a path, a list of paths, or {{"value": …}} for a literal.')
 
 
 def source_getter(source: Any) -> Getter:

@@ -44,9 +44,7 @@ class Rejects:
             return
         folder = Path(self._path).expanduser().absolute().parent
         if not os.access(folder, os.W_OK):
-            raise ConnectorError(
-                f"Setting 'rejects_path': the folder {folder} does not exist or cannot be written to."
-            )
+            raise ConnectorError(f"Setting 'rejects_path': the folder {folder} does not exist or cannot be written to.")
 
     def write(self, stream: str, reason: str, record: Any, status: int | None = None) -> None:
         """Keep a record that can never be delivered.
@@ -71,9 +69,7 @@ class Rejects:
             self.count += 1
             if self._path is None:
                 if self.count == 1:
-                    self._logger.warning(
-                        "A record is rejected (%s). Set 'rejects_path' to keep such records.", reason
-                    )
+                    self._logger.warning("A record is rejected (%s). Set 'rejects_path' to keep such records.", reason)
             else:
                 self._append(self._path, msgspec.json.encode(line, enc_hook=str) + b"\n")
             if self.count > self._limit:
