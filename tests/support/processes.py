@@ -84,7 +84,9 @@ class Workplace:
                 command += [f"--{option}", str(self.file(f"{option}-{self._count}.json", content))]
         return command + [str(argument) for argument in arguments]
 
-    def start(self, command: list[str], environment: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+    def start(
+        self, command: list[str], environment: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
         """Start a process with pipes on all three ends."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
