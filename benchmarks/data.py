@@ -20,7 +20,7 @@ FLAGS = [f"flag_{number:02}" for number in range(20)]
 TREATMENTS = ["on", "off", "control", "v2"]
 EVENT_TYPES = ["Page Viewed", "[Amplitude] Start Session", "Song Played", "Checkout Completed", "Search"]
 ENVIRONMENT = {"environmentId": "3b0c7a10-11aa-11ee-9d02-aa11bb22cc33", "environmentName": "Production"}
-NULL_FIELDS = [
+NULL_FIELDS = (
     "$insert_key",
     "$schema",
     "adid",
@@ -38,7 +38,7 @@ NULL_FIELDS = [
     "sample_rate",
     "source_id",
     "start_version",
-]
+)
 
 
 def export_time(moment: datetime) -> str:
