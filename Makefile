@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
 EDITABLE := $(foreach plugin,$(filter-out tap-split-impressions,$(PLUGINS)),-e ./$(plugin)) -e './tap-split-impressions[webhook,lambda,s3]' -e ./sandbox
 
-.PHONY: demo test lint bench faults format clean help
+.PHONY: demo test lint bench settings format clean help
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -13,16 +13,20 @@ help: ## Say what can be made
 demo: $(VENV)/.installed ## Run every pipeline against the local sandbox and compare both sides
 	$(BIN)/python -m demo
 
-test: $(VENV)/.installed ## Run the tests
+test: $(VENV)/.installed .meltano/.installed ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(foreach plugin,$(PLUGINS),$(plugin)/$(subst -,_,$(plugin))) sandbox/split_amplitude_sandbox demo
+	$(BIN)/mypy $(foreach plugin,$(PLUGINS),$(plugin)/$(subst -,_,$(plugin))) sandbox/split_amplitude_sandbox demo tools
+	$(BIN)/python -m tools.settings --check
 
 bench: $(VENV)/.installed ## Measure speed and memory, as ratios within one run
 	$(BIN)/python -m benchmarks
+
+settings: $(VENV)/.installed ## Write each connector's --about into meltano.yml and the READMEs
+	$(BIN)/python -m tools.settings
 
 format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
@@ -36,4 +40,9 @@ $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/p
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt $(EDITABLE)
+	touch $@
+
+# Meltano gives each plugin an environment of its own; the plugins' code is used in place there too.
+.meltano/.installed: $(VENV)/.installed
+	$(BIN)/meltano --log-level=warning install
 	touch $@

@@ -29,13 +29,53 @@ USER_FLAGS = {
 ACCOUNT_FLAGS = {"account_billing": ["on", "off"], "sso_login": ["saml", "off"]}
 FLAGS = USER_FLAGS | ACCOUNT_FLAGS
 
-ODD_KEYS = ["zoë@example.com", "東京-0001", "a", "O'Brien \"quoted\"", "user with spaces", "{curly}", "1", "näïve,comma"]
+ODD_KEYS = ["zoë@example.com", "東京-0001", "a", 'O\'Brien "quoted"', "user with spaces", "{curly}", "1", "näïve,comma"]
 REFUSED_KEYS = ["anonymous", "null", "0"]  # Amplitude answers 400 to these ids
 LABELS = ["in segment beta_customers", "default rule", "not in split", None]
 SDKS = [("python", "10.7.0"), ("javascript", "11.4.1"), ("java", "4.18.0")]
 EVENT_TYPES = ["[Amplitude] Page Viewed", "Checkout Completed", "Search", "Song Played ♪", "signup.completed"]
 
 BATCH_SECONDS = 10
+
+# Every exported row carries all 55 fields; these are null here.
+EMPTY_FIELDS = (
+    "$insert_key",
+    "$schema",
+    "adid",
+    "amplitude_attribution_ids",
+    "amplitude_event_type",
+    "city",
+    "client_upload_time",
+    "country",
+    "data_type",
+    "device_brand",
+    "device_carrier",
+    "device_family",
+    "device_manufacturer",
+    "device_model",
+    "device_type",
+    "dma",
+    "global_user_properties",
+    "idfa",
+    "ip_address",
+    "is_attribution_event",
+    "language",
+    "library",
+    "location_lat",
+    "location_lng",
+    "os_name",
+    "os_version",
+    "partner_id",
+    "paying",
+    "plan",
+    "processed_time",
+    "region",
+    "sample_rate",
+    "source_id",
+    "start_version",
+    "user_creation_time",
+    "version_name",
+)
 
 
 def impressions(newest: datetime) -> list[dict[str, Any]]:
@@ -103,7 +143,7 @@ def product_event(chance: random.Random, uploaded: datetime, number: int) -> dic
     """Return one exported event; a tenth is of anonymous users, who have no `user_id`."""
     happened = uploaded - timedelta(seconds=chance.randrange(60), microseconds=chance.randrange(10**6))
     user = chance.randrange(600)
-    return {
+    return dict.fromkeys(EMPTY_FIELDS) | {
         "$insert_id": f"{chance.getrandbits(128):032x}",
         "amplitude_id": 200_000_000_000 + user,
         "app": 100042,

@@ -23,7 +23,9 @@ class DemoError(Exception):
 
 
 @contextmanager
-def running(command: list[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str | Path], log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in the background; it and all it started are gone afterwards."""
     with log.open("ab") as output:
         process = subprocess.Popen(

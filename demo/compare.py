@@ -1,0 +1,134 @@
+"""What must have arrived, worked out from the input alone, and how it differs from what did.
+
+Written apart from the connectors: the rules here are read from the documentation, so a mistake there shows here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from demo.data import ACCOUNT_FLAGS, REFUSED_KEYS
+
+Row = dict[str, Any]
+
+
+def distinct(impressions: Iterable[Row]) -> list[Row]:
+    """Drop repeats and what Amplitude refuses."""
+    seen = {json.dumps(row, sort_keys=True): row for row in impressions if row["key"] not in REFUSED_KEYS}
+    return list(seen.values())
+
+
+def identity(row: Row) -> tuple[str, str]:
+    """Return the id an impression is delivered under: accounts as devices, as the demo's `identity` says."""
+    return ("device_id" if row["split"] in ACCOUNT_FLAGS else "user_id", row["key"])
+
+
+def expected_events(impressions: list[Row]) -> Counter[Any]:
+    """Return the events that impressions become."""
+    return Counter(
+        (*identity(row), row["time"], row["split"], row["treatment"], row["environmentName"], row["label"])
+        for row in impressions
+    )
+
+
+def stored_events(events: list[Row]) -> Counter[Any]:
+    """Return the same of what Amplitude holds."""
+    found: Counter[Any] = Counter()
+    for event in events:
+        if event["event_type"] == "get_treatment":
+            properties = event["event_properties"]
+            kind = "user_id" if event.get("user_id") else "device_id"
+            names = ("split_name", "treatment", "environment_name", "label")
+            place = (kind, event[kind], event["time"], *(properties.get(name) for name in names))
+            found[place] += 1
+    return found
+
+
+def expected_exposures(impressions: list[Row]) -> Counter[Any]:
+    """Return the exposures that impressions of Production become; `control` is none."""
+    return Counter(
+        (*identity(row), row["time"], row["split"], row["treatment"])
+        for row in impressions
+        if row["environmentName"] == "Production" and row["treatment"] != "control"
+    )
+
+
+def stored_exposures(events: list[Row]) -> Counter[Any]:
+    """Return the same of what Amplitude holds."""
+    found: Counter[Any] = Counter()
+    for event in events:
+        if event["event_type"] in ("$exposure", "[Experiment] Exposure"):
+            properties = event["event_properties"]
+            kind = "user_id" if event.get("user_id") else "device_id"
+            flag = properties.get("flag_key", properties.get("[Experiment] Flag Key"))
+            variant = properties.get("variant", properties.get("[Experiment] Variant"))
+            found[kind, event[kind], event["time"], flag, variant] += 1
+    return found
+
+
+def expected_properties(impressions: list[Row]) -> Counter[Any]:
+    """Return every user's newest treatment of each flag, in Production."""
+    newest: dict[Any, Row] = {}
+    for row in impressions:
+        if row["environmentName"] == "Production":
+            place = (*identity(row), row["split"])
+            if place not in newest or row["time"] >= newest[place]["time"]:
+                newest[place] = row
+    return Counter((*place, row["treatment"]) for place, row in newest.items())
+
+
+def stored_properties(users: list[Row], flags: Iterable[str]) -> Counter[Any]:
+    """Return the same of what Amplitude holds."""
+    wanted = set(flags)
+    return Counter(
+        ("user_id", user["user_id"], name, value)
+        if user.get("user_id")
+        else ("device_id", user["device_id"], name, value)
+        for user in users
+        for name, value in user["user_properties"].items()
+        if name in wanted
+    )
+
+
+def expected_split_events(products: list[Row], delivered: list[Row]) -> Counter[Any]:
+    """Return the Split events that Amplitude's become: those of known users, at their exact millisecond."""
+    known = Counter((row["user_id"], milliseconds(row["event_time"])) for row in products if row["user_id"])
+    known.update((event["user_id"], event["time"]) for event in delivered if event.get("user_id"))
+    return known
+
+
+def stored_split_events(events: list[Row]) -> Counter[Any]:
+    """Return the same of what Split holds."""
+    return Counter((event["key"], event["timestamp"]) for event in events)
+
+
+def expected_members(members: list[Row]) -> set[str]:
+    """Return the keys of the segment."""
+    return {member["user_id"] for member in members if member["user_id"]}
+
+
+def stored_members(segments: list[Row]) -> set[str]:
+    """Return the same of what Split holds in its only segment."""
+    return {key for segment in segments for key in segment["keys"]}
+
+
+def milliseconds(text: str) -> int:
+    """Return the whole milliseconds of an exported time."""
+    moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=timezone.utc)
+    return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def difference(expected: Counter[Any] | set[str], found: Counter[Any] | set[str]) -> str:
+    """Say how two sides differ; an empty text when they do not."""
+    missing, extra = Counter(expected), Counter(found)
+    missing.subtract(Counter(found))
+    extra.subtract(Counter(expected))
+    lost, doubled = +missing, +extra
+    if not lost and not doubled:
+        return ""
+    example = next(iter(lost or doubled))
+    return f"{lost.total():,} missing, {doubled.total():,} too many, for example {example}"

@@ -1,0 +1,71 @@
+"""The demo's pipelines, run through Meltano, and what each run says of itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo.processes import BIN, run
+
+METRIC = re.compile(r"METRIC: (\{.*?\}\})")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One pipeline of the demo: what it is for, and the two plugins."""
+
+    title: str
+    tap: str
+    target: str
+
+    @property
+    def command(self) -> str:
+        """The command a person types."""
+        return f"meltano run {self.tap} {self.target}"
+
+
+PIPELINES = (
+    Pipeline("Impressions as events", "tap-split-impressions", "target-amplitude"),
+    Pipeline("Impressions as user properties", "tap-split-impressions-production", "target-amplitude-identify"),
+    Pipeline("Impressions as exposures", "tap-split-impressions-production", "target-amplitude-exposure"),
+    Pipeline("Amplitude events to Split", "tap-amplitude", "target-split"),
+    Pipeline("Amplitude cohorts to segments", "tap-amplitude-cohorts", "target-split"),
+)
+
+
+@dataclass
+class Outcome:
+    """What a run did, by the counters of the target's closing summary."""
+
+    pipeline: Pipeline
+    seconds: float
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, metric: str) -> int:
+        """Return one counter, added up over its reasons."""
+        return self.counts.get(metric, 0)
+
+
+def run_pipeline(pipeline: Pipeline, log: Path, environment: Mapping[str, str]) -> Outcome:
+    """Run a pipeline to its end.
+
+    Raises:
+        DemoError: It failed.
+    """
+    started = time.monotonic()
+    said = run([BIN / "meltano", "run", pipeline.tap, pipeline.target], log, environment)
+    return Outcome(pipeline, time.monotonic() - started, counters(said))
+
+
+def counters(said: str) -> dict[str, int]:
+    """Add up the Singer counters in a log."""
+    totals: dict[str, int] = {}
+    for text in METRIC.findall(said):
+        point = json.loads(text)
+        if point["type"] == "counter":
+            totals[point["metric"]] = totals.get(point["metric"], 0) + point["value"]
+    return totals

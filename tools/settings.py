@@ -1,0 +1,142 @@
+"""`python -m tools.settings`: write what each connector's `--about` says into meltano.yml and the READMEs.
+
+`--about` is the one source of settings. `--check` changes nothing and fails when a file does not agree with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+ROOT = Path(__file__).parent.parent
+PLUGINS = {"extractors": ["tap-split-impressions", "tap-amplitude"], "loaders": ["target-amplitude", "target-split"]}
+BEGIN, END = "<!-- settings, from --about -->", "<!-- end of settings -->"
+KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "object": "object", "array": "array"}
+
+# The SDK's own settings, the same in all connectors; one sentence and a link serve better than a long table.
+SDK_PREFIXES = ("flattening_", "faker_config", "batch_config", "stream_map")
+
+
+def about(plugin: str) -> dict[str, Any]:
+    """Return what a connector says of itself."""
+    command = [Path(sys.executable).parent / plugin, "--about", "--format=json"]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(answer.stdout))
+
+
+def meltano_setting(name: str, schema: dict[str, Any], *, required: bool) -> CommentedMap:
+    """Return a setting as meltano.yml writes it."""
+    entry = CommentedMap(name=name, kind=kind_of(schema))
+    if schema.get("title"):
+        entry["label"] = schema["title"]
+    if "default" in schema:
+        entry["value"] = schema["default"]
+    if schema.get("enum"):
+        entry["options"] = [{"label": str(value), "value": value} for value in schema["enum"] if value is not None]
+    if schema.get("secret"):
+        entry["sensitive"] = True
+    if schema.get("description"):
+        entry["description"] = schema["description"] + (" (required)" if required else "")
+    return entry
+
+
+def kind_of(schema: dict[str, Any]) -> str:
+    """Return Meltano's kind of a setting."""
+    if schema.get("enum"):
+        return "options"
+    if schema.get("format") in ("date-time", "date"):
+        return "date_iso8601"
+    return next((KINDS[kind] for kind in types_of(schema) if kind in KINDS), "string")
+
+
+def types_of(schema: dict[str, Any]) -> list[str]:
+    """Return the JSON types of a setting."""
+    alternatives = [one for key in ("anyOf", "oneOf") for one in schema.get(key, ())]
+    kinds = schema.get("type") or [kind for one in alternatives for kind in types_of(one)]
+    return [kind for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind != "null"]
+
+
+def meltano_yml(text: str, abouts: dict[str, dict[str, Any]]) -> str:
+    """Return meltano.yml with the settings of the four plugins replaced."""
+    yaml = YAML()
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=2, offset=0)
+    project = yaml.load(text)
+    for group, names in PLUGINS.items():
+        for plugin in project["plugins"][group]:
+            if plugin["name"] in names:
+                schema = abouts[plugin["name"]]["settings"]
+                plugin["settings"] = [
+                    meltano_setting(name, setting, required=name in schema.get("required", ()))
+                    for name, setting in schema["properties"].items()
+                ]
+    output = io.StringIO()
+    yaml.dump(project, output)
+    return output.getvalue()
+
+
+def readme(text: str, schema: dict[str, Any]) -> str:
+    """Return a README with its table of settings replaced.
+
+    Raises:
+        SystemExit: It has no place for the table.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"A README needs the lines {BEGIN} and {END} around its table of settings.")
+    rows = [
+        f"| `{name}` | {default_cell(setting, required=name in schema.get('required', ()))} | {description(setting)} |"
+        for name, setting in schema["properties"].items()
+        if not name.startswith(SDK_PREFIXES)
+    ]
+    table = "\n".join(["| setting | default | what it does |", "| --- | --- | --- |", *rows])
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+def default_cell(schema: dict[str, Any], *, required: bool) -> str:
+    """Return the default of a setting as a table says it."""
+    if required:
+        return "**required**"
+    return f"`{json.dumps(schema['default'], ensure_ascii=False)}`" if schema.get("default") is not None else ""
+
+
+def description(schema: dict[str, Any]) -> str:
+    """Return a setting's description for a table's cell, its options named."""
+    text = str(schema.get("description", "")).replace("|", "\\|").replace("\n", " ")
+    options = [f"`{value}`" for value in schema.get("enum", ()) if value is not None]
+    return f"{text} One of {', '.join(options)}." if options else text
+
+
+def wanted_files() -> dict[Path, str]:
+    """Return every file that holds settings, with the text it must have."""
+    abouts = {name: about(name) for names in PLUGINS.values() for name in names}
+    files = {ROOT / "meltano.yml": meltano_yml((ROOT / "meltano.yml").read_text(encoding="utf-8"), abouts)}
+    for name, said in abouts.items():
+        path = ROOT / name / "README.md"
+        files[path] = readme(path.read_text(encoding="utf-8"), said["settings"])
+    return files
+
+
+def main() -> None:
+    """Write the files, or check them."""
+    parser = argparse.ArgumentParser(prog="python -m tools.settings", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail when a file does not agree")
+    check = parser.parse_args().check
+    for path, text in wanted_files().items():
+        if path.read_text(encoding="utf-8") != text:
+            if check:
+                sys.exit(f"{path.relative_to(ROOT)} does not agree with --about. Run: make settings")
+            path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
