@@ -131,4 +131,9 @@ def difference(expected: Counter[Any] | set[str], found: Counter[Any] | set[str]
     if not lost and not doubled:
         return ""
     example = next(iter(lost or doubled))
-    return f"{lost.total():,} missing, {doubled.total():,} too many, for example {example}"
+    return f"{total(lost):,} missing, {total(doubled):,} too many, for example {example}"
+
+
+def total(found: Counter[Any] | set[str]) -> int:
+    """Return how many there are."""
+    return sum(found.values()) if isinstance(found, Counter) else len(found)

@@ -27,7 +27,7 @@ SDK_PREFIXES = ("flattening_", "faker_config", "batch_config", "stream_map")
 
 def about(plugin: str) -> dict[str, Any]:
     """Return what a connector says of itself."""
-    command = [Path(sys.executable).parent / plugin, "--about", "--format=json"]
+    command = [str(Path(sys.executable).parent / plugin), "--about", "--format=json"]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     return dict(json.loads(answer.stdout))
 
