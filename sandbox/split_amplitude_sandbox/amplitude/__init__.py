@@ -1,0 +1,3 @@
+"""Amplitude: ingestion, identify, export, cohorts and the other read APIs."""
+
+from __future__ import annotations

@@ -1,0 +1,155 @@
+"""Events out: `GET /api/2/export`, a zip of gzipped lines.
+
+Source: https://amplitude.com/docs/apis/analytics/export.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+import re
+import tempfile
+import zipfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime, timezone
+from typing import IO, Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID, Stored, export_row
+from split_amplitude_sandbox.answers import text_answer
+from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, from_ms, parse_ms, to_ms
+from split_amplitude_sandbox.keys import has_read_access
+from split_amplitude_sandbox.store import Store, ndjson
+
+HOUR_PATTERN = re.compile(r"\d{8}T\d{2}")
+MAX_SPAN_HOURS = 365 * 24
+ROWS_PER_FILE = 1000
+PARTITION_STEP, PARTITIONS = 417, 100_003
+"""Numbers of an hour's files: neither in sequence nor complete, as Amplitude's."""
+CHUNK_BYTES = 65_536
+PUT = (
+    "INSERT INTO amplitude_events (uuid, exported_row, amplitude_id, event_type, export_hour, upload_ms,"
+    " event_ms, session_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+SELECT = (
+    "SELECT number, exported_row, uuid, event, path, amplitude_id, event_type, upload_ms, client_upload_ms,"
+    " event_ms, session_id, user_properties, user_created_ms"
+    " FROM amplitude_events WHERE export_hour = ? AND number > ? ORDER BY number LIMIT ?"
+)
+
+
+class Export:
+    """Gives back what came in, hour by hour of `server_upload_time`.
+
+    Args:
+        store: holds the events.
+        clock: tells what is old enough.
+        lag_hours: how long after its end an hour can be exported.
+    """
+
+    def __init__(self, store: Store, clock: Clock, lag_hours: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._lag_ms = round(lag_hours * MILLISECONDS_PER_HOUR)
+
+    def routes(self) -> list[Route]:
+        """The one address."""
+        return [Route("/api/2/export", self.export, methods=["GET"])]
+
+    def put(self, body: bytes) -> int:
+        """Keep rows as they will be exported; `server_upload_time` says in which hour.
+
+        Raises:
+            ValueError: the body is no list of objects, or a row has no such time.
+        """
+        texts = msgspec.json.decode(body, type=list[msgspec.Raw])
+        with self._store.transaction() as database:
+            database.executemany(PUT, map(_facts, texts))
+        return len(texts)
+
+    async def export(self, request: Request) -> Response:
+        """All rows from the hour `start` to the hour `end`, both included."""
+        if not has_read_access(request):
+            return text_answer("Invalid API Key", 403)
+        bounds = [_hour(request.query_params.get(name, "")) for name in ("start", "end")]
+        first, last = bounds
+        if first is None or last is None:
+            return text_answer("start and end must be given as YYYYMMDDTHH", 400)
+        if not 0 <= last - first < MAX_SPAN_HOURS:
+            return text_answer("end must not be before start, nor more than 365 days after it", 400)
+        hours = self._hours(first, last)
+        if not hours:
+            return text_answer("Raw data files were not found.", 404)
+        archive = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is sent
+        request.state.items = await self._write(archive, hours)
+        return StreamingResponse(_chunks(archive), media_type="application/zip")
+
+    def _hours(self, first: int, last: int) -> list[int]:
+        """The hours that hold rows and are old enough."""
+        newest = (self._clock.now_ms() - self._lag_ms) // MILLISECONDS_PER_HOUR - 1
+        rows = self._store.database.execute(
+            "SELECT DISTINCT export_hour FROM amplitude_events WHERE export_hour BETWEEN ? AND ? ORDER BY 1",
+            (first, min(last, newest)),
+        )
+        return [hour for (hour,) in rows]
+
+    async def _write(self, archive: IO[bytes], hours: Sequence[int]) -> int:
+        """Write the archive file by file; the work on a file is done beside the event loop."""
+        count = 0
+        with zipfile.ZipFile(archive, "w") as folder:
+            for hour in hours:
+                number, part = 0, 0
+                while page := self._store.database.execute(SELECT, (hour, number, ROWS_PER_FILE)).fetchall():
+                    await asyncio.to_thread(_add_file, folder, hour, part, page)
+                    number, part = page[-1][0], part + 1
+                    count += len(page)
+        return count
+
+
+def _hour(text: str) -> int | None:
+    """Hours since the epoch of a `YYYYMMDDTHH`."""
+    if not HOUR_PATTERN.fullmatch(text):
+        return None
+    try:
+        moment = datetime.strptime(text, "%Y%m%dT%H").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return to_ms(moment) // MILLISECONDS_PER_HOUR
+
+
+def _facts(text: msgspec.Raw) -> tuple[Any, ...]:
+    row = msgspec.json.decode(text, type=dict[str, Any])
+    upload_ms = parse_ms(str(row.get("server_upload_time")))
+    event_time = row.get("event_time")
+    return (
+        row.get("uuid"),
+        bytes(text),
+        row.get("amplitude_id"),
+        row.get("event_type"),
+        upload_ms // MILLISECONDS_PER_HOUR,
+        upload_ms,
+        parse_ms(event_time) if isinstance(event_time, str) else upload_ms,
+        row.get("session_id"),
+    )
+
+
+def _add_file(folder: zipfile.ZipFile, hour: int, part: int, page: list[tuple[Any, ...]]) -> None:
+    """Add one file of an hour; its rows are in no order, for Amplitude promises none."""
+    encode: Callable[[Any], bytes] = msgspec.json.encode
+    rows = [given if given is not None else encode(export_row(Stored(*stored))) for _, given, *stored in page]
+    random.Random(hour).shuffle(rows)  # noqa: S311 - the same disorder every time
+    moment = from_ms(hour * MILLISECONDS_PER_HOUR)
+    name = f"{PROJECT_ID}_{moment:%Y-%m-%d}_{moment.hour}#{part * PARTITION_STEP % PARTITIONS}.json.gz"
+    folder.writestr(f"{PROJECT_ID}/{name}", gzip.compress(ndjson(rows), compresslevel=1, mtime=0))
+
+
+async def _chunks(archive: IO[bytes]) -> AsyncIterator[bytes]:
+    with archive:
+        archive.seek(0)
+        while chunk := archive.read(CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,164 @@
+"""User and group properties in: `/identify` and `/groupidentify`, form-encoded.
+
+Sources: https://amplitude.com/docs/apis/analytics/identify and
+https://amplitude.com/docs/apis/analytics/group-identify.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from split_amplitude_sandbox.amplitude import user_properties
+from split_amplitude_sandbox.amplitude.event import (
+    DEFAULT_MIN_ID_LENGTH,
+    MAX_DEPTH,
+    depth,
+    groups_fit,
+    is_forbidden,
+)
+from split_amplitude_sandbox.amplitude.users import Users
+from split_amplitude_sandbox.answers import text_answer
+from split_amplitude_sandbox.clock import Clock
+from split_amplitude_sandbox.gate import unzipped
+from split_amplitude_sandbox.keys import is_accepted
+from split_amplitude_sandbox.store import Store
+
+IDENTIFY = "/identify"
+GROUP_IDENTIFY = "/groupidentify"
+MAX_QUERY_LENGTH = 8190
+"""Longer addresses are answered 414; the page gives no figure, this is what web servers usually allow."""
+MAX_GROUP_IDENTIFICATIONS = 1024
+MAX_GROUP_PROPERTIES = 1024
+MAX_GROUP_BYTES = 1_000_000
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+Check = Callable[[Any, int], bool]
+
+
+class Identify:
+    """Takes identifications; the bodies of its answers are the legacy texts, for no page gives any."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        """Both addresses; they take GET, too."""
+        return [
+            Route(IDENTIFY, self.identify, methods=["GET", "POST"]),
+            Route(GROUP_IDENTIFY, self.group_identify, methods=["GET", "POST"]),
+        ]
+
+    async def identify(self, request: Request) -> Response:
+        """Change users' properties."""
+        form = await _form(request)
+        given, refusal = _read(form, _is_identification)
+        if refusal:
+            return refusal
+        request.state.items = len(given)
+        with self._store.transaction():
+            self._keep(IDENTIFY, given)
+            self._apply(given)
+        return text_answer("success")
+
+    async def group_identify(self, request: Request) -> Response:
+        """Write down groups' properties."""
+        form = await _form(request)
+        given, refusal = _read(form, _is_group_identification)
+        if refusal:
+            return refusal
+        if len(given) > MAX_GROUP_IDENTIFICATIONS or len(await request.body()) > MAX_GROUP_BYTES:
+            return text_answer("too_many_identifications", 400)
+        request.state.items = len(given)
+        with self._store.transaction():
+            self._keep(GROUP_IDENTIFY, given)
+        return text_answer("success")
+
+    def _keep(self, path: str, given: Sequence[dict[str, Any]]) -> None:
+        self._store.database.executemany(
+            "INSERT INTO amplitude_identifications VALUES (NULL, ?, ?)",
+            [(path, msgspec.json.encode(identification)) for identification in given],
+        )
+        self._store.count_arrivals("Amplitude identifications", {path: len(given)})
+
+    def _apply(self, given: Sequence[dict[str, Any]]) -> None:
+        moment = self._clock.upload_ms()
+        ids = [(one.get("user_id"), one.get("device_id")) for one in given]
+        identities = [f"u:{user_id}" if user_id else f"d:{device_id}" for user_id, device_id in ids]
+        users = Users(self._store, set(identities))
+        for identification, identity, (user_id, device_id) in zip(given, identities, ids, strict=True):
+            user = users.get(identity, user_id, device_id)
+            if properties := identification.get("user_properties"):
+                user.update(properties, moment)
+        users.save()
+
+
+async def _form(request: Request) -> dict[str, str] | None:
+    """The fields of the query or of the form; None when the body is no form."""
+    if request.method == "GET":
+        return dict(request.query_params)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind == MULTIPART:
+        async with request.form() as fields:
+            return {name: value for name, value in fields.items() if isinstance(value, str)}
+    if kind != FORM:
+        return None
+    body = await request.body()
+    try:
+        content = unzipped(body) if request.headers.get("content-encoding") == "gzip" else body
+        fields_of_lists = parse_qs(content.decode(), keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        return None
+    return {name: values[0] for name, values in fields_of_lists.items()}
+
+
+def _read(form: dict[str, str] | None, is_valid: Check) -> tuple[list[dict[str, Any]], Response | None]:
+    """The identifications, or the answer that refuses them."""
+    if form is None:
+        return [], text_answer("missing_event", 400)
+    if not is_accepted(form.get("api_key", "")):
+        return [], text_answer("invalid_api_key", 400)
+    try:
+        given = msgspec.json.decode(form.get("identification", ""))
+        options = msgspec.json.decode(form.get("options", "{}"))
+    except msgspec.DecodeError:
+        return [], text_answer("missing_event", 400)
+    identifications = given if isinstance(given, list) else [given]
+    minimum = options.get("min_id_length", DEFAULT_MIN_ID_LENGTH)
+    if not identifications or not all(is_valid(one, minimum) for one in identifications):
+        return [], text_answer("missing_event", 400)
+    return identifications, None
+
+
+def _is_identification(given: Any, min_id_length: int) -> bool:
+    if not isinstance(given, dict):
+        return False
+    ids = [given[name] for name in ("user_id", "device_id") if given.get(name) is not None]
+    properties = given.get("user_properties", {})
+    return (
+        bool(ids)
+        and all(isinstance(one, str) and len(one) >= min_id_length and not is_forbidden(one) for one in ids)
+        and isinstance(properties, dict)
+        and user_properties.are_valid(properties)
+        and depth(properties) <= MAX_DEPTH
+        and groups_fit(given.get("groups") or {})
+    )
+
+
+def _is_group_identification(given: Any, _: int) -> bool:
+    return (
+        isinstance(given, dict)
+        and isinstance(given.get("group_type"), str)
+        and isinstance(given.get("group_value"), str)
+        and isinstance(given.get("group_properties"), dict)
+        and len(given["group_properties"]) <= MAX_GROUP_PROPERTIES
+        and user_properties.are_valid(given["group_properties"])
+    )

@@ -1,0 +1,204 @@
+"""Events in: `POST /2/httpapi` and `POST /batch`.
+
+Sources: https://amplitude.com/docs/apis/analytics/http-v2 and
+https://amplitude.com/docs/apis/analytics/batch-event-upload.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from split_amplitude_sandbox.amplitude.answers import RefusedError
+from split_amplitude_sandbox.amplitude.event import DEFAULT_MIN_ID_LENGTH, Event, read_events
+from split_amplitude_sandbox.amplitude.exposure import EXPOSURE, EXPOSURE_EXPORTED, exposed_property
+from split_amplitude_sandbox.amplitude.users import User, Users
+from split_amplitude_sandbox.answers import json_answer
+from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, parse_ms
+from split_amplitude_sandbox.gate import TooLargeError, unzipped
+from split_amplitude_sandbox.keys import is_accepted
+from split_amplitude_sandbox.store import Store
+
+HTTP_V2 = "/2/httpapi"
+BATCH = "/batch"
+MAX_BYTES = {HTTP_V2: 999_999, BATCH: 20_000_000}
+"""HTTP V2: "under 1 MB"; Batch: 20 MB. Read as powers of ten, and measured without compression."""
+MAX_EVENTS = 2000
+DEDUPLICATION_MS = 7 * 24 * MILLISECONDS_PER_HOUR
+NOT_EXPORTED = frozenset({"$identify", "$groupidentify"})
+INSERT = f"INSERT INTO amplitude_events VALUES (NULL{', ?' * 14})"  # noqa: S608 - no values in it
+
+
+class Options(msgspec.Struct):
+    """The request's `options`."""
+
+    min_id_length: int | None = None
+
+
+class Upload(msgspec.Struct):
+    """A request's body; events stay as they were sent."""
+
+    api_key: str | None = None
+    events: list[msgspec.Raw] | None = None
+    options: Options | None = None
+    client_upload_time: str | None = None
+
+
+_decoder = msgspec.json.Decoder(Upload)
+
+
+class Ingestion:
+    """Takes events, as a whole request or not at all."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        """The two addresses of events."""
+        return [Route(path, self.take, methods=["POST"]) for path in (HTTP_V2, BATCH)]
+
+    async def take(self, request: Request) -> Response:
+        """Check the request and store its events."""
+        path = request.url.path
+        body = await _json_body(request, MAX_BYTES[path])
+        upload, texts = _read_upload(body)
+        request.state.items = len(texts)
+        minimum = upload.options.min_id_length if upload.options else None
+        events, problems = read_events(texts, DEFAULT_MIN_ID_LENGTH if minimum is None else minimum)
+        if problems:
+            return json_answer(problems.answer(all_indexes=path == BATCH), 400)
+        upload_ms = self._clock.upload_ms()
+        self._keep(path, texts, events, upload_ms, self._client_upload_ms(upload, upload_ms))
+        return json_answer(
+            {
+                "code": 200,
+                "events_ingested": len(events),
+                "payload_size_bytes": len(body),
+                "server_upload_time": upload_ms,
+            }
+        )
+
+    def _client_upload_ms(self, upload: Upload, upload_ms: int) -> int:
+        """The sender's clock at the upload, shifted as the upload time is."""
+        if upload.client_upload_time is None:
+            return upload_ms
+        return parse_ms(upload.client_upload_time) + self._clock.upload_offset_ms
+
+    def _keep(
+        self,
+        path: str,
+        texts: Sequence[msgspec.Raw],
+        events: Sequence[Event],
+        upload_ms: int,
+        client_upload_ms: int,
+    ) -> None:
+        seen = self._known_insert_ids(events, upload_ms)
+        users = Users(self._store, {event.identity for event in events})
+        rows = []
+        for text, event in zip(texts, events, strict=True):
+            if event.insert_id:
+                if event.insert_id in seen:
+                    continue
+                seen.add(event.insert_id)
+            user = users.get(event.identity, event.user_id, event.device_id)
+            rows.append(
+                (
+                    str(uuid.uuid4()),
+                    bytes(text),
+                    None,
+                    path,
+                    user.amplitude_id,
+                    *_facts(event, user, upload_ms, client_upload_ms),
+                )
+            )
+        with self._store.transaction() as database:
+            database.executemany(INSERT, rows)
+            users.save()
+            self._store.count_arrivals("Amplitude events", Counter(row[5] for row in rows))
+
+    def _known_insert_ids(self, events: Sequence[Event], upload_ms: int) -> set[str]:
+        given = [event.insert_id for event in events if event.insert_id]
+        rows = self._store.database.execute(
+            "SELECT insert_id FROM amplitude_events"
+            " WHERE insert_id IN (SELECT value FROM json_each(?)) AND upload_ms > ?",
+            (msgspec.json.encode(given).decode(), upload_ms - DEDUPLICATION_MS),
+        )
+        return {insert_id for (insert_id,) in rows}
+
+
+def _facts(event: Event, user: User, upload_ms: int, client_upload_ms: int) -> tuple[Any, ...]:
+    """What is stored beside an event's text; its user is changed as the event says."""
+    event_ms = upload_ms if event.time is None else event.time
+    event_type = event.event_type or ""
+    given = event.user_properties
+    exported = event_type not in NOT_EXPORTED
+    if event_type == EXPOSURE:
+        event_type = EXPOSURE_EXPORTED
+        given, exported = exposed_property(event.event_properties or {})
+    if exported and user.created_ms is None:
+        user.created_ms = event_ms
+    if event.skip_user_properties_sync:
+        properties = msgspec.json.encode(given or {})
+    else:
+        if given:
+            user.update(given, upload_ms)
+        properties = user.encoded_properties
+    return (
+        event_type,
+        event.insert_id,
+        upload_ms // MILLISECONDS_PER_HOUR if exported else None,
+        upload_ms,
+        client_upload_ms,
+        event_ms,
+        -1 if event.session_id is None else event.session_id,
+        properties,
+        user.created_ms,
+    )
+
+
+async def _json_body(request: Request, max_bytes: int) -> bytes:
+    body = await request.body()
+    if not body:
+        raise RefusedError(400, "Missing request body")
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise RefusedError(400, "Invalid JSON request body")
+    try:
+        content = unzipped(body) if request.headers.get("content-encoding") == "gzip" else body
+    except TooLargeError:
+        raise RefusedError(413, "Payload too large") from None
+    except zlib.error:
+        raise RefusedError(400, "Invalid JSON request body") from None
+    if len(content) > max_bytes:
+        raise RefusedError(413, "Payload too large")
+    return content
+
+
+def _read_upload(body: bytes) -> tuple[Upload, list[msgspec.Raw]]:
+    try:
+        upload = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise RefusedError(400, "Invalid JSON request body") from None
+    for field in ("api_key", "events"):
+        if not getattr(upload, field):
+            raise RefusedError(
+                400,
+                "Request missing required field",
+                missing_field=field,
+                events_with_invalid_fields={},
+                events_with_missing_fields={},
+            )
+    if not is_accepted(upload.api_key or ""):
+        raise RefusedError(400, f"Invalid API key: {upload.api_key}")
+    events = upload.events or []
+    if len(events) > MAX_EVENTS:
+        raise RefusedError(413, "Payload too large")
+    return upload, events

@@ -1,0 +1,26 @@
+"""Answers as bytes, encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from split_amplitude_sandbox.store import ndjson
+
+
+def json_answer(body: Any, status: int = 200) -> Response:
+    """An answer with a JSON body."""
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+def lines_answer(objects: Iterable[bytes]) -> Response:
+    """An answer of JSON texts, one a line."""
+    return Response(ndjson(objects), media_type="application/x-ndjson")
+
+
+def text_answer(text: str, status: int = 200) -> Response:
+    """An answer in plain text."""
+    return Response(text, status, media_type="text/plain")

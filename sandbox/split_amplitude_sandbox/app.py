@@ -1,0 +1,71 @@
+"""The whole sandbox as one ASGI application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from split_amplitude_sandbox.amplitude import answers as amplitude_answers
+from split_amplitude_sandbox.amplitude.cohorts import Cohorts
+from split_amplitude_sandbox.amplitude.export import Export
+from split_amplitude_sandbox.amplitude.identify import Identify
+from split_amplitude_sandbox.amplitude.ingestion import Ingestion
+from split_amplitude_sandbox.clock import Clock
+from split_amplitude_sandbox.control import Control
+from split_amplitude_sandbox.faults import Faults
+from split_amplitude_sandbox.gate import Gate
+from split_amplitude_sandbox.split import answers as split_answers
+from split_amplitude_sandbox.split.events import Events
+from split_amplitude_sandbox.split.segment_calls import SegmentCalls
+from split_amplitude_sandbox.split.segments import Segments
+from split_amplitude_sandbox.split.workspace import Workspaces
+from split_amplitude_sandbox.store import Store
+
+REFUSALS = {
+    amplitude_answers.RefusedError: amplitude_answers.refusal,
+    split_answers.RefusedError: split_answers.refusal,
+}
+
+
+def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours: float) -> ASGIApp:
+    """Put the parts together.
+
+    Args:
+        data: folder that keeps what comes in; None keeps it in memory.
+        upload_time_offset: seconds added to Amplitude's upload time.
+        export_lag_hours: hours after the end of an hour until it can be exported.
+    """
+    clock = Clock(upload_time_offset)
+    store = Store(data, clock)
+    faults = Faults()
+    workspaces = Workspaces(store, clock)
+    if not store.documents("workspace"):
+        workspaces.seed()
+    segments = Segments(store, clock, workspaces)
+    export = Export(store, clock, export_lag_hours)
+    cohorts = Cohorts(store, clock)
+    services = Starlette(exception_handlers=REFUSALS)
+    gate = Gate(services, faults, clock)
+    control = Control(
+        store=store,
+        faults=faults,
+        requests=gate.requests,
+        workspaces=workspaces,
+        segments=segments,
+        export=export,
+        cohorts=cohorts,
+    )
+    parts = (
+        Ingestion(store, clock),
+        Identify(store, clock),
+        export,
+        cohorts,
+        Events(store, workspaces),
+        workspaces,
+        SegmentCalls(segments, workspaces, clock),
+        control,
+    )
+    services.router.routes += [route for part in parts for route in part.routes()]
+    return gate

@@ -1,0 +1,99 @@
+"""Planned failures: which request is hit, and by what. No I/O."""
+
+from __future__ import annotations
+
+import random
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+import msgspec
+
+
+class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One planned failure; the sandbox's README describes each member.
+
+    `hits` counts how often it fired, `seen` how many matching requests passed by.
+    """
+
+    kind: Literal["status", "delay", "cut", "lost"]
+    path: str = "*"
+    method: str | None = None
+    when: str | None = None
+    times: int | None = 1
+    skip: int = 0
+    every: int | None = None
+    probability: float | None = None
+    seed: int = 0
+    status: int = 500
+    body: Any = ""
+    headers: dict[str, str] = {}
+    delay_seconds: float = 0
+    after_bytes: int | None = None
+    content_length: bool = False
+    hits: int = 0
+    seen: int = 0
+    _random: random.Random | None = None
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)  # noqa: S311 - repeatable on purpose, nothing secret
+
+    def matches(self, method: str, path: str, text: bytes) -> bool:
+        """Whether the plan is about this request; `text` is its query and its unzipped body."""
+        return (
+            fnmatchcase(path, self.path)
+            and self.method in (None, method)
+            and (self.when is None or self.when.encode() in text)
+        )
+
+    def fires(self) -> bool:
+        """Count one matching request; say whether it is one of those to be hit."""
+        self.seen += 1
+        number = self.seen - self.skip
+        if number <= 0 or (self.times is not None and self.hits >= self.times):
+            return False
+        if self.every is not None and number % self.every:
+            return False
+        if self.probability is not None and self._random and self._random.random() >= self.probability:
+            return False
+        self.hits += 1
+        return True
+
+
+class Faults:
+    """All plans, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._plans: list[Plan] = []
+
+    def add(self, body: bytes) -> int:
+        """Add plans from a JSON list; return how many.
+
+        Raises:
+            msgspec.ValidationError: a member is unknown or of the wrong type.
+        """
+        plans = msgspec.json.decode(body, type=list[Plan])
+        self._plans += plans
+        return len(plans)
+
+    def clear(self) -> None:
+        """Forget all plans."""
+        self._plans = []
+
+    def listing(self) -> list[dict[str, Any]]:
+        """The plans as they were given, with `hits`."""
+        return [
+            {name: value for name, value in msgspec.structs.asdict(plan).items() if name[0] != "_"}
+            for plan in self._plans
+        ]
+
+    @property
+    def planned(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._plans)
+
+    def fault_for(self, method: str, path: str, text: bytes) -> Plan | None:
+        """The first plan that fires; the ones behind it do not see the request."""
+        for plan in self._plans:
+            if plan.matches(method, path, text) and plan.fires():
+                return plan
+        return None
