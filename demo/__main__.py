@@ -137,7 +137,7 @@ def nothing_sent(outcomes: list[Outcome]) -> bool:
     """Print which pipelines sent something; return whether none did."""
     for outcome in outcomes:
         if sent := outcome.count("records_sent"):
-            print(f"  DIFFERS  {outcome.pipeline.command} sent {sent:,} records again in the second run")
+            print(f"  DIFFERS: {outcome.pipeline.command} sent {sent:,} records again in the second run")
     return not any(outcome.count("records_sent") for outcome in outcomes)
 
 

@@ -49,7 +49,7 @@ def sandbox(log: Path, uploaded_before: timedelta) -> Iterator[Sandbox]:
 def receiver(folder: Path, log: Path) -> Iterator[str]:
     """Run the receiver over the folder that the tap reads; yield its URL."""
     port = free_port()
-    command = [BIN / "tap-split-impressions-webhook", "--path", folder, "--port", str(port)]
+    command: list[str | Path] = [BIN / "tap-split-impressions-webhook", "--path", folder, "--port", str(port)]
     with running(command, log) as process:
         await_answer(f"http://127.0.0.1:{port}/health", process, "receiver", log)
         yield f"http://127.0.0.1:{port}"
