@@ -8,10 +8,13 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from split_amplitude_sandbox.amplitude import answers as amplitude_answers
+from split_amplitude_sandbox.amplitude.annotations import Annotations
 from split_amplitude_sandbox.amplitude.cohorts import Cohorts
+from split_amplitude_sandbox.amplitude.dashboard import Dashboard
 from split_amplitude_sandbox.amplitude.export import Export
 from split_amplitude_sandbox.amplitude.identify import Identify
 from split_amplitude_sandbox.amplitude.ingestion import Ingestion
+from split_amplitude_sandbox.amplitude.taxonomy import Taxonomy
 from split_amplitude_sandbox.clock import Clock
 from split_amplitude_sandbox.control import Control
 from split_amplitude_sandbox.faults import Faults
@@ -46,6 +49,8 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
     segments = Segments(store, clock, workspaces)
     export = Export(store, clock, export_lag_hours)
     cohorts = Cohorts(store, clock)
+    taxonomy = Taxonomy(store)
+    annotations = Annotations(store)
     services = Starlette(exception_handlers=REFUSALS)
     gate = Gate(services, faults, clock)
     control = Control(
@@ -56,12 +61,17 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
         segments=segments,
         export=export,
         cohorts=cohorts,
+        taxonomy=taxonomy,
+        annotations=annotations,
     )
     parts = (
         Ingestion(store, clock),
         Identify(store, clock),
         export,
         cohorts,
+        Dashboard(store, clock),
+        taxonomy,
+        annotations,
         Events(store, workspaces),
         workspaces,
         SegmentCalls(segments, workspaces, clock),

@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from split_amplitude_sandbox.amplitude.annotations import Annotations
 from split_amplitude_sandbox.amplitude.cohorts import Cohorts
 from split_amplitude_sandbox.amplitude.export import Export
+from split_amplitude_sandbox.amplitude.taxonomy import Taxonomy
 from split_amplitude_sandbox.answers import json_answer, lines_answer
 from split_amplitude_sandbox.faults import Faults
 from split_amplitude_sandbox.split.segments import Segment, Segments
@@ -41,6 +43,8 @@ class Control:
         segments: Segments,
         export: Export,
         cohorts: Cohorts,
+        taxonomy: Taxonomy,
+        annotations: Annotations,
     ) -> None:
         self._store = store
         self._faults = faults
@@ -49,6 +53,8 @@ class Control:
         self._segments = segments
         self._export = export
         self._cohorts = cohorts
+        self._taxonomy = taxonomy
+        self._annotations = annotations
 
     def routes(self) -> list[Route]:
         """All addresses; the README describes each."""
@@ -63,6 +69,8 @@ class Control:
             ("GET", "/amplitude/identifications", self.amplitude_identifications),
             ("POST", "/amplitude/export-rows", self._planting(self._export.put)),
             ("POST", "/amplitude/cohorts", self._planting(self._cohorts.put)),
+            ("POST", "/amplitude/taxonomy", self._planting(self._taxonomy.put)),
+            ("POST", "/amplitude/annotations", self._planting(self._annotations.put)),
             ("GET", "/split/events", self.split_events),
             ("GET", "/split/segments", self.split_segments),
             ("POST", "/split/workspaces", self._planting_of(Workspace, self._workspaces.put_workspaces)),

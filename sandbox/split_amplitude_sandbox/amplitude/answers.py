@@ -1,4 +1,4 @@
-"""How Amplitude's ingestion says no: `{"code", "error", …}`, the same grammar for HTTP V2 and Batch."""
+"""How Amplitude says no."""
 
 from __future__ import annotations
 
@@ -7,19 +7,43 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from split_amplitude_sandbox.answers import json_answer
+from split_amplitude_sandbox.answers import json_answer, text_answer
+from split_amplitude_sandbox.keys import has_read_access
 
 
 class RefusedError(Exception):
-    """A request is refused as a whole, with this body."""
+    """A request is refused with this status and body (JSON, or a text)."""
 
-    def __init__(self, status: int, error: str, **more: Any) -> None:
-        super().__init__(error)
+    def __init__(self, status: int, body: dict[str, Any] | str) -> None:
+        super().__init__(status)
         self.status = status
-        self.body = {"code": status, "error": error, **more}
+        self.body = body
 
 
 async def refusal(_: Request, error: Exception) -> Response:
     """The answer to a refused request."""
     assert isinstance(error, RefusedError)  # noqa: S101 - registered for nothing else
+    if isinstance(error.body, str):
+        return text_answer(error.body, error.status)
     return json_answer(error.body, error.status)
+
+
+def upload_error(status: int, error: str, **more: Any) -> RefusedError:
+    """A refusal of HTTP V2 and Batch: `{"code", "error", …}`."""
+    return RefusedError(status, {"code": status, "error": error, **more})
+
+
+def rest_error(status: int, details: str) -> RefusedError:
+    """A refusal of the read APIs: the one shape that was seen."""
+    error = {"http_code": status, "type": "invalid", "message": "Invalid request", "metadata": {"details": details}}
+    return RefusedError(status, {"error": error})
+
+
+def require_read_access(request: Request) -> None:
+    """Let in who has an API key and a secret key.
+
+    Raises:
+        RefusedError: 403.
+    """
+    if not has_read_access(request):
+        raise RefusedError(403, "Invalid API Key")

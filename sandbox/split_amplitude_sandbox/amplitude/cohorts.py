@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from split_amplitude_sandbox.amplitude.answers import require_read_access, rest_error
 from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID
-from split_amplitude_sandbox.answers import json_answer, text_answer
+from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.clock import Clock
-from split_amplitude_sandbox.keys import has_read_access
 from split_amplitude_sandbox.store import Store
 
 DEFAULT_POLLS = 2
@@ -29,7 +29,6 @@ FILE_PATH = "/amplitude-cohort-files/{request_id}.csv"
 OTHER_HOST = {"localhost": "127.0.0.1"}
 """The file store has another host name than the API, and both are this machine."""
 IN_PROGRESS, COMPLETED = "JOB INPROGRESS", "JOB COMPLETED"
-REST_ERROR = {"error": {"http_code": 404, "type": "not_found", "message": "Cohort not found", "metadata": {}}}
 OWN_MEMBERS = frozenset({"members", "polls", "large", "last_computed", "syncMetadata"})
 STORAGE_ERROR = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{}</Code><Message>{}</Message></Error>'
 
@@ -75,20 +74,18 @@ class Cohorts:
 
     async def listing(self, request: Request) -> Response:
         """All published cohorts at once."""
-        if not has_read_access(request):
-            return text_answer("Invalid API Key", 403)
+        require_read_access(request)
         with_syncs = request.query_params.get("includeSyncInfo") == "true"
         cohorts = [_listed(cohort, with_syncs=with_syncs) for cohort in self._store.documents("cohort")]
         return json_answer({"cohorts": [cohort for cohort in cohorts if cohort["published"]]})
 
     async def order(self, request: Request) -> Response:
         """Ask for a cohort's members."""
-        if not has_read_access(request):
-            return text_answer("Invalid API Key", 403)
+        require_read_access(request)
         cohort_id = request.path_params["cohort_id"]
         cohort = self._store.document("cohort", cohort_id)
         if cohort is None:
-            return json_answer(REST_ERROR, 404)
+            raise rest_error(404, "Cohort not found")
         wanted = request.query_params.getlist("propKeys") if request.query_params.get("props") == "1" else None
         order = {
             "request_id": secrets.token_urlsafe(6),
@@ -101,9 +98,7 @@ class Cohorts:
 
     async def status(self, request: Request) -> Response:
         """Ask whether the list is ready; the first times it is not."""
-        order, refusal = self._order_of(request)
-        if refusal:
-            return refusal
+        order = self._order_of(request)
         waiting = order["polls"] > 0
         self._store.put_document("cohort request", order["request_id"], order | {"polls": order["polls"] - 1})
         return json_answer(
@@ -117,11 +112,9 @@ class Cohorts:
 
     async def file(self, request: Request) -> Response:
         """The list itself, or where it lies when it is long."""
-        order, refusal = self._order_of(request)
-        if refusal:
-            return refusal
+        order = self._order_of(request)
         if order["polls"] >= 0:
-            return json_answer(REST_ERROR, 404)
+            raise rest_error(404, "Cohort not found")
         cohort = self._store.document("cohort", order["cohort_id"]) or {}
         members = cohort.get("members", [])
         if not cohort.get("large", len(members) > LARGE_FILE_MEMBERS):
@@ -146,11 +139,12 @@ class Cohorts:
         request.state.items = len(members)
         return Response(_table(members, order["properties"]), media_type="text/csv")
 
-    def _order_of(self, request: Request) -> tuple[dict[str, Any], Response | None]:
-        if not has_read_access(request):
-            return {}, text_answer("Invalid API Key", 403)
-        order = self._store.document("cohort request", request.path_params["request_id"])
-        return (order, None) if order else ({}, json_answer(REST_ERROR, 404))
+    def _order_of(self, request: Request) -> dict[str, Any]:
+        require_read_access(request)
+        order: dict[str, Any] | None = self._store.document("cohort request", request.path_params["request_id"])
+        if order is None:
+            raise rest_error(404, "Request not found")
+        return order
 
 
 def _listed(cohort: dict[str, Any], *, with_syncs: bool) -> dict[str, Any]:

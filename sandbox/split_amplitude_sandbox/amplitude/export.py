@@ -11,7 +11,7 @@ import random
 import re
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timezone
 from typing import IO, Any
 
@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from split_amplitude_sandbox.amplitude.answers import require_read_access
 from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID, Stored, export_row
 from split_amplitude_sandbox.answers import text_answer
 from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, from_ms, parse_ms, to_ms
-from split_amplitude_sandbox.keys import has_read_access
 from split_amplitude_sandbox.store import Store, ndjson
 
 HOUR_PATTERN = re.compile(r"\d{8}T\d{2}")
@@ -74,8 +74,7 @@ class Export:
 
     async def export(self, request: Request) -> Response:
         """All rows from the hour `start` to the hour `end`, both included."""
-        if not has_read_access(request):
-            return text_answer("Invalid API Key", 403)
+        require_read_access(request)
         bounds = [_hour(request.query_params.get(name, "")) for name in ("start", "end")]
         first, last = bounds
         if first is None or last is None:
@@ -140,12 +139,15 @@ def _facts(text: msgspec.Raw) -> tuple[Any, ...]:
 
 def _add_file(folder: zipfile.ZipFile, hour: int, part: int, page: list[tuple[Any, ...]]) -> None:
     """Add one file of an hour; its rows are in no order, for Amplitude promises none."""
-    encode: Callable[[Any], bytes] = msgspec.json.encode
-    rows = [given if given is not None else encode(export_row(Stored(*stored))) for _, given, *stored in page]
+    rows = [given if given is not None else _made_row(stored) for _, given, *stored in page]
     random.Random(hour).shuffle(rows)  # noqa: S311 - the same disorder every time
     moment = from_ms(hour * MILLISECONDS_PER_HOUR)
     name = f"{PROJECT_ID}_{moment:%Y-%m-%d}_{moment.hour}#{part * PARTITION_STEP % PARTITIONS}.json.gz"
     folder.writestr(f"{PROJECT_ID}/{name}", gzip.compress(ndjson(rows), compresslevel=1, mtime=0))
+
+
+def _made_row(stored: list[Any]) -> bytes:
+    return msgspec.json.encode(export_row(Stored(*stored)), order="sorted")
 
 
 async def _chunks(archive: IO[bytes]) -> AsyncIterator[bytes]:

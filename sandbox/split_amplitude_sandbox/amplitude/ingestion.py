@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from split_amplitude_sandbox.amplitude.answers import RefusedError
+from split_amplitude_sandbox.amplitude.answers import upload_error
 from split_amplitude_sandbox.amplitude.event import DEFAULT_MIN_ID_LENGTH, Event, read_events
 from split_amplitude_sandbox.amplitude.exposure import EXPOSURE, EXPOSURE_EXPORTED, exposed_property
 from split_amplitude_sandbox.amplitude.users import User, Users
@@ -168,17 +168,17 @@ def _facts(event: Event, user: User, upload_ms: int, client_upload_ms: int) -> t
 async def _json_body(request: Request, max_bytes: int) -> bytes:
     body = await request.body()
     if not body:
-        raise RefusedError(400, "Missing request body")
+        raise upload_error(400, "Missing request body")
     if not request.headers.get("content-type", "").startswith("application/json"):
-        raise RefusedError(400, "Invalid JSON request body")
+        raise upload_error(400, "Invalid JSON request body")
     try:
         content = unzipped(body) if request.headers.get("content-encoding") == "gzip" else body
     except TooLargeError:
-        raise RefusedError(413, "Payload too large") from None
+        raise upload_error(413, "Payload too large") from None
     except zlib.error:
-        raise RefusedError(400, "Invalid JSON request body") from None
+        raise upload_error(400, "Invalid JSON request body") from None
     if len(content) > max_bytes:
-        raise RefusedError(413, "Payload too large")
+        raise upload_error(413, "Payload too large")
     return content
 
 
@@ -186,10 +186,10 @@ def _read_upload(body: bytes) -> tuple[Upload, list[msgspec.Raw]]:
     try:
         upload = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise RefusedError(400, "Invalid JSON request body") from None
+        raise upload_error(400, "Invalid JSON request body") from None
     for field in ("api_key", "events"):
         if not getattr(upload, field):
-            raise RefusedError(
+            raise upload_error(
                 400,
                 "Request missing required field",
                 missing_field=field,
@@ -197,8 +197,8 @@ def _read_upload(body: bytes) -> tuple[Upload, list[msgspec.Raw]]:
                 events_with_missing_fields={},
             )
     if not is_accepted(upload.api_key or ""):
-        raise RefusedError(400, f"Invalid API key: {upload.api_key}")
+        raise upload_error(400, f"Invalid API key: {upload.api_key}")
     events = upload.events or []
     if len(events) > MAX_EVENTS:
-        raise RefusedError(413, "Payload too large")
+        raise upload_error(413, "Payload too large")
     return upload, events
