@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
 EDITABLE := $(foreach plugin,$(filter-out tap-split-impressions,$(PLUGINS)),-e ./$(plugin)) -e './tap-split-impressions[webhook,lambda,s3]' -e ./sandbox
 
-.PHONY: demo test lint bench settings format clean help
+.PHONY: demo test lint bench faults settings format clean help
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,11 @@ lint: $(VENV)/.installed ## Check style and types
 
 bench: $(VENV)/.installed ## Measure speed and memory, as ratios within one run
 	$(BIN)/python -m benchmarks
+
+SEED ?= 1
+RUNS ?= 20
+faults: $(VENV)/.installed ## Run the campaign of faults and kills: SEED=…, RUNS=… of each pipeline, PIPELINE=… for one
+	PYTHONPATH=tests:. $(BIN)/python -m faults --seed $(SEED) --runs $(RUNS) $(if $(PIPELINE),--pipeline $(PIPELINE))
 
 settings: $(VENV)/.installed ## Write each connector's --about into meltano.yml and the READMEs
 	$(BIN)/python -m tools.settings

@@ -1,0 +1,75 @@
+"""Random faults, as the services' documentation and experience know them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+SOON = {"Retry-After": "0"}
+
+ANY_SERVICE = [
+    {"status": 500, "body": HTML},
+    {"status": 502, "body": HTML},
+    {"status": 503, "body": ""},
+    {"status": 429, "headers": SOON, "body": ""},
+    {"kind": "cut"},
+    {"kind": "delay", "delay_seconds": 0.3},
+]
+# What may have been stored although the sender cannot know.
+LOST_ANSWERS = [{"kind": "lost"}, {"kind": "lost"}]
+INGESTION = [
+    *ANY_SERVICE,
+    *LOST_ANSWERS,
+    {"status": 504, "body": HTML},
+    {"status": 200, "body": HTML},
+    {"status": 413, "body": {"code": 413, "error": "Payload too large"}},
+    {"status": 400, "body": {"code": 400, "error": "Invalid event JSON"}},
+    {"status": 403, "body": {"code": 403, "error": "Forbidden"}},
+    {"status": 429, "headers": SOON, "body": {"code": 429, "error": "Too many requests", "throttled_events": [0]}},
+]
+IDENTIFY = [*ANY_SERVICE, *LOST_ANSWERS]
+EXPORT = [
+    *ANY_SERVICE,
+    {"status": 504, "body": HTML},
+    {"status": 400, "body": "the archive would exceed 4 GB"},
+    {"status": 200, "body": HTML},
+    {"kind": "cut", "after_bytes": 2_000},
+    {"kind": "cut", "after_bytes": 20_000},
+]
+SPLIT_EVENTS = [
+    *ANY_SERVICE,
+    *LOST_ANSWERS,
+    {"status": 413, "body": ""},
+    {"status": 400, "body": {"code": 400, "message": "malformed"}},
+]
+ADMIN = [
+    *ANY_SERVICE,
+    *LOST_ANSWERS,
+    {
+        "status": 429,
+        "body": {"code": 429, "message": "TOO_MANY_REQUESTS"},
+        "headers": {"X-RateLimit-Reset-Seconds-Org": "0", "X-RateLimit-Reset-Seconds-IP": "0"},
+    },
+]
+FAULTS = {
+    "/batch": INGESTION,
+    "/2/httpapi": INGESTION,
+    "/identify": IDENTIFY,
+    "/api/2/export": EXPORT,
+    "/api/5/cohorts/*": [*ANY_SERVICE, {"kind": "cut", "after_bytes": 500}],
+    "/api/3/cohorts": ANY_SERVICE,
+    "/api/events*": SPLIT_EVENTS,
+    "/internal/api/v2/*": ADMIN,
+}
+
+
+def random_faults(chance: random.Random, paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Return up to four fault plans on some of the paths a pipeline uses, each to fire a few times at some point."""
+    plans = []
+    for _ in range(chance.randrange(5)):
+        path = chance.choice(paths)
+        plan = {"path": path, "skip": chance.randrange(4), "times": chance.randrange(1, 4)}
+        plans.append(plan | chance.choice(FAULTS[path]))
+    return plans
