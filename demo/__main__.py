@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from demo import compare, data
+from demo.compare import Compared
 from demo.pipelines import PIPELINES, Outcome, run_pipeline
 from demo.processes import BIN, DemoError, run
+from demo.report import page
 from demo.services import Sandbox, post, receiver, sandbox
 from demo.table import outcome_table
 
 ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".demo"
+REPORT = ROOT / "demo-report.html"
 
 # Amplitude offers an hour for export three hours after it began. What the demo delivers counts as uploaded before, so
 # that it can be exported at once; the shipped product events lie in the hours before that.
@@ -42,7 +45,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped. Nothing is left running.", file=sys.stderr)
         return 130
-    print(f"\n{time.monotonic() - started:.0f} seconds. Logs, state and rejects are in {WORK.name}/.")
+    print(f"
+{time.monotonic() - started:.0f} seconds. A picture of it is in {REPORT.name}, all else in {WORK.name}/.")
     return 0 if equal else 1
 
 
@@ -64,7 +68,11 @@ def circle() -> bool:
         first, second = (run_all(number, environment) for number in (1, 2))
         print(f"\nFirst run\n{outcome_table(first)}")
         print(f"\nSecond run: nothing is new, so nothing is sent\n{outcome_table(second)}")
-        return report(services, impressions, products, members) and nothing_sent(second)
+        sides = compared(services, impressions, products, members)
+        print("\nWhat the services hold now, compared with what was put in")
+        print("\n".join(f"  {side.what}: {side.count:,} - {side.verdict}" for side in sides))
+        REPORT.write_text(page(first, second, sides), encoding="utf-8")
+        return nothing_sent(second) and not any(side.difference for side in sides)
 
 
 def receive(batches: list[list[dict[str, Any]]]) -> None:
@@ -96,41 +104,30 @@ def run_all(number: int, environment: dict[str, str]) -> list[Outcome]:
     return outcomes
 
 
-def report(
+def compared(
     services: Sandbox, impressions: list[dict[str, Any]], products: list[dict[str, Any]], members: list[dict[str, Any]]
-) -> bool:
-    """Print what both services hold, compared with what was put in; return whether all of it is equal."""
+) -> list[Compared]:
+    """Compare what both services hold with what was put in."""
     rows = compare.distinct(impressions)
     events = services.holds("/amplitude/events")
     users = services.holds("/amplitude/users")
     split_events = services.holds("/split/events")
     segments = services.holds("/split/segments")
-    print("\nWhat the services hold now, compared with what was put in")
-    lines = [
-        line("Amplitude, get_treatment events", compare.expected_events(rows), compare.stored_events(events)),
-        line("Amplitude, exposures", compare.expected_exposures(rows), compare.stored_exposures(events)),
-        line(
+    return [
+        Compared("Amplitude, get_treatment events", compare.expected_events(rows), compare.stored_events(events)),
+        Compared("Amplitude, exposures", compare.expected_exposures(rows), compare.stored_exposures(events)),
+        Compared(
             "Amplitude, user properties",
             compare.expected_properties(rows),
             compare.stored_properties(users, data.FLAGS),
         ),
-        line(
+        Compared(
             "Split, events",
             compare.expected_split_events(products, events),
             compare.stored_split_events(split_events),
         ),
-        line("Split, keys in the segment", compare.expected_members(members), compare.stored_members(segments)),
+        Compared("Split, keys in the segment", compare.expected_members(members), compare.stored_members(segments)),
     ]
-    return all(lines)
-
-
-def line(what: str, expected: Any, found: Any) -> bool:
-    """Print how one kind of thing compares; return whether it is equal."""
-    difference = compare.difference(expected, found)
-    print(
-        f"  {'DIFFERS' if difference else 'equal  '}  {what}: {compare.total(found):,}{difference and '; '}{difference}"
-    )
-    return not difference
 
 
 def nothing_sent(outcomes: list[Outcome]) -> bool:

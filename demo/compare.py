@@ -122,18 +122,26 @@ def milliseconds(text: str) -> int:
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
 
-def difference(expected: Counter[Any] | set[str], found: Counter[Any] | set[str]) -> str:
-    """Say how two sides differ; an empty text when they do not."""
-    missing, extra = Counter(expected), Counter(found)
-    missing.subtract(Counter(found))
-    extra.subtract(Counter(expected))
-    lost, doubled = +missing, +extra
-    if not lost and not doubled:
-        return ""
-    example = next(iter(lost or doubled))
-    return f"{total(lost):,} missing, {total(doubled):,} too many, for example {example}"
+class Compared:
+    """Two sides of one kind of thing.
 
+    Attributes:
+        what: What is compared.
+        count: How much of it there is.
+        difference: How the sides differ; empty when they do not.
+    """
 
-def total(found: Counter[Any] | set[str]) -> int:
-    """Return how many there are."""
-    return sum(found.values()) if isinstance(found, Counter) else len(found)
+    def __init__(self, what: str, expected: Counter[Any] | set[str], found: Counter[Any] | set[str]) -> None:
+        missing, extra = Counter(expected), Counter(found)
+        missing.subtract(Counter(found))
+        extra.subtract(Counter(expected))
+        lost, doubled = sum((+missing).values()), sum((+extra).values())
+        example = next(iter(+missing or +extra), "")
+        self.what = what
+        self.count = sum(Counter(found).values())
+        self.difference = f"{lost:,} missing, {doubled:,} too many, for example {example}" if lost or doubled else ""
+
+    @property
+    def verdict(self) -> str:
+        """Say it in a word, or how they differ."""
+        return f"DIFFERS ({self.difference})" if self.difference else "equal"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,12 +43,17 @@ class Outcome:
     """What a run did, by the counters of the target's closing summary."""
 
     pipeline: Pipeline
+    started: float
     seconds: float
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count(self, metric: str) -> int:
         """Return one counter, added up over its reasons."""
-        return self.counts.get(metric, 0)
+        return sum(count for (name, _), count in self.counts.items() if name == metric)
+
+    def reasons(self, metric: str) -> dict[str, int]:
+        """Return one counter by reason."""
+        return {reason: count for (name, reason), count in self.counts.items() if name == metric and count and reason}
 
 
 def run_pipeline(pipeline: Pipeline, log: Path, environment: Mapping[str, str]) -> Outcome:
@@ -58,14 +64,14 @@ def run_pipeline(pipeline: Pipeline, log: Path, environment: Mapping[str, str]) 
     """
     started = time.monotonic()
     said = run([BIN / "meltano", "run", pipeline.tap, pipeline.target], log, environment)
-    return Outcome(pipeline, time.monotonic() - started, counters(said))
+    return Outcome(pipeline, started, time.monotonic() - started, counters(said))
 
 
-def counters(said: str) -> dict[str, int]:
-    """Add up the Singer counters in a log."""
-    totals: dict[str, int] = {}
+def counters(said: str) -> Counter[tuple[str, str]]:
+    """Add up the Singer counters in a log, by metric and reason."""
+    totals: Counter[tuple[str, str]] = Counter()
     for text in METRIC.findall(said):
         point = json.loads(text)
         if point["type"] == "counter":
-            totals[point["metric"]] = totals.get(point["metric"], 0) + point["value"]
+            totals[point["metric"], point["tags"].get("reason", "")] += point["value"]
     return totals
