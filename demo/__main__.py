@@ -45,8 +45,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped. Nothing is left running.", file=sys.stderr)
         return 130
-    print(f"
-{time.monotonic() - started:.0f} seconds. A picture of it is in {REPORT.name}, all else in {WORK.name}/.")
+    print(f"\n{time.monotonic() - started:.0f} seconds. A picture of it is in {REPORT.name}, all else in {WORK.name}/.")
     return 0 if equal else 1
 
 
