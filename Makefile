@@ -21,6 +21,7 @@ lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(foreach plugin,$(PLUGINS),$(plugin)/$(subst -,_,$(plugin))) sandbox/split_amplitude_sandbox demo tools
 	$(BIN)/python -m tools.settings --check
+	$(BIN)/python -m tools.hub --check
 
 bench: $(VENV)/.installed ## Measure speed and memory, as ratios within one run
 	$(BIN)/python -m benchmarks
@@ -32,6 +33,7 @@ faults: $(VENV)/.installed ## Run the campaign of faults and kills: SEED=…, RU
 
 settings: $(VENV)/.installed ## Write each connector's --about into meltano.yml and the READMEs
 	$(BIN)/python -m tools.settings
+	$(BIN)/python -m tools.hub
 
 format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
