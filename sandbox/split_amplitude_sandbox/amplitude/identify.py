@@ -6,6 +6,7 @@ https://amplitude.com/docs/apis/analytics/group-identify.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude import user_properties
+from split_amplitude_sandbox.amplitude.answers import RefusedError
 from split_amplitude_sandbox.amplitude.event import (
     DEFAULT_MIN_ID_LENGTH,
     MAX_DEPTH,
@@ -26,7 +28,7 @@ from split_amplitude_sandbox.amplitude.event import (
 from split_amplitude_sandbox.amplitude.users import Users
 from split_amplitude_sandbox.answers import text_answer
 from split_amplitude_sandbox.clock import Clock
-from split_amplitude_sandbox.gate import unzipped
+from split_amplitude_sandbox.gate import TooLargeError, unzipped
 from split_amplitude_sandbox.keys import is_accepted
 from split_amplitude_sandbox.store import Store
 
@@ -41,6 +43,12 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 Check = Callable[[Any, int], bool]
+
+
+class Options(msgspec.Struct):
+    """The form field `options`; Segment sends it, Amplitude's pages do not mention it."""
+
+    min_id_length: int = DEFAULT_MIN_ID_LENGTH
 
 
 class Identify:
@@ -59,10 +67,7 @@ class Identify:
 
     async def identify(self, request: Request) -> Response:
         """Change users' properties."""
-        form = await _form(request)
-        given, refusal = _read(form, _is_identification)
-        if refusal:
-            return refusal
+        given = _read(await _form(request), _is_identification)
         request.state.items = len(given)
         with self._store.transaction():
             self._keep(IDENTIFY, given)
@@ -71,12 +76,9 @@ class Identify:
 
     async def group_identify(self, request: Request) -> Response:
         """Write down groups' properties."""
-        form = await _form(request)
-        given, refusal = _read(form, _is_group_identification)
-        if refusal:
-            return refusal
-        if len(given) > MAX_GROUP_IDENTIFICATIONS or len(await request.body()) > MAX_GROUP_BYTES:
-            return text_answer("too_many_identifications", 400)
+        given = _read(await _form(request), _is_group_identification)
+        if len(given) > MAX_GROUP_IDENTIFICATIONS:
+            raise RefusedError(400, "missing_event")
         request.state.items = len(given)
         with self._store.transaction():
             self._keep(GROUP_IDENTIFY, given)
@@ -101,41 +103,44 @@ class Identify:
         users.save()
 
 
-async def _form(request: Request) -> dict[str, str] | None:
-    """The fields of the query or of the form; None when the body is no form."""
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of the query or of the form."""
     if request.method == "GET":
+        if len(request.url.query) > MAX_QUERY_LENGTH:
+            raise RefusedError(414, "URI too long")
         return dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind == MULTIPART:
         async with request.form() as fields:
             return {name: value for name, value in fields.items() if isinstance(value, str)}
-    if kind != FORM:
-        return None
     body = await request.body()
+    if request.url.path == GROUP_IDENTIFY and len(body) > MAX_GROUP_BYTES:
+        raise RefusedError(400, "missing_event")
     try:
         content = unzipped(body) if request.headers.get("content-encoding") == "gzip" else body
         fields_of_lists = parse_qs(content.decode(), keep_blank_values=True, strict_parsing=True)
-    except ValueError:
-        return None
-    return {name: values[0] for name, values in fields_of_lists.items()}
+    except (ValueError, zlib.error, TooLargeError):
+        raise RefusedError(400, "missing_event") from None
+    return {name: values[0] for name, values in fields_of_lists.items()} if kind == FORM else {}
 
 
-def _read(form: dict[str, str] | None, is_valid: Check) -> tuple[list[dict[str, Any]], Response | None]:
-    """The identifications, or the answer that refuses them."""
-    if form is None:
-        return [], text_answer("missing_event", 400)
+def _read(form: dict[str, str], is_valid: Check) -> list[dict[str, Any]]:
+    """The identifications of a form.
+
+    Raises:
+        RefusedError: 400, the key is wrong, or there are none, or one of them is none.
+    """
     if not is_accepted(form.get("api_key", "")):
-        return [], text_answer("invalid_api_key", 400)
+        raise RefusedError(400, "invalid_api_key")
     try:
         given = msgspec.json.decode(form.get("identification", ""))
-        options = msgspec.json.decode(form.get("options", "{}"))
+        options = msgspec.json.decode(form.get("options", "{}"), type=Options)
     except msgspec.DecodeError:
-        return [], text_answer("missing_event", 400)
+        raise RefusedError(400, "missing_event") from None
     identifications = given if isinstance(given, list) else [given]
-    minimum = options.get("min_id_length", DEFAULT_MIN_ID_LENGTH)
-    if not identifications or not all(is_valid(one, minimum) for one in identifications):
-        return [], text_answer("missing_event", 400)
-    return identifications, None
+    if not identifications or not all(is_valid(one, options.min_id_length) for one in identifications):
+        raise RefusedError(400, "missing_event")
+    return identifications
 
 
 def _is_identification(given: Any, min_id_length: int) -> bool:

@@ -22,8 +22,11 @@ def _add(old: Any, value: Any) -> Any:
 
 
 def _new_of(old: Any, value: Any) -> list[Any]:
-    present = _listed(old)
-    return [item for item in _listed(value) if item not in present]
+    known, new = _listed(old), []
+    for item in _listed(value):
+        if item not in known and item not in new:
+            new.append(item)
+    return new
 
 
 _CHANGES: dict[str, Callable[[Any, Any], Any]] = {
