@@ -19,6 +19,7 @@ from split_amplitude_sandbox.clock import Clock
 from split_amplitude_sandbox.control import Control
 from split_amplitude_sandbox.faults import Faults
 from split_amplitude_sandbox.gate import Gate
+from split_amplitude_sandbox.page import Page
 from split_amplitude_sandbox.split import answers as split_answers
 from split_amplitude_sandbox.split.events import Events
 from split_amplitude_sandbox.split.segment_calls import SegmentCalls
@@ -76,6 +77,7 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
         workspaces,
         SegmentCalls(segments, workspaces, clock),
         control,
+        Page(store=store, clock=clock, faults=faults, requests=gate.requests, segments=segments),
     )
     services.router.routes += [route for part in parts for route in part.routes()]
     return gate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+import sqlite3
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -21,15 +22,15 @@ def main() -> None:
         listener = _listener(options.host, options.port)
     except OSError as error:
         sys.exit(f"Cannot listen on {options.host}, port {options.port}: {error.strerror}. Choose another --port.")
-    serve(
-        create_app(
+    try:
+        app = create_app(
             data=options.data,
             upload_time_offset=options.upload_time_offset,
             export_lag_hours=options.export_lag_hours,
-        ),
-        listener,
-        verbose=options.verbose,
-    )
+        )
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(f"Cannot keep data in {options.data}: {error}. Choose another folder as --data.")
+    serve(app, listener, verbose=options.verbose)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -67,10 +67,11 @@ class Export:
         Raises:
             ValueError: the body is no list of objects, or a row has no such time.
         """
-        texts = msgspec.json.decode(body, type=list[msgspec.Raw])
+        rows = [_facts(text) for text in msgspec.json.decode(body, type=list[msgspec.Raw])]
         with self._store.transaction() as database:
-            database.executemany(PUT, map(_facts, texts))
-        return len(texts)
+            database.executemany(PUT, rows)
+            self._store.count_arrivals("Amplitude export rows", {"": len(rows)})
+        return len(rows)
 
     async def export(self, request: Request) -> Response:
         """All rows from the hour `start` to the hour `end`, both included."""

@@ -51,19 +51,38 @@ class Segments:
 
     def dump(self) -> list[dict[str, Any]]:
         """All segments with all keys, an entry for each environment; active in none, the environment is null."""
-        found = []
-        for segment in self._store.documents(SEGMENT):
-            definitions = [
+        return [place | {"keys": self.keys(place["environment_id"], place["name"])} for place in self._places()]
+
+    def summary(self, keys_shown: int) -> list[dict[str, Any]]:
+        """The same with the number of keys and the first of them."""
+        return [
+            place
+            | {
+                "count": self.count(place["environment_id"], place["name"]),
+                "keys": self.keys(place["environment_id"], place["name"], limit=keys_shown),
+            }
+            for place in self._places()
+        ]
+
+    def _places(self) -> list[dict[str, Any]]:
+        definitions = self._store.documents(DEFINITION)
+        return [
+            {
+                "workspace_id": segment["workspace_id"],
+                "name": segment["name"],
+                "description": segment["description"],
+                "traffic_type": segment["traffic_type"]["name"],
+                "environment_id": definition["environment_id"],
+                "environment_name": definition["environment_name"],
+            }
+            for segment in self._store.documents(SEGMENT)
+            for definition in [
                 one
-                for one in self._store.documents(DEFINITION)
+                for one in definitions
                 if (one["workspace_id"], one["name"]) == (segment["workspace_id"], segment["name"])
             ]
-            found += [
-                _dumped(segment, one["environment_id"], one["environment_name"])
-                | {"keys": self.keys(one["environment_id"], one["name"])}
-                for one in definitions
-            ] or [_dumped(segment, None, None)]
-        return found
+            or [{"environment_id": None, "environment_name": None}]
+        ]
 
     def exists(self, workspace_id: str, name: str) -> bool:
         """Whether a workspace has the segment."""
@@ -179,7 +198,7 @@ class Segments:
             )
         return before - self.count(environment_id, name)
 
-    def keys(self, environment_id: str, name: str, offset: int = 0, limit: int = -1) -> list[str]:
+    def keys(self, environment_id: str | None, name: str, offset: int = 0, limit: int = -1) -> list[str]:
         """A segment's keys from `offset` on, `limit` of them; all by default."""
         rows = self._store.database.execute(
             "SELECT key FROM segment_keys WHERE environment_id = ? AND segment = ? ORDER BY key LIMIT ? OFFSET ?",
@@ -187,7 +206,7 @@ class Segments:
         )
         return [key for (key,) in rows]
 
-    def count(self, environment_id: str, name: str) -> int:
+    def count(self, environment_id: str | None, name: str) -> int:
         """How many keys a segment holds."""
         rows = self._store.database.execute(
             "SELECT count(*) FROM segment_keys WHERE environment_id = ? AND segment = ?", (environment_id, name)
@@ -199,15 +218,3 @@ class Segments:
         self._store.database.execute(
             "DELETE FROM segment_keys WHERE environment_id = ? AND segment = ?", (environment_id, name)
         )
-
-
-def _dumped(segment: dict[str, Any], environment_id: str | None, environment_name: str | None) -> dict[str, Any]:
-    return {
-        "workspace_id": segment["workspace_id"],
-        "name": segment["name"],
-        "description": segment["description"],
-        "traffic_type": segment["traffic_type"]["name"],
-        "environment_id": environment_id,
-        "environment_name": environment_name,
-        "keys": [],
-    }

@@ -1,0 +1,99 @@
+"""The page for people: what arrived where and when. One answer holds its text, its style and its script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from split_amplitude_sandbox.answers import json_answer
+from split_amplitude_sandbox.clock import Clock
+from split_amplitude_sandbox.faults import Faults
+from split_amplitude_sandbox.split.segments import Segments
+from split_amplitude_sandbox.store import ARRIVAL_SECONDS, Store
+
+CHART_COLUMNS = 60
+ROWS_SHOWN = 50
+REQUESTS_SHOWN = 20
+KEYS_SHOWN = 5
+REQUEST_MEMBERS = ("time", "method", "path", "status", "bytes", "items", "seconds", "fault")
+
+
+class Page:
+    """The page and the numbers it asks for every other second."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, faults: Faults, requests: Sequence[dict[str, Any]], segments: Segments
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._faults = faults
+        self._requests = requests
+        self._segments = segments
+        parts = {name: (files(__name__) / f"page.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
+        self._html = parts["html"].replace("/* style */", parts["css"]).replace("/* script */", parts["js"])
+
+    def routes(self) -> list[Route]:
+        """The page's address, and the one of its numbers."""
+        return [
+            Route("/", self.page, methods=["GET"]),
+            Route("/_sandbox/overview", self.overview, methods=["GET"]),
+        ]
+
+    async def page(self, _: Request) -> Response:
+        """The page."""
+        return HTMLResponse(self._html)
+
+    async def overview(self, request: Request) -> Response:
+        """Everything the page shows; `seconds` is the chart's span, 0 for all there is."""
+        span = request.query_params.get("seconds", "600")
+        return json_answer(
+            {
+                "chart": self._chart(int(span) if span.isdecimal() else 0),
+                "totals": self._rows("SELECT place, sum(items), max(moment) FROM arrivals GROUP BY place"),
+                "arrived": self._rows(
+                    "SELECT place, name, sum(items), max(moment) FROM arrivals GROUP BY place, name ORDER BY 3 DESC"
+                ),
+                "users": {
+                    "total": self._rows("SELECT count(*) FROM amplitude_users")[0][0],
+                    "shown": [
+                        [user_id, device_id, msgspec.Raw(properties)]
+                        for user_id, device_id, properties in self._rows(
+                            "SELECT user_id, device_id, properties FROM amplitude_users ORDER BY amplitude_id LIMIT ?",
+                            ROWS_SHOWN,
+                        )
+                    ],
+                },
+                "segments": self._segments.summary(KEYS_SHOWN),
+                "faults": self._faults.listing(),
+                "requests": {
+                    "total": len(self._requests),
+                    "shown": [
+                        {name: one[name] for name in REQUEST_MEMBERS} for one in self._requests[-REQUESTS_SHOWN:]
+                    ],
+                },
+            }
+        )
+
+    def _chart(self, span: int) -> dict[str, Any]:
+        """What arrived at each place in equal steps of time up to now."""
+        now = self._clock.now_ms() // 1000
+        (first,) = self._rows("SELECT min(moment) FROM arrivals")[0]
+        start = now - span if span else (now if first is None else first)
+        step = max(-(-(now - start) // CHART_COLUMNS // ARRIVAL_SECONDS) * ARRIVAL_SECONDS, ARRIVAL_SECONDS)
+        end = now // step * step + step
+        start = end - step * CHART_COLUMNS
+        columns: dict[str, list[int]] = {}
+        for place, moment, items in self._rows(
+            "SELECT place, moment, sum(items) FROM arrivals WHERE moment >= ? GROUP BY place, moment", start
+        ):
+            columns.setdefault(place, [0] * CHART_COLUMNS)[(moment - start) // step] += items
+        return {"start": start, "step": step, "columns": columns}
+
+    def _rows(self, statement: str, *values: Any) -> list[Any]:
+        return self._store.database.execute(statement, values).fetchall()
