@@ -1,0 +1,113 @@
+"""Downloads ahead of the reader, handed over in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+
+from tap_amplitude.answers import TooLargeError
+from tap_amplitude.archive import Archive
+from tap_amplitude.command import ConnectorError
+from tap_amplitude.windows import Plan, Window
+
+WAIT_SECONDS = 5.0
+
+
+def discard(future: Future[Archive | None]) -> None:
+    """Free the disk space of an archive that nobody is going to read."""
+    if not future.exception() and (archive := future.result()):
+        archive.close()
+
+
+@dataclass
+class Download:
+    """A window, and its archive once it has been asked for."""
+
+    window: Window
+    future: Future[Archive | None] | None = None
+
+
+class Ahead:
+    """Gets the windows of a plan, some at a time, dividing those that are too large.
+
+    Args:
+        plan: The windows in order.
+        fetch: Returns the archive of a window, None when it holds no events.
+        parallel: How many archives may be asked for or lie waiting at a time.
+        waiting: Called every few seconds while the reader has to wait.
+    """
+
+    def __init__(
+        self, plan: Plan, fetch: Callable[[Window], Archive | None], parallel: int, waiting: Callable[[Window], None]
+    ) -> None:
+        self._plan = plan
+        self._fetch = fetch
+        self._parallel = parallel
+        self._waiting = waiting
+        self._windows = iter(plan)
+        self._queue: deque[Download] = deque()
+
+    def __iter__(self) -> Iterator[tuple[Window, Archive | None]]:
+        """Yield each window with its archive, in order of time.
+
+        Raises:
+            ConnectorError: A window cannot be had.
+        """
+        try:
+            while self._fill():
+                first = self._queue[0]
+                try:
+                    archive = self._result(first)
+                except TooLargeError as error:
+                    self._divide(first.window, error)
+                    continue
+                self._queue.popleft()
+                yield first.window, archive
+        finally:
+            for download in self._queue:
+                if download.future:
+                    download.future.add_done_callback(discard)
+
+    def _fill(self) -> bool:
+        """Start downloads until enough are on their way; return whether there is anything to hand over."""
+        while len(self._queue) < self._parallel and (window := next(self._windows, None)):
+            self._queue.append(Download(window))
+        started = sum(download.future is not None for download in self._queue)
+        for download in self._queue:
+            if download.future is None and started < self._parallel:
+                download.future = self._start(download.window)
+                started += 1
+        return bool(self._queue)
+
+    def _start(self, window: Window) -> Future[Archive | None]:
+        """Fetch a window in a thread that does not keep a process alive that was told to end."""
+        future: Future[Archive | None] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(self._fetch(window))
+            except BaseException as error:  # noqa: BLE001 - the reader raises it
+                future.set_exception(error)
+
+        threading.Thread(target=work, name=f"download {window}", daemon=True).start()
+        return future
+
+    def _result(self, download: Download) -> Archive | None:
+        future = download.future or self._start(download.window)
+        while not wait([future], timeout=WAIT_SECONDS).done:
+            self._waiting(download.window)
+        return future.result()
+
+    def _divide(self, window: Window, error: TooLargeError) -> None:
+        """Put the halves of a window in its place."""
+        halves = self._plan.shrink(window)
+        if halves is None:
+            raise ConnectorError(
+                f"{error} It cannot be divided further: the Export API gives at most 4 GB at once. Use Amplitude's"
+                " export to Amazon S3 for such hours."
+            ) from error
+        self._queue.popleft()
+        self._queue.extendleft(Download(half) for half in reversed(halves))

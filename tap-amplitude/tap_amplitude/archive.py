@@ -1,0 +1,150 @@
+"""An export archive on disk: verified, and read hour by hour without holding any file of it in memory.
+
+It is a zip of gzipped JSON lines, one or more files per hour (https://amplitude.com/docs/apis/analytics/export).
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from itertools import chain
+from typing import IO
+
+from tap_amplitude.windows import HOUR, Window
+
+# `100042/100042_2026-03-14_9#417.json.gz`: project, date, hour without a leading zero, partition.
+ENTRY_NAME = re.compile(r"_(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<hour>\d{1,2}))?(?:#\d+)?\.json\.gz$")
+GZIP = 31  # zlib's number for "gzip header and check sum"
+READ_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 18
+# A longer row is taken for damage, so that a bomb of one endless line fills no memory.
+MAX_ROW_BYTES = 1 << 24
+BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+class DamagedArchiveError(Exception):
+    """The body is no zip, was cut, or one of its files cannot be read. The message says which."""
+
+
+class Archive:
+    """The archive of a window. Close it when it is read; that frees its disk space."""
+
+    def __init__(self, file: IO[bytes], window: Window) -> None:
+        self.window = window
+        self._file = file
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except BROKEN_ARCHIVE as error:
+            raise DamagedArchiveError(f"the answer is no zip archive ({first_words(file)})") from error
+        self._entries: dict[datetime, list[zipfile.ZipInfo]] = defaultdict(list)
+        for entry in self._zip.infolist():
+            # An empty file is a marker, as the S3 export of the same pipeline has them.
+            if not entry.is_dir() and entry.file_size:
+                self._entries[hour_of_entry(entry.filename, window)].append(entry)
+
+    def verify(self) -> None:
+        """Read everything once: check sums of the zip and of each gzip in it.
+
+        Nothing of an archive is handed on before all of it is known to be whole, so that asking for it again never
+        repeats a row.
+
+        Raises:
+            DamagedArchiveError: Something in it cannot be read.
+        """
+        for entry in chain.from_iterable(self._entries.values()):
+            for _ in self._pieces(entry):
+                pass
+
+    def hours(self) -> Iterator[tuple[datetime, Iterator[bytes]]]:
+        """Yield each hour that holds rows, in order, with blocks of whole lines."""
+        for hour in sorted(self._entries):
+            yield hour, chain.from_iterable(map(self._blocks, self._entries[hour]))
+
+    def close(self) -> None:
+        """Free the disk space."""
+        self._zip.close()
+        self._file.close()
+
+    def _blocks(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        return whole_lines(self._pieces(entry))
+
+    def _pieces(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        try:
+            with self._zip.open(entry) as compressed:
+                yield from gunzip(compressed)
+        except BROKEN_ARCHIVE as error:
+            raise DamagedArchiveError(f"its file {entry.filename!r} cannot be read ({error})") from error
+
+
+def hour_of_entry(name: str, window: Window) -> datetime:
+    """Return the hour that a file of the archive belongs to, always one within the window.
+
+    A name without an hour is a whole day's (data from before 2014-11-12). A name that tells nothing belongs to the
+    last hour, so that the bookmark passes it only when its rows are out.
+    """
+    last = window.end - HOUR
+    match = ENTRY_NAME.search(name)
+    if not match:
+        return last
+    try:
+        day = datetime.fromisoformat(match["date"]).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return last
+    return min(max(day + timedelta(hours=int(match["hour"] or 0)), window.start), last)
+
+
+def gunzip(compressed: IO[bytes]) -> Iterator[bytes]:
+    """Yield pieces of bounded size of a gzip stream, which may have several members.
+
+    Raises:
+        zlib.error: It is no gzip, or its check sum is wrong.
+        EOFError: It ends too early.
+    """
+    inflate = zlib.decompressobj(GZIP)
+    data = compressed.read(READ_BYTES)
+    while data:
+        piece = inflate.decompress(data, BLOCK_BYTES)
+        if piece:
+            yield piece
+        if inflate.eof:
+            data = (inflate.unused_data or compressed.read(READ_BYTES)).lstrip(b"\0")
+            inflate = zlib.decompressobj(GZIP) if data else inflate
+        else:
+            data = inflate.unconsumed_tail or compressed.read(READ_BYTES)
+    if not inflate.eof:
+        raise EOFError("it ends too early")
+
+
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield blocks that end at the end of a line; the last line may lack its line feed.
+
+    Of a line that is too long to be a row only the beginning is given on, as a line of its own.
+    """
+    rest, skipping = b"", False
+    for piece in pieces:
+        end = piece.rfind(b"\n") + 1
+        if skipping and not end:
+            continue
+        if skipping:
+            rest, skipping = piece[piece.find(b"\n") + 1 :], False
+        elif end:
+            yield rest + piece[:end]
+            rest = piece[end:]
+        else:
+            rest += piece
+        if len(rest) > MAX_ROW_BYTES:
+            yield rest[:READ_BYTES] + b"\n"
+            rest, skipping = b"", True
+    if rest:
+        yield rest
+
+
+def first_words(file: IO[bytes]) -> str:
+    """Say how a body begins, for the message about a body that is no archive."""
+    file.seek(0)
+    words = " ".join(file.read(200).decode("ascii", "replace").split())
+    return f"it begins with {words[:60]!r}" if words.isprintable() and words else "it is cut or damaged"

@@ -1,0 +1,71 @@
+"""Singer messages to standard output, many at a time.
+
+The SDK's writer flushes every message. Here records wait until there are many or until another message comes, and a
+signal never leaves half a line behind.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+from singer_sdk.contrib.msgspec import enc_hook
+from singer_sdk.singerlib.encoding.base import GenericSingerWriter
+from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+
+FLUSH_BYTES = 1 << 18
+
+
+class MessageWriter(GenericSingerWriter[bytes, Message]):
+    """Collects whole lines and writes them together."""
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number")
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._writing = False
+        self._exit_code: int | None = None
+
+    def serialize_message(self, message: Message) -> bytes:
+        """Return a message as a line."""
+        return self._encoder.encode(message.to_dict()) + b"\n"
+
+    def write_message(self, message: Message) -> None:
+        """Write a message; all but records go out at once, with the records before them."""
+        self.write_lines(self.serialize_message(message))
+        if not isinstance(message, RecordMessage):
+            self.flush()
+
+    def write_records(self, messages: list[Any]) -> None:
+        """Write record messages that msgspec encodes itself."""
+        self.write_lines(self._encoder.encode_lines(messages))
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write lines that end with a line feed."""
+        self._waiting.append(lines)
+        self._size += len(lines)
+        if self._size >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all that waits.
+
+        Raises:
+            SystemExit: A signal came meanwhile.
+        """
+        lines, self._waiting, self._size = self._waiting, [], 0
+        self._writing = True
+        try:
+            sys.stdout.buffer.writelines(lines)
+            sys.stdout.buffer.flush()
+        finally:
+            self._writing = False
+        if self._exit_code is not None:
+            sys.exit(self._exit_code)
+
+    def exit(self, code: int) -> None:
+        """End the program now, or as soon as the lines being written are whole. For signal handlers."""
+        if not self._writing or self._exit_code is not None:
+            sys.exit(code)
+        self._exit_code = code

@@ -1,0 +1,51 @@
+"""Bookmarks: what a state file may hold, and what to say when it holds something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tap_amplitude.command import ConnectorError
+from tap_amplitude.times import parse_time
+
+REMEDY = "Mend the state, or run without it to begin at 'start_date'."
+
+
+def require_state(state: Any) -> None:
+    """Stop when a state is not of Singer's form: bookmarks, an object for each stream.
+
+    Raises:
+        ConnectorError: It is not.
+    """
+    bookmarks = state.get("bookmarks", {} if not state else None) if isinstance(state, Mapping) else None
+    if not isinstance(bookmarks, Mapping):
+        raise ConnectorError(f"The state has no object 'bookmarks'. {REMEDY}")
+    for name, bookmark in bookmarks.items():
+        if not isinstance(bookmark, Mapping):
+            raise ConnectorError(f"The state of stream '{name}' is no object. {REMEDY}")
+
+
+def bookmark_time(name: str, bookmark: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Return the time that a stream's bookmark names, None without one.
+
+    Which key it was written under does not matter: every time up to now is a valid place to go on from.
+
+    Raises:
+        ConnectorError: It is no time, or one in the future.
+    """
+    value = bookmark.get("replication_key_value")
+    if value is None:
+        return None
+    try:
+        moment = parse_time(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConnectorError(
+            f"The state of stream '{name}' holds the replication_key_value {value!r}, which is no time. {REMEDY}"
+        ) from error
+    if moment > now:
+        raise ConnectorError(
+            f"The state of stream '{name}' holds the replication_key_value {value!r}, which lies in the future."
+            f" {REMEDY}"
+        )
+    return moment

@@ -1,0 +1,62 @@
+"""Times: settings and state to UTC, Amplitude's texts to RFC 3339."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+EXPORT_TEXT_LENGTH = len("2026-03-14 09:26:53.589000")
+# Epoch numbers above this are milliseconds: as seconds they would lie beyond the year 5000.
+LARGEST_EPOCH_SECONDS = 10**11
+
+
+def parse_time(text: str) -> datetime:
+    """Return a date or time of a setting or a state as an aware UTC time; without a zone it is UTC.
+
+    Raises:
+        ValueError: The text is no time.
+    """
+    moment = datetime.fromisoformat(text.strip())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the hour that a time lies in."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def day_of(moment: datetime) -> datetime:
+    """Return the UTC day that a time lies in."""
+    return hour_of(moment).replace(hour=0)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return `2026-03-14T09:26:53.589000Z`: UTC, always with six digits."""
+    return f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def rfc3339_of_text(text: str) -> str:
+    """Return Amplitude's `2026-03-14 09:26:53.589000` as RFC 3339.
+
+    A `T` between date and time, a missing or shorter fraction and a zone are read as well; without a zone the time is
+    UTC (https://amplitude.com/docs/apis/analytics/export).
+
+    Raises:
+        ValueError: The text is no time.
+    """
+    moment = datetime.fromisoformat(text)
+    if len(text) == EXPORT_TEXT_LENGTH and text[7] == "-" and text[19] == "." and moment.tzinfo is None:
+        return f"{text[:10]}T{text[11:]}Z"  # all but unchanged, and five times as fast as writing it anew
+    return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
+
+
+def rfc3339_of_epoch(number: float) -> str:
+    """Return epoch seconds, or milliseconds when so large, as RFC 3339.
+
+    Raises:
+        ValueError: No time within the years 1 to 9999.
+    """
+    seconds = number / 1000 if abs(number) > LARGEST_EPOCH_SECONDS else number
+    try:
+        return rfc3339(datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds))
+    except OverflowError as error:
+        raise ValueError(number) from error
