@@ -1,0 +1,229 @@
+"""Which files of the folder have been read: the state of the stream `impressions`.
+
+Pure: it sees a listing, never the folder itself (contents are identified through a function that is passed in).
+
+What it guarantees
+    * No file is skipped, however late it appears and whatever its name or its modification time: "new" is decided by
+      the time at which the *storage* took the file in (`File.arrived`: the inode's change time on a local disk,
+      LastModified in an object store), which no clock of a writer, no name and no copied time can put into the past.
+    * A file is read once. A rename, a new owner or a copied time make it look new; then its *content* tells that it was
+      read.
+    * The state is small: one time, 8 bytes for each file of the last hour before it, an entry for each file that is
+      half read.
+
+How
+    `read_until`: each file that arrived up to then is read. It trails an hour (`LOOK_BACK`) behind the newest file
+    read, so that coarse times (a second in object stores), storage servers whose clocks differ, and S3's habit of
+    dating a multipart upload by its beginning hide nothing. `read_since` holds the identities of the files read that
+    arrived later than that. `older` (number of files up to `read_until`, and the sum of their fingerprints) recognises
+    the one case in which many old files look new at once: a changed owner, a restored backup, a move to another disk.
+    Only if *all* files that look old add up to exactly what was known before are they taken for read; any doubt means
+    reading, since a second reading is harmless (equal `impression_id`) and a skipped file is not.
+    `unfinished`: files of which only some rows are out: one that was being read when the run was stopped, one with rows
+    at or after `end_date`, one that turned out to be damaged. Rows are counted as they lie in the file.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+LOOK_BACK_SECONDS = 3600.0
+IDENTITY_BYTES = 8  # of 1,000 files in an hour one would be taken for another once in 10^13 years
+
+
+class File(NamedTuple):
+    """A file of the folder as the listing shows it. Times are seconds since 1970 by the storage's clock."""
+
+    path: str
+    size: int
+    arrived: float
+    modified: float
+    content: str | None = None  # a checksum of the content, where the storage lists one
+
+
+@dataclass
+class Progress:
+    """How far a file was read: its first `rows` rows are out.
+
+    With `until` (milliseconds since 1970) only those of them that were received before it.
+    """
+
+    identity: bytes
+    rows: int
+    until: int | None = None
+
+
+def identity_of(*parts: str | bytes | float) -> bytes:
+    """Return a short hash that stands for the given parts."""
+    digest = blake2b(digest_size=IDENTITY_BYTES)
+    for part in parts:
+        text = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogateescape")
+        digest.update(b"%d:" % len(text) + text)
+    return digest.digest()
+
+
+def fingerprint(file: File) -> int:
+    """Return a number that stands for a file by name, size and modification time, as rsync compares."""
+    return int.from_bytes(identity_of(file.path.rpartition("/")[2], file.size, file.modified), "big")
+
+
+@dataclass
+class Known:
+    """A number of files and the sum of their fingerprints (modulo 2^64)."""
+
+    count: int = 0
+    total: int = 0
+
+    def add(self, file: File) -> None:
+        """Count a file in."""
+        self.count += 1
+        self.total = (self.total + fingerprint(file)) % 2**64
+
+
+@dataclass
+class Bookmark:
+    """See the module. `identify` returns the identity of a file's content, at the price of opening it where need be."""
+
+    identify: Callable[[File], bytes]
+    read_until: float | None = None
+    read_since: set[bytes] = field(default_factory=set)
+    older: Known = field(default_factory=Known)
+    unfinished: dict[str, Progress] = field(default_factory=dict)
+
+    def is_old(self, file: File) -> bool:
+        """Whether the time of arrival alone tells that the file is read (or stands in `unfinished`)."""
+        return self.read_until is not None and file.arrived <= self.read_until
+
+    def open(self, listing: Iterable[File]) -> Reading:
+        """Compare with what is there now; what is gone from the folder is forgotten."""
+        return Reading(self, sorted(listing, key=lambda file: (file.arrived, file.path)))
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any], identify: Callable[[File], bytes]) -> Bookmark:
+        """Restore from a stream's state.
+
+        Raises:
+            ValueError: When the state was not written by `to_state`.
+        """
+        if "read_until" not in state:
+            return cls(identify)
+        try:
+            digests = base64.b64decode(state["read_since"], validate=True)
+            return cls(
+                identify,
+                None if state["read_until"] is None else float(state["read_until"]),
+                {digests[start : start + IDENTITY_BYTES] for start in range(0, len(digests), IDENTITY_BYTES)},
+                Known(int(state["older"]["count"]), int(state["older"]["total"], 16)),
+                {
+                    path: Progress(bytes.fromhex(entry["identity"]), int(entry["rows"]), entry["until"])
+                    for path, entry in state["unfinished"].items()
+                },
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError("not a state of this stream") from error
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the state as plain JSON values, independent of later changes."""
+        return {
+            "read_until": self.read_until,
+            "read_since": base64.b64encode(b"".join(sorted(self.read_since))).decode(),
+            "older": {"count": self.older.count, "total": f"{self.older.total:x}"},
+            "unfinished": {
+                path: {"identity": progress.identity.hex(), "rows": progress.rows, "until": progress.until}
+                for path, progress in self.unfinished.items()
+            },
+        }
+
+
+class Unread(NamedTuple):
+    """A file to read, and what is out of it already."""
+
+    file: File
+    identity: bytes
+    progress: Progress | None
+
+
+class Reading:
+    """A bookmark beside one listing of the folder: what is to be read, and how the bookmark moves while it is read.
+
+    Attributes:
+        unread: The files to read, in order of arrival.
+        same_content: How many of the files hold exactly what another one holds; they are not read.
+    """
+
+    def __init__(self, bookmark: Bookmark, listing: list[File]) -> None:
+        self.bookmark = bookmark
+        self.listing = listing
+        self.unread: list[Unread] = []
+        self.same_content = 0
+        self._identities: dict[str, bytes] = {}
+        self._last_arrival: dict[bytes, float] = {}
+        self._passed = 0  # how many files of the listing lie up to `read_until`
+        self._compare()
+
+    def _compare(self) -> None:
+        bookmark = self.bookmark
+        half_read = {progress.identity: progress for progress in bookmark.unfinished.values()}
+        looking_new: list[Unread] = []
+        for file in self.listing:
+            if bookmark.is_old(file) and file.path not in bookmark.unfinished:
+                continue
+            identity = bookmark.identify(file)
+            if identity in self._last_arrival:
+                self.same_content += 1
+            elif identity not in bookmark.read_since:
+                looking_new.append(Unread(file, identity, half_read.get(identity)))
+            self._identities[file.path] = identity
+            self._last_arrival[identity] = file.arrived
+        returned = self._returned(looking_new)
+        self.unread = [unread for unread in looking_new if unread.identity not in returned]
+        if self.listing:
+            # An empty folder may be one that is not mounted just now.
+            bookmark.read_since = (bookmark.read_since & self._last_arrival.keys()) | returned
+            bookmark.unfinished = {unread.file.path: unread.progress for unread in self.unread if unread.progress}
+            bookmark.older = Known()
+            self._pass()
+
+    def _returned(self, looking_new: list[Unread]) -> set[bytes]:
+        """Return the identities of old files with a new time of arrival, if all together prove that they are."""
+        bookmark = self.bookmark
+        if bookmark.read_until is None or not bookmark.older.count:
+            return set()
+        candidates = [u for u in looking_new if not u.progress and u.file.modified <= bookmark.read_until]
+        known = Known()
+        for file in [file for file in self.listing if bookmark.is_old(file)] + [u.file for u in candidates]:
+            known.add(file)
+        return {unread.identity for unread in candidates} if known == bookmark.older else set()
+
+    def _pass(self) -> None:
+        """Let the files up to `read_until` be known by their sum instead of each by its identity."""
+        while self._passed < len(self.listing) and self.bookmark.is_old(self.listing[self._passed]):
+            file = self.listing[self._passed]
+            self.bookmark.older.add(file)
+            identity = self._identities.get(file.path)
+            # A copy of the file that arrived later still needs the identity.
+            if identity and self._last_arrival[identity] <= file.arrived:
+                self.bookmark.read_since.discard(identity)
+            self._passed += 1
+
+    def note(self, unread: Unread, rows: int, until: int | None = None) -> None:
+        """Remember that a file's first rows are out and the rest is not."""
+        self.bookmark.unfinished[unread.file.path] = Progress(unread.identity, rows, until)
+
+    def finish(self, unread: Unread) -> None:
+        """Remember that all of a file is out."""
+        self.bookmark.unfinished.pop(unread.file.path, None)
+        self.bookmark.read_since.add(unread.identity)
+
+    def advance(self, waiting: Iterable[File], now: float) -> None:
+        """Move `read_until` on: to an hour before the first file that still waits, the newest file, and now."""
+        if not self.listing:
+            return
+        reach = min([file.arrived for file in waiting] + [self.listing[-1].arrived, now]) - LOOK_BACK_SECONDS
+        if self.bookmark.read_until is None or reach > self.bookmark.read_until:
+            self.bookmark.read_until = reach
+            self._pass()

@@ -1,0 +1,45 @@
+"""Which impressions are wanted: by environment, flag, treatment, and time of arrival. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+from functools import lru_cache
+
+from tap_split_impressions.impressions import Item
+
+
+def matcher(globs: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern that matches what any of the globs (`*`, `?`, `[…]`, case counts) matches."""
+    return re.compile("|".join(translate(glob) for glob in globs))
+
+
+class Filters:
+    """The settings `environments`, `flags` and `exclude_treatments`; an empty list wants everything."""
+
+    def __init__(
+        self, environments: Iterable[str] = (), flags: Iterable[str] = (), exclude_treatments: Iterable[str] = ()
+    ) -> None:
+        self._environments = matcher(environments) if environments else None
+        self._flags = matcher(flags) if flags else None
+        self._treatments = matcher(exclude_treatments) if exclude_treatments else None
+        self.active = bool(environments or flags or exclude_treatments)
+        self._reason = lru_cache(maxsize=65536)(self._decide)
+
+    def reason_against(self, item: Item, environment_name: str | None) -> str | None:
+        """Return why an item is left out (`environment`, `flag` or `treatment`), or None when it is wanted."""
+        return self._reason(item.split, item.treatment, item.environment_id, environment_name)
+
+    def _decide(
+        self, flag: str, treatment: str, environment_id: str | None, environment_name: str | None
+    ) -> str | None:
+        if self._flags and not self._flags.match(flag):
+            return "flag"
+        if self._treatments and self._treatments.match(treatment):
+            return "treatment"
+        if self._environments and not any(
+            self._environments.match(text) for text in (environment_id, environment_name) if text is not None
+        ):
+            return "environment"
+        return None

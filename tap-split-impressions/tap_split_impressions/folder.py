@@ -1,0 +1,158 @@
+"""The folder of impression files, wherever it lies: listed and opened through fsspec, its errors told in sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from tap_split_impressions.bookmark import File, identity_of
+from tap_split_impressions.command import ConnectorError
+
+# What to install for a kind of storage that fsspec knows and does not bring along.
+EXTRAS = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "abfs": "azure",
+    "abfss": "azure",
+    "az": "azure",
+    "adl": "azure",
+}
+
+# The receiver's sealed files: complete as soon as they bear this name (they get it by a rename, or are one PUT).
+SEALED = re.compile(r"impressions-\d{8}T\d{6}Z-[0-9a-f]+-\d+\.jsonl")
+OPEN_SUFFIX = ".open"
+REJECTS_SUFFIX = ".rejects"
+
+# Split's S3 export puts `_SUCCESS` and `_committed_…` beside its data; programs that copy hide what is not complete yet
+# behind a dot. https://developer.harness.io/docs/feature-management-experimentation/integrations/amazon-s3
+IGNORED_BEGINNINGS = ("_", ".")
+DATA_NAME = re.compile(r"\.(jsonl|ndjson|json|csv)(\.gz)?$|\.parquet\b[^/]*$", re.IGNORECASE)
+
+SAMPLE_BYTES = 32 * 1024  # of the beginning and of the end, which identify a file's content
+
+
+class Folder:
+    """A local folder or a prefix of an object store.
+
+    Args:
+        path: A local path or a URL (`s3://bucket/prefix`, `gs://…`, `abfs://…`).
+        options: Options of the fsspec file system, such as `{"endpoint_url": …}` for S3.
+    """
+
+    def __init__(self, path: str, options: Mapping[str, Any] | None = None) -> None:
+        self.path = path
+        with in_sentences(path):
+            # Listings must be fresh; s3fs and its like would remember an earlier one.
+            self.files, self.root = fsspec.core.url_to_fs(path, **{"use_listings_cache": False, **(options or {})})
+        self.local = isinstance(self.files, LocalFileSystem)
+
+    def listing(self) -> list[File]:
+        """Return the data files now in the folder and below it.
+
+        Raises:
+            ConnectorError: When the folder is not there or may not be read.
+        """
+        with in_sentences(self.path):
+            if self.local and not self.files.isdir(self.root):
+                raise ConnectorError(f"Setting 'path': there is no folder {self.path}.")
+            found = self.files.find(self.root, detail=True)
+        return [self._file(info) for name, info in found.items() if is_data(name[len(self.root) :])]
+
+    def left_open(self) -> list[str]:
+        """Return the names of files which a receiver has open, or left open when it died."""
+        with in_sentences(self.path):
+            return [name for name in self.files.find(self.root) if name.endswith(OPEN_SUFFIX)]
+
+    def _file(self, info: Mapping[str, Any]) -> File:
+        path, size = info["name"], info["size"] or 0
+        if self.local:
+            # The change time of the inode: unlike the modification time no program can set it.
+            status = Path(path).stat()
+            return File(path, size, status.st_ctime, status.st_mtime)
+        modified = moment(next(info[name] for name in MODIFIED_NAMES if info.get(name) is not None))
+        return File(path, size, modified, modified, info.get("ETag") or info.get("md5Hash"))
+
+    def identity(self, file: File) -> bytes:
+        """Return what identifies a file's content, as far as it can be had cheaply.
+
+        An object store lists a checksum. Of a local file the size and both ends are taken. Elsewhere its name, size
+        and time must do.
+        """
+        if file.content:
+            return identity_of(file.size, file.content)
+        if not self.local:
+            return identity_of(file.path, file.size, file.modified)
+        try:
+            with Path(file.path).open("rb") as stream:
+                beginning = stream.read(SAMPLE_BYTES)
+                stream.seek(max(SAMPLE_BYTES, file.size - SAMPLE_BYTES))
+                return identity_of(file.size, beginning, stream.read(SAMPLE_BYTES))
+        except OSError:
+            # Reading it will fail as well, and say why.
+            return identity_of(file.path, file.size, file.modified)
+
+    def open(self, file: File) -> IO[bytes]:
+        """Open a file for reading bytes."""
+        stream: IO[bytes] = self.files.open(file.path, "rb")
+        return stream
+
+    def name(self, file: File) -> str:
+        """Return a file's path below the folder."""
+        return file.path[len(self.root) :].lstrip("/")
+
+
+# Under which names the file systems give the time of the last change.
+MODIFIED_NAMES = ("LastModified", "last_modified", "updated", "mtime", "created", "modified")
+
+
+def moment(value: Any) -> float:
+    """Return a listing's time as seconds since 1970."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp()
+    return float(value)
+
+
+def is_data(path: str) -> bool:
+    """Whether a file's name (its path below the folder) is one the tap reads."""
+    parts = path.strip("/").split("/")
+    return bool(DATA_NAME.search(parts[-1])) and not any(part.startswith(IGNORED_BEGINNINGS) for part in parts)
+
+
+def is_sealed(path: str) -> bool:
+    """Whether a name is one that the receiver gives only to complete files."""
+    return bool(SEALED.fullmatch(path.rpartition("/")[2]))
+
+
+@contextmanager
+def in_sentences(path: str) -> Iterator[None]:
+    """Tell failures of the storage as a sentence that names the setting."""
+    kind = path.partition("://")[0] if "://" in path else "file"
+    try:
+        yield
+    except ImportError as error:
+        extra = EXTRAS.get(kind)
+        advice = f"pip install 'tap-split-impressions[{extra}]'" if extra else f"install {error.name or 'its library'}"
+        raise ConnectorError(
+            f"Setting 'path': reading {kind}:// needs a library that is not installed: {advice}."
+        ) from error
+    except ValueError as error:
+        raise ConnectorError(f"Setting 'path': {path} cannot be opened: {error}.") from error
+    except FileNotFoundError as error:
+        raise ConnectorError(f"Setting 'path': {path} does not exist.") from error
+    except PermissionError as error:
+        raise ConnectorError(
+            f"Setting 'path': access to {path} is denied. Give these credentials the right to list and read it."
+        ) from error
+    except OSError as error:
+        raise ConnectorError(f"Setting 'path': {path} cannot be read: {type(error).__name__}.") from error

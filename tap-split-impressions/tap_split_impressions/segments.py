@@ -1,0 +1,237 @@
+"""Files that receivers append to: each line is on disk before anybody is told so.
+
+A file under `NAME.open` belongs to a living process, which holds a lock on it. It is sealed, by a rename to `NAME`,
+when it is old or large enough and when the process stops; the tap reads sealed files only. What a killed process left
+open is sealed by the next one that starts, without the line that was being written (nobody was told that it is stored).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Protocol
+
+from tap_split_impressions.folder import OPEN_SUFFIX, REJECTS_SUFFIX
+
+sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has the latter only
+
+PRIVATE = 0o640
+REJECTS_MODE = 0o600  # what is no impression may hold anything
+
+
+class Storage(Protocol):
+    """Where batches go. One thread alone calls it."""
+
+    def commit(self, lines: bytes, rejects: bytes) -> None:
+        """Store lines and rejects so that they survive a power failure; after an error, as if never called."""
+
+    def tick(self) -> float | None:
+        """Seal what is due; return in how many seconds the next thing is due."""
+
+    def close(self) -> None:
+        """Seal everything."""
+
+
+class Names:
+    """Names that no other process gives: time of the beginning, a random number of the process, a running number."""
+
+    def __init__(self) -> None:
+        self._process = secrets.token_hex(6)
+        self._count = 0
+
+    def next(self) -> str:
+        """Return the name of a new file; the tap knows it by `folder.SEALED`."""
+        self._count += 1
+        beginning = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        return f"impressions-{beginning}-{self._process}-{self._count:06d}.jsonl"
+
+
+class LocalSegments:
+    """Appends to files in a local folder, which several processes may share.
+
+    Args:
+        folder: The folder; it is made if need be.
+        max_bytes: A file that has reached this size is sealed.
+        max_seconds: A file of this age is sealed. 0 seals after each commit.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int, max_seconds: float) -> None:
+        self.folder = folder
+        self.max_bytes = max_bytes
+        self.max_seconds = max_seconds
+        self._names = Names()
+        self._file: int | None = None
+        self._path = folder
+        self._size = 0
+        self._opened = 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in sorted(folder.glob(f"*{OPEN_SUFFIX}")):
+            recover(left)
+
+    def commit(self, lines: bytes, rejects: bytes) -> None:
+        """Append and wait for the disk. A failed write is taken back.
+
+        Raises:
+            OSError: Nothing was stored; `errno.ENOSPC` when the disk is full.
+        """
+        if rejects:
+            self._reject(rejects)
+        if lines:
+            self._append(lines)
+        self.tick()
+
+    def _append(self, lines: bytes) -> None:
+        if self._file is None:
+            self._open()
+        file = self._file
+        assert file is not None  # noqa: S101  (just opened)
+        try:
+            write_all(file, lines)
+            sync_data(file)
+        except OSError:
+            self._take_back(file)
+            raise
+        self._size += len(lines)
+
+    def _open(self) -> None:
+        self._path = self.folder / f"{self._names.next()}{OPEN_SUFFIX}"
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, PRIVATE)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # for as long as the process lives
+        self._size, self._opened = 0, time.monotonic()
+        sync_folder(self.folder)
+
+    def _take_back(self, file: int) -> None:
+        """Cut what a failed write has left, or give the file up: what is unsure must not stay open."""
+        try:
+            os.ftruncate(file, self._size)
+        except OSError:
+            os.close(file)
+            self._file = None
+
+    def _reject(self, rejects: bytes) -> None:
+        # Beside the file in work, or a new one: a rejected item is as durable as the batch it came with.
+        if self._file is None:
+            self._open()
+        path = self._path.with_name(self._path.name.removesuffix(OPEN_SUFFIX) + REJECTS_SUFFIX)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, REJECTS_MODE)
+        try:
+            write_all(file, rejects)
+            sync_data(file)
+        finally:
+            os.close(file)
+
+    def tick(self) -> float | None:
+        """Seal the file in work if it is due; return the seconds until it will be."""
+        if self._file is None:
+            return None
+        left = self._opened + self.max_seconds - time.monotonic()
+        if left > 0 and self._size < self.max_bytes:
+            return left
+        self.close()
+        return None
+
+    def close(self) -> None:
+        """Seal the file in work."""
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        seal(self._path, empty=self._size == 0)
+        os.close(file)
+
+
+def recover(left: Path) -> None:
+    """Seal a file that a killed process left open; leave one alone whose process lives."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError):
+        file = os.open(left, os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            complete = end_of_last_line(file)
+            os.ftruncate(file, complete)
+            os.fsync(file)
+            # Another process may have sealed it between the opening and the lock.
+            if left.exists():
+                seal(left, empty=complete == 0)
+        finally:
+            os.close(file)
+
+
+def end_of_last_line(file: int, step: int = 1 << 16) -> int:
+    """Return how many bytes of a file are complete lines."""
+    position = os.fstat(file).st_size
+    while position > 0:
+        start = max(position - step, 0)
+        found = os.pread(file, position - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        position = start
+    return 0
+
+
+def seal(path: Path, *, empty: bool) -> None:
+    """Give a file the name under which the tap reads it; an empty one is removed."""
+    if empty:
+        path.unlink()
+    else:
+        path.rename(path.with_name(path.name.removesuffix(OPEN_SUFFIX)))
+    sync_folder(path.parent)
+
+
+def write_all(file: int, content: bytes) -> None:
+    """Write everything; a full disk may take a part first.
+
+    Raises:
+        OSError: Also when the system writes nothing without saying why.
+    """
+    view = memoryview(content)
+    while view:
+        written = os.write(file, view)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        view = view[written:]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power failure."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class ObjectSegments:
+    """Writes each commit as one object; a store has no appending, and an object is complete or not there.
+
+    Args:
+        files: The fsspec file system.
+        root: The prefix under which objects are put.
+    """
+
+    def __init__(self, files: Any, root: str) -> None:
+        self._files = files
+        self._root = root.rstrip("/")
+        self._names = Names()
+
+    def commit(self, lines: bytes, rejects: bytes) -> None:
+        """Put the objects and wait for the store's answer.
+
+        Raises:
+            OSError: When the store refuses.
+        """
+        name = self._names.next()
+        if rejects:
+            self._files.pipe_file(f"{self._root}/{name}{REJECTS_SUFFIX}", rejects)
+        if lines:
+            self._files.pipe_file(f"{self._root}/{name}", lines)
+
+    def tick(self) -> None:
+        """Nothing ever is due."""
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,128 @@
+"""The tap: its settings, its streams, and how it stops."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from singer_sdk import Stream, Tap
+from singer_sdk import typing as th
+
+from tap_split_impressions.command import PlainMessages
+from tap_split_impressions.impressions import NotAnImpression, field_of, milliseconds
+from tap_split_impressions.output import BufferedWriter
+from tap_split_impressions.streams import ImpressionsStream
+
+
+class TapSplitImpressions(PlainMessages, Tap):
+    """Singer tap for the feature-flag impressions of Split (Harness FME)."""
+
+    name = "tap-split-impressions"
+    package_name = "tap-split-impressions"
+    message_writer_class = BufferedWriter
+
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "path",
+            th.StringType,
+            required=True,
+            title="Folder",
+            description="Folder of impression files: a local path, or a URL (s3://, gs://, abfs://). For Split's S3 "
+            "export, the folder that holds schema-v1/.",
+        ),
+        th.Property(
+            "storage_options",
+            th.ObjectType(additional_properties=True),
+            secret=True,
+            title="Storage options",
+            description="Options of the storage library (fsspec), such as keys or endpoint_url. Without them the usual "
+            "credentials of the environment are used.",
+        ),
+        th.Property(
+            "start_date",
+            th.DateTimeType,
+            title="Start",
+            description="Only impressions that arrived at or after this time.",
+        ),
+        th.Property(
+            "end_date",
+            th.DateTimeType,
+            title="End",
+            description="Only impressions that arrived before this time. A later run without it sends the others.",
+        ),
+        th.Property(
+            "environments",
+            th.ArrayType(th.StringType),
+            title="Environments",
+            description="Only these environments: ids or names, with * and ?.",
+        ),
+        th.Property("flags", th.ArrayType(th.StringType), title="Flags", description="Only these flags, with * and ?."),
+        th.Property(
+            "exclude_treatments",
+            th.ArrayType(th.StringType),
+            title="Excluded treatments",
+            description='Not these treatments, with * and ?, such as ["control"].',
+        ),
+        th.Property(
+            "traffic_type",
+            th.StringType,
+            default="user",
+            title="Traffic type",
+            description="Traffic type of impressions for which neither the file nor the Admin API tells it.",
+        ),
+        th.Property(
+            "csv_columns",
+            th.ObjectType(additional_properties=th.StringType),
+            title="CSV columns",
+            description='Field to header of CSV files, such as {"key": "User", "split": "Flag"}. '
+            "Usual headers need no entry.",
+        ),
+        th.Property(
+            "settle_seconds",
+            th.NumberType(minimum=0),
+            default=2,
+            title="Settling time",
+            description="A local file that changed within this many seconds may still be written: up to 5 seconds are "
+            "waited for it, then it is left to the next run. The receiver's files and objects in a store are complete "
+            "at once.",
+        ),
+    ).to_dict()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.stopping = 0
+        super().__init__(*args, **kwargs)
+
+    @property
+    def output(self) -> BufferedWriter:
+        """The writer of all messages."""
+        writer: BufferedWriter = self.message_writer  # type: ignore[assignment]
+        return writer
+
+    def check_settings(self) -> list[str]:
+        """Return what is wrong with settings beyond their types."""
+        errors, times = [], {}
+        for name in ("start_date", "end_date"):
+            try:
+                times[name] = milliseconds(self.config.get(name))
+            except NotAnImpression:
+                errors.append(f"Setting '{name}' must be a time such as 2026-01-31T00:00:00Z.")
+        if not errors and times["start_date"] and times["end_date"] and times["end_date"] <= times["start_date"]:
+            errors.append("Setting 'end_date' must be later than 'start_date'.")
+        errors += [
+            f"Setting 'csv_columns': there is no field {name} (the fields are the columns of stream impressions)."
+            for name in self.config.get("csv_columns") or {}
+            if field_of(name) is None
+        ]
+        return errors
+
+    def discover_streams(self) -> Sequence[Stream]:
+        """Return the streams that the settings allow."""
+        return [ImpressionsStream(self)]
+
+    def _handle_termination(self, signum: int, frame: Any) -> None:
+        """Let the block in work go out whole with its state, then end; a second signal ends at once."""
+        if self.stopping:
+            super()._handle_termination(signum, frame)
+        self.logger.info("Stopping after the block in work (%s).", signal.Signals(signum).name)
+        self.stopping = 128 + signum
