@@ -5,7 +5,8 @@ const CHIPS_SHOWN = 12;
 const PLACES = [
   "Amplitude events", "Amplitude identifications", "Split events", "Split segment keys", "Amplitude export rows",
 ];
-const CHART = { width: 1000, height: 220, left: 56, bottom: 26, top: 12 };
+const CHART = { height: 220, left: 56, bottom: 26, top: 12 };
+const NARROW_PIXELS = 520;
 
 const $ = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
@@ -42,17 +43,22 @@ function update(id, data, draw) {
   $(id).replaceChildren(...draw(data));
 }
 
-/** A table's caption, head and body; a column is [title, cell of a row, class]; the first one names the row. */
+/**
+ * A table's caption, head and body; a column is [title, cell of a row, class]; the first one names the row.
+ * On a phone rows become blocks, which takes a table's meaning from its elements: the roles give it back.
+ */
 function table(columns, rows, nothing, caption) {
   if (rows.length === 0) return [element("caption", {}, nothing)];
-  const head = columns.map(([title, , kind = ""]) => element("th", { scope: "col", class: kind }, title));
+  const head = columns.map(([title, , kind = ""]) => element("th", { scope: "col", role: "columnheader", class: kind }, title));
   const body = rows.map((row) =>
-    element("tr", {}, ...columns.map(([, cell, kind = ""], index) =>
-      element(index ? "td" : "th", index ? { class: kind } : { scope: "row", class: kind }, cell(row)))));
+    element("tr", { role: "row" }, ...columns.map(([title, cell, kind = ""], index) =>
+      element(index ? "td" : "th",
+        index ? { role: "cell", class: kind, "data-title": title } : { scope: "row", role: "rowheader", class: kind },
+        cell(row)))));
   return [
     ...(caption ? [element("caption", {}, caption)] : []),
-    element("thead", {}, element("tr", {}, ...head)),
-    element("tbody", {}, ...body),
+    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...head)),
+    element("tbody", { role: "rowgroup" }, ...body),
   ];
 }
 
@@ -81,24 +87,25 @@ function ceiling(value) {
 }
 
 function chart({ start, step, columns }) {
+  const width = Math.max($("chart").clientWidth, 240);
   const places = PLACES.filter((place) => columns[place]);
   const count = places.length ? columns[places[0]].length : 60;
   const sums = Array.from({ length: count }, (_, i) => places.reduce((sum, place) => sum + columns[place][i], 0));
   const top = ceiling(Math.max(...sums));
-  const inner = { width: CHART.width - CHART.left, height: CHART.height - CHART.bottom - CHART.top };
+  const inner = { width: width - CHART.left, height: CHART.height - CHART.bottom - CHART.top };
   const across = (index) => CHART.left + (index * inner.width) / count;
   const up = (value) => CHART.top + inner.height * (1 - value / top);
   const total = sums.reduce((sum, value) => sum + value, 0);
   const svg = drawn("svg", {
-    viewBox: `0 0 ${CHART.width} ${CHART.height}`, role: "img",
+    viewBox: `0 0 ${width} ${CHART.height}`, role: "img",
     "aria-label": `${number(total)} items arrived between ${moment(start)} and ${moment(start + step * count)}`,
   });
   for (const value of [0, top / 2, top]) {
     svg.append(
-      drawn("line", { x1: CHART.left, x2: CHART.width, y1: up(value), y2: up(value), class: "grid" }),
+      drawn("line", { x1: CHART.left, x2: width, y1: up(value), y2: up(value), class: "grid" }),
       drawn("text", { x: CHART.left - 8, y: up(value) + 4, "text-anchor": "end" }, number(value)));
   }
-  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+  for (const share of width < NARROW_PIXELS ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
     const anchor = share === 0 ? "start" : share === 1 ? "end" : "middle";
     svg.append(drawn("text", {
       x: CHART.left + inner.width * share, y: CHART.height - 6, "text-anchor": anchor,
@@ -175,7 +182,7 @@ function whenFires(fault) {
   return [
     fault.times === null ? "always" : `${fault.times}×`,
     fault.skip && `after ${fault.skip}`,
-    fault.every && `each ${fault.every}.`,
+    fault.every && `every ${fault.every} requests`,
     fault.probability !== null && `chance ${fault.probability}`,
     fault.when && `if it holds “${fault.when}”`,
   ].filter(Boolean).join(", ");
@@ -232,5 +239,6 @@ async function poll() {
 }
 
 $("span").addEventListener("change", refresh);
+addEventListener("resize", () => shown.delete("chart"));
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 poll();
