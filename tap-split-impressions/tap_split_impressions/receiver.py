@@ -7,11 +7,14 @@ import json
 import logging
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.folder import Folder
+from tap_split_impressions.prune import prune, seconds_of, stream_state
 from tap_split_impressions.storage import SEAL_BYTES, SEAL_SECONDS
 
 STOP_SECONDS = 10  # for requests in work when asked to stop
@@ -41,6 +44,29 @@ def command(context: click.Context, /, **settings: Any) -> None:
     """Receive impressions from Split's webhook, Evaluator, Synchronizer, Proxy or JavaScript listener."""
     if context.invoked_subcommand is None:
         serve(**settings)
+
+
+@command.command("prune")
+@click.option("--path", help="Folder or URL to clean up; default is the one before the command.")
+@click.option("--older-than", required=True, help="Only files that arrived longer ago than this, such as 12h or 7d.")
+@click.option(
+    "--state",
+    "states",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="The state of a pipeline that reads the folder; again for each further one.",
+)
+@click.pass_context
+def prune_command(context: click.Context, /, path: str | None, older_than: str, states: tuple[Path, ...]) -> None:
+    """Remove files that all given states have passed, and no others."""
+    settings = context.parent.params if context.parent else {}
+    path = path or settings.get("path")
+    if not path:
+        raise ConnectorError("No folder to clean up: give --path.")
+    folder = Folder(path, parsed(settings.get("storage_options", "")))
+    removed, waiting = prune(folder, [stream_state(state) for state in states], seconds_of(older_than))
+    print(f"Removed {removed} files; {waiting} old ones stay because they have not been read.")  # noqa: T201
 
 
 def serve(  # noqa: PLR0913

@@ -18,6 +18,7 @@ from tap_split_impressions.command import ConnectorError
 from tap_split_impressions.filters import Filters
 from tap_split_impressions.folder import Folder
 from tap_split_impressions.impressions import Impression, Shaper, milliseconds, rfc3339
+from tap_split_impressions.lists import names_of
 from tap_split_impressions.run import Run, Selection
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class ImpressionsStream(Stream):
                 "The state says that files were read which arrived later than now. Set this machine's clock right, or "
                 "start without state."
             )
+        api = self._tap.admin_api
         listing = folder.listing()
         reading = self._bookmark.open(listing)
         self.logger.info("%d of %d files in %s are new.", len(reading.unread), len(listing), config["path"])
@@ -164,7 +166,7 @@ class ImpressionsStream(Stream):
             folder=folder,
             reading=reading,
             selection=selection_of(config),
-            shaper=Shaper(config["traffic_type"]),
+            shaper=Shaper(config["traffic_type"], names_of(api) if api else None),
             logger=self.logger,
             settle_seconds=config["settle_seconds"],
             csv_columns=config.get("csv_columns") or {},
@@ -174,6 +176,9 @@ class ImpressionsStream(Stream):
     def _summarise(self, run: Run, seconds: float) -> None:
         counts = run.counts
         self._count("records_read", counts.read)
+        if api := self._tap.admin_api:
+            self._count("http_request_count", api.requests)
+            self._count("http_retry_count", api.retries)
         for reason, count in counts.skipped.items():
             self._count("records_skipped", count, reason=reason)
         for reason, count in counts.rejected.items():

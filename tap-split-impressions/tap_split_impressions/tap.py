@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
+from singer_sdk.helpers.capabilities import PluginCapabilities
 
+from tap_split_impressions.client import DEFAULT_URL, AdminApi
 from tap_split_impressions.command import PlainMessages
 from tap_split_impressions.impressions import NotAnImpression, field_of, milliseconds
+from tap_split_impressions.lists import LISTS
 from tap_split_impressions.output import BufferedWriter
 from tap_split_impressions.streams import ImpressionsStream
 
@@ -21,6 +24,7 @@ class TapSplitImpressions(PlainMessages, Tap):
     name = "tap-split-impressions"
     package_name = "tap-split-impressions"
     message_writer_class = BufferedWriter
+    capabilities: ClassVar = [one for one in Tap.capabilities if one is not PluginCapabilities.BATCH]
 
     config_jsonschema = th.PropertiesList(
         th.Property(
@@ -87,11 +91,41 @@ class TapSplitImpressions(PlainMessages, Tap):
             "waited for it, then it is left to the next run. The receiver's files and objects in a store are complete "
             "at once.",
         ),
+        th.Property(
+            "admin_api_key",
+            th.StringType,
+            secret=True,
+            title="Admin API key",
+            description="Key of Split's Admin API. With it traffic types and environment names are added to "
+            "impressions, and the streams feature_flags, environments, traffic_types and segments are there.",
+        ),
+        th.Property(
+            "workspace_id",
+            th.StringType,
+            title="Workspace id",
+            description="Id of the workspace (Harness: project) that the Admin API is asked about.",
+        ),
+        th.Property(
+            "api_url",
+            th.StringType,
+            default=DEFAULT_URL,
+            title="Admin API address",
+            description="Scheme and host of the Admin API.",
+        ),
     ).to_dict()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.stopping = 0
+        self._api: AdminApi | None = None
         super().__init__(*args, **kwargs)
+
+    @property
+    def admin_api(self) -> AdminApi | None:
+        """The Admin API, if the settings give a key. All streams share what it has fetched."""
+        if self._api is None and (key := self.config.get("admin_api_key")):
+            config = self.config
+            self._api = AdminApi(key, config.get("workspace_id", ""), config.get("api_url", DEFAULT_URL), self.logger)
+        return self._api
 
     @property
     def output(self) -> BufferedWriter:
@@ -114,11 +148,14 @@ class TapSplitImpressions(PlainMessages, Tap):
             for name in self.config.get("csv_columns") or {}
             if field_of(name) is None
         ]
+        if self.config.get("admin_api_key") and not self.config.get("workspace_id"):
+            errors.append("Setting 'workspace_id' is missing; 'admin_api_key' needs it.")
         return errors
 
     def discover_streams(self) -> Sequence[Stream]:
         """Return the streams that the settings allow."""
-        return [ImpressionsStream(self)]
+        lists = [stream(self, self.admin_api) for stream in LISTS] if self.admin_api else []
+        return [ImpressionsStream(self), *lists]
 
     def _handle_termination(self, signum: int, frame: Any) -> None:
         """Let the block in work go out whole with its state, then end; a second signal ends at once."""

@@ -1,0 +1,146 @@
+"""Streams of the Admin API's lists, each read as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Stream
+from singer_sdk import typing as th
+
+from tap_split_impressions.impressions import Names, moment_or_none, rfc3339
+
+if TYPE_CHECKING:
+    from tap_split_impressions.client import AdminApi
+    from tap_split_impressions.tap import TapSplitImpressions
+
+TEXT = th.StringType
+LIST = th.ArrayType(th.AnyType)
+
+
+class ListStream(Stream):
+    """A list of the workspace."""
+
+    selected_by_default = True
+    _tap: TapSplitImpressions
+
+    # Column to the path in the API's object.
+    columns: ClassVar[dict[str, tuple[str, ...]]]
+
+    def __init__(self, tap: TapSplitImpressions, api: AdminApi) -> None:
+        super().__init__(tap)
+        self._api = api
+
+    def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
+        """Yield the list's rows."""
+        for entry in getattr(self._api, self.name):
+            if self._tap.stopping:
+                raise SystemExit(self._tap.stopping)
+            record = {column: reached(entry, path) for column, path in self.columns.items()}
+            if "created_at" in record:
+                created = moment_or_none(record["created_at"])
+                record["created_at"] = None if created is None else rfc3339(created)
+            yield {"workspace_id": self.config["workspace_id"], **record}
+
+
+class FeatureFlags(ListStream):
+    """Feature flags with their traffic types."""
+
+    name = "feature_flags"
+    primary_keys = ("workspace_id", "name")
+    columns: ClassVar = {
+        "id": ("id",),
+        "name": ("name",),
+        "description": ("description",),
+        "traffic_type_id": ("trafficType", "id"),
+        "traffic_type": ("trafficType", "name"),
+        "created_at": ("creationTime",),
+        "rollout_status": ("rolloutStatus", "name"),
+        "tags": ("tags",),
+        "owners": ("owners",),
+    }
+    schema = th.PropertiesList(
+        th.Property("workspace_id", TEXT, required=True),
+        th.Property("id", TEXT),
+        th.Property("name", TEXT, required=True),
+        th.Property("description", TEXT),
+        th.Property("traffic_type_id", TEXT),
+        th.Property("traffic_type", TEXT),
+        th.Property("created_at", th.DateTimeType),
+        th.Property("rollout_status", TEXT),
+        th.Property("tags", LIST),
+        th.Property("owners", LIST),
+    ).to_dict()
+
+
+class Environments(ListStream):
+    """Environments."""
+
+    name = "environments"
+    primary_keys = ("id",)
+    columns: ClassVar = {"id": ("id",), "name": ("name",), "production": ("production",)}
+    schema = th.PropertiesList(
+        th.Property("workspace_id", TEXT, required=True),
+        th.Property("id", TEXT, required=True),
+        th.Property("name", TEXT, required=True),
+        th.Property("production", th.BooleanType),
+    ).to_dict()
+
+
+class TrafficTypes(ListStream):
+    """Traffic types."""
+
+    name = "traffic_types"
+    primary_keys = ("id",)
+    columns: ClassVar = {"id": ("id",), "name": ("name",), "display_attribute_id": ("displayAttributeId",)}
+    schema = th.PropertiesList(
+        th.Property("workspace_id", TEXT, required=True),
+        th.Property("id", TEXT, required=True),
+        th.Property("name", TEXT, required=True),
+        th.Property("display_attribute_id", TEXT),
+    ).to_dict()
+
+
+class Segments(ListStream):
+    """Segments, without their keys."""
+
+    name = "segments"
+    primary_keys = ("workspace_id", "name")
+    columns: ClassVar = {
+        "name": ("name",),
+        "description": ("description",),
+        "traffic_type_id": ("trafficType", "id"),
+        "traffic_type": ("trafficType", "name"),
+        "created_at": ("creationTime",),
+        "tags": ("tags",),
+    }
+    schema = th.PropertiesList(
+        th.Property("workspace_id", TEXT, required=True),
+        th.Property("name", TEXT, required=True),
+        th.Property("description", TEXT),
+        th.Property("traffic_type_id", TEXT),
+        th.Property("traffic_type", TEXT),
+        th.Property("created_at", th.DateTimeType),
+        th.Property("tags", LIST),
+    ).to_dict()
+
+
+LISTS = (FeatureFlags, Environments, TrafficTypes, Segments)
+
+
+def reached(entry: Any, path: tuple[str, ...]) -> Any:
+    """Return what lies at a path of objects, or None where there is nothing."""
+    for part in path:
+        entry = entry.get(part) if isinstance(entry, dict) else None
+    return entry
+
+
+def names_of(api: AdminApi) -> Names:
+    """Return what the Admin API knows beside the impressions."""
+    return Names(
+        environments={entry["id"]: entry["name"] for entry in api.environments},
+        traffic_types={entry["id"]: entry["name"] for entry in api.traffic_types},
+        traffic_type_of_flag={
+            entry["name"]: name for entry in api.feature_flags if (name := reached(entry, ("trafficType", "name")))
+        },
+    )
