@@ -94,6 +94,10 @@ class Lanes(Generic[R]):
         for thread in self._threads:
             thread.start()
 
+    def idlest(self) -> int:
+        """Return the lane with the fewest requests, for a request that needs no order."""
+        return min(range(len(self._queues)), key=lambda lane: self._queues[lane].unfinished_tasks)
+
     def submit(self, lane: int, request: R) -> None:
         """Hand over a request; waits while its lane is full.
 

@@ -53,11 +53,17 @@ class Summary:
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._last_progress = self._started
+        self._notes: list[str] = []
 
     def add(self, metric: str, count: int = 1, reason: str = "") -> None:
         """Count something; `reason` tells rejects and the like apart."""
         with self._lock:
             self._counts[metric, reason] += count
+
+    def note(self, line: str) -> None:
+        """Keep a line that the closing summary says as a warning."""
+        with self._lock:
+            self._notes.append(line)
 
     def total(self, metric: str) -> int:
         """Return a counter over all its reasons."""
@@ -75,7 +81,9 @@ class Summary:
         """Log the closing summary, in words and as metrics."""
         self._logger.info("%s: %s.", "Stopped" if failed else "Done", self._in_words())
         with self._lock:
-            counts = dict(self._counts)
+            counts, notes = dict(self._counts), list(self._notes)
+        for note in notes:
+            self._logger.warning("%s", note)
         for phrase in PHRASES:
             counts.setdefault((phrase.metric, ""), 0)
         for (metric, reason), count in sorted(counts.items()):

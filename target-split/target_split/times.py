@@ -5,6 +5,7 @@ The same file stands in both targets (they share no library); a test holds the c
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,6 +17,13 @@ MILLISECOND = timedelta(milliseconds=1)
 LARGEST_SECONDS = 10**11
 LARGEST_MILLISECONDS = 10**14
 LARGEST_MICROSECONDS = 10**17
+
+# RFC 3339 with any fraction, and what databases print: a space for the T, no seconds, no offset, a short offset.
+MOMENT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s?(?:[Zz]|UTC|([+-])(\d\d):?(\d\d)?)?)?",
+    re.ASCII,
+)
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 
 
 def epoch_milliseconds(value: Any) -> int:
@@ -29,10 +37,13 @@ def epoch_milliseconds(value: Any) -> int:
         ValueError: It is no time. The message does not hold the value.
     """
     if isinstance(value, str):
+        # Only what is written with dashes: the standard parser would take the digits of some epochs for a date.
+        if value[4:5] != "-" or value[7:8] != "-":
+            return from_number(number_in(value))
         try:
             moment = datetime.fromisoformat(value)
-        except ValueError:
-            return from_number(number_in(value))
+        except ValueError:  # rarer forms; before Python 3.11 also the usual ones
+            moment = parse_moment(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=timezone.utc)
         return (moment - EPOCH) // MILLISECOND
@@ -41,20 +52,45 @@ def epoch_milliseconds(value: Any) -> int:
     raise ValueError("neither a text nor a number")
 
 
+def parse_moment(text: str) -> datetime:
+    """Return the time that a text writes, with its offset, or UTC.
+
+    Raises:
+        ValueError: It writes none.
+    """
+    match = MOMENT.fullmatch(text)
+    if match is None:
+        raise ValueError("a text that is neither RFC 3339 nor a number")
+    *numbers, fraction, sign, offset_hours, offset_minutes = match.groups()
+    year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+    offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
+    leap = second == 60  # RFC 3339 allows a leap second
+    try:
+        moment = datetime(
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            59 if leap else second,
+            int((fraction or "0")[:6].ljust(6, "0")),
+            timezone(-offset if sign == "-" else offset),
+        )
+        return moment + timedelta(seconds=1) if leap else moment
+    except (ValueError, OverflowError):
+        raise ValueError("a date or time of day that does not exist") from None
+
+
 def number_in(text: str) -> int | float:
     """Return the number that a text writes.
 
     Raises:
         ValueError: It writes none.
     """
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("a text that is neither RFC 3339 nor a number") from None
+    match = NUMBER.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("a text that is neither RFC 3339 nor a number")
+    return float(text) if any(match.groups()) else int(text)
 
 
 def from_number(number: float) -> int:

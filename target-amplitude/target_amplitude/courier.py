@@ -1,0 +1,310 @@
+"""Delivers the requests of one lane: sends, and does what each answer asks for.
+
+A user's things keep their order: whoever is told to wait is waited for, while the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, NamedTuple, cast
+
+import backoff
+import msgspec
+
+from .client import Client
+from .command import ConnectorError
+from .delivery import Checkpoints
+from .identification import lane_key
+from .packing import Load, Request, chunks
+from .reactions import Again, Delivered, Halve, Reaction, Sort, react
+from .routes import Route
+from .summary import Summary
+
+# Things of waiting ids that a lane keeps before it takes no more.
+MOST_HELD = 4000
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 60.0
+
+decode = msgspec.json.Decoder().decode
+
+
+class Parcel(NamedTuple):
+    """One thing on its way."""
+
+    route: Route
+    stream: str
+    part: bytes
+    load: Load
+
+    def content(self) -> dict[str, Any]:
+        """Return the thing itself."""
+        return dict(decode(self.route.json_text(self.part)))
+
+
+@dataclass
+class Held:
+    """What waits of one user or device.
+
+    Attributes:
+        until: Monotonic seconds when it may be sent again.
+        parcels: In order.
+    """
+
+    until: float
+    parcels: list[Parcel] = field(default_factory=list)
+
+
+class Step(NamedTuple):
+    """An answer's status, what to do about it, and whose things must wait."""
+
+    status: int
+    reaction: Reaction
+    keys: frozenset[str]
+
+
+class InterruptedWait(Exception):  # noqa: N818  # not an error: the run is to end
+    """The run is to end, so nobody waits for a retry."""
+
+
+@dataclass
+class Office:
+    """What the couriers of all lanes share.
+
+    Attributes:
+        reject: Keeps a thing that can never be delivered: stream, reason, thing, status.
+        patience: Seconds to go on trying.
+        stopping: Set when the run is to end: waits end at once.
+    """
+
+    client: Client
+    checkpoints: Checkpoints
+    summary: Summary
+    logger: logging.Logger
+    reject: Callable[[str, str, Any, int | None], None]
+    patience: float
+    stopping: threading.Event
+
+    def wait(self, seconds: float, deadline: float, why: str) -> None:
+        """Wait before a retry.
+
+        Raises:
+            ConnectorError: Patience is at its end.
+            InterruptedWait: The run is to end.
+        """
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise ConnectorError(gave_up(self.patience, why))
+        self.summary.add("http_retry_count")
+        seconds = min(seconds, left)
+        self.logger.warning("Trying again in %.1f seconds: %s.", seconds, why)
+        self.pause(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the run is to end.
+
+        Raises:
+            InterruptedWait: It is.
+        """
+        if self.stopping.wait(seconds):
+            raise InterruptedWait
+
+
+class Courier:
+    """Delivers the requests of one lane, in order."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._held: dict[str, Held] = {}
+        self._deadlines: dict[str, float] = {}  # of those that are being sent again
+        self.undelivered = 0
+
+    def deliver(self, request: Request | None) -> None:
+        """Deliver a request, and what has waited long enough; without a request, everything that waits.
+
+        Raises:
+            ConnectorError: It cannot be delivered.
+        """
+        try:
+            self._send_held(everything=request is None)
+            if request is not None:
+                load = request.load
+                parcels = [Parcel(request.route, stream, part, load) for stream, part in request.items]
+                self._send(request.route, self._unheld(parcels))
+        except BaseException:
+            self._office.stopping.set()  # reading and the waits of the other lanes end
+            raise
+
+    @property
+    def due(self) -> bool:
+        """Whether something has waited long enough. For any thread."""
+        now = time.monotonic()
+        return any(held.until <= now for held in list(self._held.values()))
+
+    # Sending
+
+    def _send(self, route: Route, parcels: list[Parcel]) -> None:
+        waiting = deque([parcels])
+        while waiting:
+            batch = waiting.popleft()
+            try:
+                if batch:
+                    waiting.extendleft(reversed(self._attempt(route, batch)))
+            except InterruptedWait:
+                self.undelivered += len(batch)
+
+    def _attempt(self, route: Route, batch: list[Parcel]) -> list[list[Parcel]]:
+        """Send a batch until it is answered for good; return what of it must be sent anew, in order."""
+        waits = retry_waits()
+        deadline = 0.0
+        while isinstance((step := self._post(route, batch)).reaction, Again):
+            reaction = step.reaction
+            deadline = deadline or time.monotonic() + self._office.patience
+            self._office.wait(next(waits) if reaction.seconds is None else reaction.seconds, deadline, reaction.why)
+        if isinstance(step.reaction, Delivered):
+            self._settle(batch, step.reaction.ingested)
+            return []
+        if isinstance(step.reaction, Sort):
+            return [self._sorted(batch, step)]
+        if isinstance(step.reaction, Halve):
+            return self._halves(route, batch, step)
+        raise ConnectorError(step.reaction.message)
+
+    def _post(self, route: Route, batch: list[Parcel]) -> Step:
+        answer = self._office.client.post(route, [parcel.part for parcel in batch])
+        reaction = react(answer, route, len(batch))
+        keys: frozenset[str] = frozenset()
+        if isinstance(reaction, Sort) and (reaction.held or reaction.held_ids):
+            keys = keys_to_hold(batch, reaction)
+            if not keys and not reaction.rejected:  # ids are named, but none of ours: all wait
+                reaction = Again(reaction.why, reaction.seconds)
+        return Step(answer.status, reaction, keys)
+
+    def _sorted(self, batch: list[Parcel], step: Step) -> list[Parcel]:
+        """Reject and hold what an answer names; return the rest."""
+        sort = cast(Sort, step.reaction)
+        rest: list[Parcel] = []
+        for index, parcel in enumerate(batch):
+            if index in sort.rejected:
+                self._reject(parcel, sort.rejected[index], step.status)
+            elif step.keys and (key := lane_key(parcel.content())) in step.keys:
+                self._hold(key, parcel, sort)
+            else:
+                rest.append(parcel)
+        return rest
+
+    def _halves(self, route: Route, batch: list[Parcel], step: Step) -> list[list[Parcel]]:
+        """Return the halves of a batch that was refused without saying why; reject what is alone."""
+        halve = cast(Halve, step.reaction)
+        middle = len(batch) // 2
+        if middle:
+            return [batch[:middle], batch[middle:]]
+        if halve.firewall and self._office.client.post(route, []).status == 403:
+            raise ConnectorError(
+                "Amplitude's firewall refuses even an empty request (403): it blocks this machine's address or country."
+            )
+        self._reject(batch[0], halve.reason, step.status)
+        return []
+
+    # Holding
+
+    def _hold(self, key: str, parcel: Parcel, sort: Sort) -> None:
+        held = self._held.get(key)
+        if held is None:
+            now = time.monotonic()
+            deadline = self._deadlines.setdefault(key, now + self._office.patience)
+            if now >= deadline:
+                raise ConnectorError(gave_up(self._office.patience, sort.why))
+            self._office.summary.add("http_retry_count")
+            self._office.logger.warning("A user or device waits %.0f seconds: %s.", sort.seconds, sort.why)
+            held = self._held[key] = Held(min(now + sort.seconds, deadline))
+        held.parcels.append(parcel)
+
+    def _unheld(self, parcels: list[Parcel]) -> list[Parcel]:
+        """Put what belongs to those who wait behind what waits of them; return the rest."""
+        if not self._held:
+            return parcels
+        rest: list[Parcel] = []
+        for parcel in parcels:
+            held = self._held.get(lane_key(parcel.content()))
+            (rest if held is None else held.parcels).append(parcel)
+        return rest
+
+    def _send_held(self, *, everything: bool) -> None:
+        """Send what has waited long enough; wait for it when all must go, or too much waits."""
+        while self._held:
+            soonest = min(held.until for held in self._held.values())
+            now = time.monotonic()
+            if soonest > now:
+                if not everything and sum(len(held.parcels) for held in self._held.values()) < MOST_HELD:
+                    return
+                try:
+                    self._office.pause(soonest - now)
+                except InterruptedWait:
+                    self.undelivered += sum(len(held.parcels) for held in self._held.values())
+                    self._held.clear()
+                    return
+            due = [key for key, held in self._held.items() if held.until <= time.monotonic()]
+            parcels = [parcel for key in due for parcel in self._held.pop(key).parcels]
+            for route, group in groupby(parcels, key=lambda parcel: parcel.route):
+                for batch in chunks(route, self._unheld(list(group)), lambda parcel: parcel.part):
+                    self._send(route, self._unheld(batch))
+            for key in due:
+                if key not in self._held:
+                    del self._deadlines[key]
+
+    # The end of a thing's way
+
+    def _settle(self, batch: Sequence[Parcel], ingested: int | None) -> None:
+        confirmed = len(batch) if ingested is None else min(ingested, len(batch))
+        self._office.summary.add("records_sent", confirmed)
+        if confirmed < len(batch):
+            short = len(batch) - confirmed
+            self._office.summary.add("records_sent", short, "not confirmed")
+            self._office.logger.warning(
+                "Amplitude took %d events of %d sent, by its own count. It may have known the others.",
+                confirmed,
+                len(batch),
+            )
+        self._finish(batch)
+
+    def _reject(self, parcel: Parcel, reason: str, status: int) -> None:
+        self._office.reject(parcel.stream, reason, parcel.content(), status)
+        self._finish([parcel])
+
+    def _finish(self, batch: Sequence[Parcel]) -> None:
+        for parcel in batch:
+            load = parcel.load
+            load.left -= 1
+            if not load.left:
+                self._office.checkpoints.finish(load.work)
+
+
+def keys_to_hold(batch: Sequence[Parcel], sort: Sort) -> frozenset[str]:
+    """Return whose things must wait: those named by index, and those whose user or device is named."""
+    keys = set()
+    for index, parcel in enumerate(batch):
+        content = parcel.content()
+        if index in sort.held or content.get("user_id") in sort.held_ids or content.get("device_id") in sort.held_ids:
+            keys.add(lane_key(content))
+    return frozenset(keys)
+
+
+def retry_waits() -> Iterator[float]:
+    """Yield the seconds before each retry: growing, with jitter."""
+    growing = backoff.expo(factor=FIRST_WAIT_SECONDS, max_value=LONGEST_WAIT_SECONDS)
+    next(growing)  # the generator's own start
+    while True:
+        yield backoff.full_jitter(next(growing))
+
+
+def gave_up(patience: float, why: str) -> str:
+    """Return the sentence about the end of patience."""
+    return (
+        f"Gave up after {patience:g} seconds: {why}. What was delivered before is in the state; run again to go on "
+        "from there, or raise 'patience_seconds'."
+    )

@@ -1,0 +1,146 @@
+"""The settings that say what records become, and what may stand in `mappings`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .event_keys import ALIASES, PLAIN_KEYS
+from .impressions import DEFAULT_IDENTITY
+from .limits import OPERATIONS, Unusable, event_type
+from .paths import (
+    MappingError,
+    check_members,
+    field_or_literal,
+    filter_test,
+    glob_matcher,
+    source_paths,
+)
+from .selection import check_selection
+
+WAYS = ("event", "exposure", "identify")
+SOURCES = ("user_id", "device_id", "time", "insert_id")
+SELECTIONS = ("event_properties", "user_properties", "group_properties")
+MEMBERS = (
+    *("event_type", *SOURCES, *SELECTIONS, "groups", "operations", "load_as", "filter"),
+    *ALIASES,
+    *PLAIN_KEYS,
+)
+# Operations that name properties and need no value.
+WITHOUT_VALUE = ("$unset", "$clearAll")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """The settings that say what records become; each is named as the setting."""
+
+    load_as: str = "event"
+    event_type: str = "get_treatment"
+    identity: Mapping[str, str] = field(default_factory=lambda: DEFAULT_IDENTITY)
+    user_id: Any = None
+    device_id: Any = None
+    min_id_length: int = 1
+    mappings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    property_prefix: str = ""
+    experiment_key: Any = None
+    dedupe: str = "none"
+
+
+def check_mapping(mapping: Any) -> None:
+    """Check what can be checked of a mapping before its stream is known.
+
+    Raises:
+        MappingError: It cannot be meant; the message names the member and the nearest right name.
+    """
+    if not isinstance(mapping, dict):
+        raise MappingError("a mapping must be an object.")
+    check_members(mapping, MEMBERS)
+    for member, value in mapping.items():
+        try:
+            check_member(member, value)
+        except MappingError as error:
+            raise MappingError(f"'{member}': {error}") from None
+
+
+def check_member(member: str, value: Any) -> None:
+    """Check one member of a mapping.
+
+    Raises:
+        MappingError: It cannot be meant.
+    """
+    if member == "event_type":
+        field_or_literal(value)
+        if isinstance(value, str):
+            check_event_type(value)
+    elif member in SELECTIONS:
+        check_selection(value)
+    elif member == "groups":
+        for source in entries(value, "group types and paths").values():
+            source_paths(source)
+    elif member == "operations":
+        check_operations(value)
+    elif member == "load_as":
+        if value not in WAYS:
+            raise MappingError(f"must be one of: {', '.join(WAYS)}.")
+    elif member == "filter":
+        filter_test(entries(value, "paths and lists of values"))
+    else:
+        source_paths(value)
+
+
+def check_operations(operations: Any) -> None:
+    """Check the operations on user or group properties.
+
+    Raises:
+        MappingError: An operation is unknown, or two change the same property.
+    """
+    check_members(entries(operations, "operations"), OPERATIONS)
+    changed: dict[str, str] = {}
+    for operation, properties in operations.items():
+        if operation == "$clearAll":
+            continue
+        if operation == "$unset" and isinstance(properties, list):
+            properties = dict.fromkeys(properties)  # noqa: PLW2901  # names alone are enough
+        for name, source in entries(properties, "properties and sources").items():
+            if operation not in WITHOUT_VALUE:
+                source_paths(source)
+            if name in changed:
+                raise MappingError(f"property '{name}' is changed by {changed[name]} and by {operation}; choose one.")
+            changed[name] = operation
+
+
+def check_event_type(text: str) -> None:
+    """Check an event type that is the same for all records.
+
+    Raises:
+        MappingError: Amplitude would refuse or cut it.
+    """
+    mended: list[str] = []
+    try:
+        event_type(text, mended.append)
+    except Unusable as problem:
+        raise MappingError(f"this is {problem}.") from None
+    if mended:
+        raise MappingError(f"this is a {mended[0]}.")
+
+
+def check_identity(identity: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the setting `identity`, in sentences."""
+    glob_matcher(identity)
+    return [
+        f"Setting 'identity.{traffic_type}' must be one of: user_id, device_id."
+        for traffic_type, kind in identity.items()
+        if kind not in ("user_id", "device_id")
+    ]
+
+
+def entries(value: Any, what: str) -> dict[str, Any]:
+    """Return a member that must be an object.
+
+    Raises:
+        MappingError: It is none, or it has an empty name.
+    """
+    if not isinstance(value, dict) or not all(name.strip() for name in value):
+        raise MappingError(f"must be an object of {what}.")
+    return value

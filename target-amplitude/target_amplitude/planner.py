@@ -1,0 +1,334 @@
+"""What a stream's records become, worked out once from its mapping, its schema and the settings. Pure.
+
+Three kinds of streams need no mapping: impressions, streams whose columns are the keys of Amplitude's events, and -
+loaded as `identify` - those whose columns are the keys of an identification. A mapping is laid over what such a
+stream has of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from . import event_keys, impressions, insert_ids, limits
+from .command import ConnectorError
+from .impressions import LeftOut
+from .insert_ids import InsertId
+from .limits import Count, Unusable
+from .mapping import SELECTIONS, WITHOUT_VALUE, Loading
+from .paths import (
+    Getter,
+    MappingError,
+    Record,
+    check_path,
+    field_or_literal,
+    field_path,
+    filter_test,
+    first_match,
+    parse_path,
+    source_getter,
+    source_paths,
+)
+from .selection import Select, Selection, plain_names, selected_columns
+from .times import epoch_milliseconds
+
+# https://amplitude.com/docs/feature-experiment/under-the-hood/event-tracking
+EXPOSURE_EVENT = "$exposure"
+
+Ids = Callable[[Record], dict[str, Any]]
+Change = tuple[str, str, Getter]  # operation, property, value
+
+
+class Planner:
+    """Reads of a stream's records what an event or identification needs.
+
+    Args:
+        stream: Its name.
+        schema: Its JSON Schema.
+        keys: Its key properties.
+        loading: The settings.
+        count: Called with the reason of each mending of a record.
+
+    Raises:
+        ConnectorError: The mapping does not fit the stream, or there is none and the stream is of no known kind.
+    """
+
+    def __init__(
+        self, stream: str, schema: Mapping[str, Any], keys: Sequence[str], loading: Loading, count: Count
+    ) -> None:
+        self.stream = stream
+        self.schema = schema
+        self.columns: Mapping[str, Any] = schema.get("properties") or {}
+        self.keys = keys
+        self.loading = loading
+        self.count = count
+        own = first_match(stream, loading.mappings)
+        self.mapping: Mapping[str, Any] = own or {}
+        self.way: str = self.mapping.get("load_as", loading.load_as)
+        self.is_impression = impressions.is_impression(schema)
+        self.is_native = not self.is_impression and self._has_native_columns()
+        self.notes: list[str] = []
+        if own is None and not self.is_impression and not self.is_native:
+            raise ConnectorError(
+                f"Stream '{stream}' is of no known kind. Say in 'mappings' what it becomes (event_type and user_id or "
+                "device_id at least), or name its columns as Amplitude names the keys of an event."
+            )
+        self._check_paths()
+
+    def _has_native_columns(self) -> bool:
+        has_id = any(name in self.columns for name in ("user_id", "device_id")) or any(
+            self._fits(self._setting(name)) for name in ("user_id", "device_id")
+        )
+        return has_id and ("user_properties" if self.way == "identify" else "event_type") in self.columns
+
+    # Paths
+
+    def _setting(self, name: str) -> Any:
+        return getattr(self.loading, name)
+
+    def _fits(self, source: Any) -> bool:
+        """Whether a source that is meant for all streams can be read from this one."""
+        if source is None:
+            return False
+        return any(path[0] in self.columns for path in source_paths(source))
+
+    def _check_paths(self) -> None:
+        for member, path in self._mapped_paths():
+            try:
+                check_path(path, self.schema)
+            except MappingError as error:
+                raise ConnectorError(f"Stream '{self.stream}', mapping '{member}': {error}") from None
+        for member in SELECTIONS:
+            base, schema = self._base_of(member)
+            for name in plain_names(self.mapping.get(member, {})):
+                if self.is_impression and base is None:
+                    continue  # any name may come from the SDK's caller
+                try:
+                    check_path(parse_path(name), schema)
+                except MappingError as error:
+                    raise ConnectorError(f"Stream '{self.stream}', mapping '{member}': {error}") from None
+
+    def _mapped_paths(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield member and path of all that the mapping reads, properties aside."""
+        for member, value in self.mapping.items():
+            if member == "event_type":
+                paths = [] if isinstance(value, str) else [field_path(value)]
+            elif member == "groups":
+                paths = [path for source in value.values() for path in source_paths(source)]
+            elif member == "operations":
+                paths = [path for _, _, source in operation_sources(value) for path in source_paths(source)]
+            elif member == "filter":
+                paths = [parse_path(text) for text in value]
+            elif member in (*SELECTIONS, "load_as"):
+                paths = []
+            else:
+                paths = source_paths(value)
+            for path in paths:
+                yield member, path
+
+    def _base_of(self, member: str) -> tuple[str | None, Mapping[str, Any]]:
+        """Return the object column that properties are chosen from, and its schema; or None and the record's."""
+        if not self.is_impression and member in self.columns:
+            return member, self.columns[member]
+        return None, self.schema
+
+    def _read_elsewhere(self, member: str) -> set[str]:
+        """Return the columns that are no properties of their own accord: other members read them."""
+        columns = {path[0] for name, path in self._mapped_paths() if name != "filter"}
+        columns |= {path[0] for name in self._id_sources().values() for path in source_paths(name)}
+        for other in SELECTIONS:
+            if other != member:
+                columns |= selected_columns(self.mapping.get(other, {}))
+        columns |= {name for name in ("time", "insert_id", "event_type") if name in self.columns}
+        return columns | {name for name in self.columns if name.startswith("_sdc_")}
+
+    # Readers
+
+    def accepts(self) -> Callable[[Record], bool] | None:
+        """Return the mapping's filter."""
+        conditions = self.mapping.get("filter")
+        return filter_test(conditions) if conditions else None
+
+    def _id_sources(self) -> dict[str, Any]:
+        mapped = {name: self.mapping[name] for name in ("user_id", "device_id") if name in self.mapping}
+        if mapped or self.is_impression:
+            return mapped
+        found = {}
+        for name in ("user_id", "device_id"):
+            if self._fits(self._setting(name)):
+                found[name] = self._setting(name)
+            elif name in self.columns:
+                found[name] = name
+        return found
+
+    def ids(self) -> Ids | None:
+        """Return a function that gives a record's ids; None where the mapping names none."""
+        sources = self._id_sources()
+        if self.is_impression and not sources:
+            return impressions.identity_reader(self.loading.identity, self.loading.min_id_length)
+        if not sources:
+            return None
+        return ids_reader(
+            {name: source_getter(source) for name, source in sources.items()}, self.loading.min_id_length, self.count
+        )
+
+    def needed_ids(self) -> Ids:
+        """Return a function that gives a record's ids.
+
+        Raises:
+            ConnectorError: The mapping names none.
+        """
+        ids = self.ids()
+        if ids is None:
+            raise ConnectorError(f"Stream '{self.stream}': map 'user_id' or 'device_id'; no column tells whose it is.")
+        return ids
+
+    def event_type(self) -> Getter:
+        """Return a function that gives an event's type."""
+        member = self.mapping.get("event_type")
+        if member is None:
+            if self.way == "exposure":
+                member = EXPOSURE_EVENT
+            elif self.is_impression:
+                member = self.loading.event_type
+            elif "event_type" in self.columns:
+                member = {"field": "event_type"}
+            else:
+                raise ConnectorError(f"Stream '{self.stream}': map 'event_type'; no column tells it.")
+        get, count = field_or_literal(member), self.count
+        return get if isinstance(member, str) else lambda record: limits.event_type(get(record), count)
+
+    def time(self) -> Callable[[Record], int] | None:
+        """Return a function that gives a record's time in epoch milliseconds; None where a stream has none."""
+        source = self.mapping.get("time", "time" if "time" in self.columns else None)
+        if source is None:
+            return None
+        get = source_getter(source)
+
+        def read(record: Record) -> int:
+            value = get(record)
+            if value is None:
+                raise Unusable("no time")
+            try:
+                return limits.event_time(epoch_milliseconds(value))
+            except (ValueError, OverflowError):
+                raise Unusable("a time that cannot be read") from None
+
+        return read
+
+    def insert_id(self) -> InsertId:
+        """Return a function that gives the id by which Amplitude recognises repeats."""
+        if self.is_impression:
+            derived = insert_ids.of_impression(self.way)
+            if self.one_per_period:
+                derived = insert_ids.of_impression_period(self.way, self.loading.dedupe)
+        else:
+            derived = insert_ids.of_record(self.way, self.stream, self.keys)
+        native = "insert_id" if self.is_native and "insert_id" in self.columns else None
+        source = self.mapping.get("insert_id", native)
+        return derived if source is None else insert_ids.of_source(source_getter(source), derived)
+
+    @property
+    def one_per_period(self) -> bool:
+        """Whether `dedupe` makes several records one."""
+        return self.is_impression and self.loading.dedupe in insert_ids.PERIODS and self.way != "identify"
+
+    def properties(self, member: str, *, default: Mapping[str, Any] | None = None) -> Select | None:
+        """Return a function that gives the properties a selection names.
+
+        Args:
+            member: `event_properties`, `user_properties` or `group_properties`.
+            default: Selection where the mapping has none; None: a native stream's own column, else nothing.
+        """
+        chosen = self.mapping.get(member, default)
+        base, _ = self._base_of(member)
+        if chosen is None and not (self.is_native and base):
+            return None
+        count = self.count
+        if base is None:
+            select: Select = Selection(chosen or {}, self._read_elsewhere(member))
+        else:
+            inside, column = (Selection(chosen) if chosen else None), base
+
+            def select(record: Record) -> dict[str, Any]:
+                value = record.get(column)
+                if not isinstance(value, dict):
+                    return {}
+                return inside(value) if inside else value
+
+        def read(record: Record) -> dict[str, Any]:
+            properties = select(record)
+            return properties if limits.is_plain(properties) else limits.clean_properties(properties, count)
+
+        return read
+
+    def others(self, keys: Sequence[str]) -> list[tuple[str, Getter, Callable[[Any], Any]]]:
+        """Return event key, source and type of what else is mapped, or native columns hold."""
+        found: dict[str, Any] = {}
+        if self.is_native:
+            found = {key: f'"{key}"' for key in keys if key in self.columns}
+        for member, source in self.mapping.items():
+            key = event_keys.ALIASES.get(member, member)
+            if key in keys:
+                found[key] = source
+        return [(key, source_getter(source), event_keys.reader(key, self.count)) for key, source in found.items()]
+
+    def groups(self) -> Callable[[Record], dict[str, Any]] | None:
+        """Return a function that gives a record's groups."""
+        count = self.count
+        if "groups" in self.mapping:
+            sources = [(name, source_getter(source)) for name, source in self.mapping["groups"].items()]
+            return lambda record: limits.group_values({name: get(record) for name, get in sources}, count)
+        if self.is_native and "groups" in self.columns:
+            return lambda record: limits.group_values(record.get("groups") or {}, count)
+        return None
+
+    def changes(self) -> list[Change]:
+        """Return the operations on user or group properties."""
+        return [
+            (operation, name, source_getter(source))
+            for operation, name, source in operation_sources(self.mapping.get("operations", {}))
+        ]
+
+
+def operation_sources(operations: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield operation, property and source; what needs no value has a literal."""
+    for operation, properties in operations.items():
+        if operation == "$clearAll":
+            yield operation, "", {"value": "-"}
+        else:
+            for name in properties:
+                yield operation, name, {"value": "-"} if operation in WITHOUT_VALUE else properties[name]
+
+
+def ids_reader(getters: Mapping[str, Getter], shortest: int, count: Count) -> Ids:
+    """Return a function that gives a record's usable ids.
+
+    It raises:
+        LeftOut: There is none at all.
+        Unusable: There is none that Amplitude takes.
+    """
+    items = list(getters.items())
+
+    def read(record: Record) -> dict[str, Any]:
+        ids: dict[str, Any] = {}
+        problem = ""
+        for name, get in items:
+            try:
+                text = limits.id_text(get(record))
+            except Unusable as unusable:
+                problem = str(unusable)
+                continue
+            if text is None:
+                continue
+            if refused := limits.id_problem(text, shortest):
+                problem = refused
+            else:
+                ids[name] = text
+        if not ids:
+            raise Unusable(problem) if problem else LeftOut("no user or device id")
+        if problem:
+            count(f"{problem} beside a usable one")
+        return ids
+
+    return read
