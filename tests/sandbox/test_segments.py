@@ -116,6 +116,7 @@ def test_a_call_takes_ten_thousand_keys_and_a_segment_a_hundred_thousand(sandbox
     assert keys(sandbox) == []
     assert [upload(start, 10_000) for start in range(0, 100_000, 10_000)] == [200] * 10
     assert upload(100_000, 1) == 400
+    assert call(sandbox, "GET", f"{segment}/keys").json()["count"] == 100_000
     assert upload(0, 10_000) == 200
     assert len(keys(sandbox)) == 100_000
 

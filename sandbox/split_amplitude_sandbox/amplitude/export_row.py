@@ -6,6 +6,7 @@ Source: https://amplitude.com/docs/apis/analytics/export, "Export fields", and s
 from __future__ import annotations
 
 import uuid
+import zlib
 from typing import Any, NamedTuple
 
 import msgspec
@@ -133,4 +134,4 @@ def _revenue(event: Event) -> dict[str, Any]:
 
 def _event_id(row_uuid: str) -> int:
     """The large number Amplitude assigns when none was sent."""
-    return int(row_uuid[:8], 16) & 0x3FFF_FFFF
+    return zlib.crc32(row_uuid.encode()) & 0x3FFF_FFFF

@@ -103,7 +103,8 @@ class Ingestion:
     ) -> None:
         seen = self._known_insert_ids(events, upload_ms)
         users = Users(self._store, {event.identity for event in events})
-        rows = []
+        rows: list[tuple[Any, ...]] = []
+        uuid_beginning = str(uuid.uuid4())[:24]
         for text, event in zip(texts, events, strict=True):
             if event.insert_id:
                 if event.insert_id in seen:
@@ -112,7 +113,7 @@ class Ingestion:
             user = users.get(event.identity, event.user_id, event.device_id)
             rows.append(
                 (
-                    str(uuid.uuid4()),
+                    f"{uuid_beginning}{len(rows):012x}",
                     bytes(text),
                     None,
                     path,

@@ -133,7 +133,7 @@ class SegmentCalls:
     async def deactivate(self, request: Request) -> Response:
         """Take a segment out of an environment; it must be empty."""
         environment, name = self._active_place(request)
-        if self._segments.count(environment["id"], name):
+        if self._segments.keys(environment["id"], name):
             raise RefusedError(400, "Segment must be empty before it is deactivated")
         self._segments.deactivate(environment["id"], name)
         return json_answer(body=True)
@@ -142,13 +142,14 @@ class SegmentCalls:
         """A page of a segment's keys; their number is `count`."""
         environment, name = self._active_place(request)
         offset, limit = bounds(request, KEYS_PAGE, KEYS_PAGE)
-        keys = self._segments.keys(environment["id"], name, offset, limit)
+        all_keys = self._segments.keys(environment["id"], name)
+        keys = all_keys[offset : offset + limit]
         request.state.items = len(keys)
         return json_answer(
             {
                 "keys": [{"key": key} for key in keys],
                 "openChangeRequestId": None,
-                "count": self._segments.count(environment["id"], name),
+                "count": len(all_keys),
                 "offset": offset,
                 "limit": limit,
             }

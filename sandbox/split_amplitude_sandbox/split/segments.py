@@ -36,6 +36,8 @@ class Segments:
         self._store = store
         self._clock = clock
         self._workspaces = workspaces
+        self._keys_version: tuple[int, str | None, str] | None = None
+        self._keys: list[str] = []
 
     def put(self, given: Iterable[Segment]) -> None:
         """Plant segments; keys are added to those that are there.
@@ -58,8 +60,8 @@ class Segments:
         return [
             place
             | {
-                "count": self.count(place["environment_id"], place["name"]),
-                "keys": self.keys(place["environment_id"], place["name"], limit=keys_shown),
+                "count": len(self.keys(place["environment_id"], place["name"])),
+                "keys": self.keys(place["environment_id"], place["name"])[:keys_shown],
             }
             for place in self._places()
         ]
@@ -184,35 +186,32 @@ class Segments:
             database.executemany(
                 "INSERT OR IGNORE INTO segment_keys VALUES (?, ?, ?)", [(environment_id, name, key) for key in keys]
             )
-            if self.count(environment_id, name) > MAX_KEYS_PER_SEGMENT:
+            (count,) = database.execute(
+                "SELECT count(*) FROM segment_keys WHERE environment_id = ? AND segment = ?", (environment_id, name)
+            ).fetchone()
+            if count > MAX_KEYS_PER_SEGMENT:
                 raise RefusedError(400, f"A segment holds at most {MAX_KEYS_PER_SEGMENT} keys")
             self._store.count_arrivals("Split segment keys", {name: len(keys)})
 
     def remove_keys(self, environment_id: str, name: str, keys: Sequence[str]) -> int:
         """Remove keys; return how many were there."""
-        before = self.count(environment_id, name)
         with self._store.transaction() as database:
-            database.executemany(
+            return database.executemany(
                 "DELETE FROM segment_keys WHERE environment_id = ? AND segment = ? AND key = ?",
                 [(environment_id, name, key) for key in keys],
+            ).rowcount
+
+    def keys(self, environment_id: str | None, name: str) -> Sequence[str]:
+        """A segment's keys in order."""
+        # Reading a segment page by page must not read all of it for each page; any write makes this stale.
+        version = (self._store.database.total_changes, environment_id, name)
+        if self._keys_version != version:
+            rows = self._store.database.execute(
+                "SELECT key FROM segment_keys WHERE environment_id = ? AND segment = ? ORDER BY key",
+                (environment_id, name),
             )
-        return before - self.count(environment_id, name)
-
-    def keys(self, environment_id: str | None, name: str, offset: int = 0, limit: int = -1) -> list[str]:
-        """A segment's keys from `offset` on, `limit` of them; all by default."""
-        rows = self._store.database.execute(
-            "SELECT key FROM segment_keys WHERE environment_id = ? AND segment = ? ORDER BY key LIMIT ? OFFSET ?",
-            (environment_id, name, limit, offset),
-        )
-        return [key for (key,) in rows]
-
-    def count(self, environment_id: str | None, name: str) -> int:
-        """How many keys a segment holds."""
-        rows = self._store.database.execute(
-            "SELECT count(*) FROM segment_keys WHERE environment_id = ? AND segment = ?", (environment_id, name)
-        )
-        count: int = rows.fetchone()[0]
-        return count
+            self._keys_version, self._keys = version, [key for (key,) in rows]
+        return self._keys
 
     def _remove_all(self, environment_id: str, name: str) -> None:
         self._store.database.execute(
