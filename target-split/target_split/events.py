@@ -1,0 +1,151 @@
+"""A record made into a serialised event (https://docs.split.io/reference/create-events). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from .limits import MAX_KEY_LENGTH, MAX_PROPERTIES_BYTES, number, properties_bytes, trimmed
+from .mapping import EventMapping
+from .names import NameRule, event_type_name
+from .paths import Record, is_empty
+from .properties import Note, Selection
+from .times import epoch_milliseconds
+
+# Event types of one account, and their names; more than Amplitude allows a project.
+REMEMBERED_NAMES = 10_000
+
+NO_NUMBER = "a value that is no number"
+TOO_LARGE = f"properties over {MAX_PROPERTIES_BYTES:,} bytes"
+NO_UNICODE = "a text that is no Unicode"
+
+encode = msgspec.json.Encoder().encode
+
+
+class Event(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
+    """An event as Split takes it. `timestamp` is in milliseconds since 1970."""
+
+    event_type_id: str
+    traffic_type_name: str
+    key: str
+    timestamp: int
+    value: int | float | None = None
+    properties: dict[str, Any] | None = None
+    environment_name: str | None = None
+
+
+class UnfitError(Exception):
+    """A record that can never be an event. The message is the reason, without any of its values."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """Settings about how events look.
+
+    Attributes:
+        rule: What a name of an event type may look like.
+        prefix: Of these names.
+        environment: Name of the environment, where events are to carry it.
+        join_arrays: Whether arrays become their items joined by commas, not JSON.
+    """
+
+    rule: NameRule
+    prefix: str
+    environment: str | None
+    join_arrays: bool
+
+
+class EventMaker:
+    """Makes the events of one stream.
+
+    Args:
+        mapping: What of a record they are made of.
+        style: How they look.
+        note: Called with what had to be shortened or left out.
+    """
+
+    def __init__(self, mapping: EventMapping, style: Style, note: Note) -> None:
+        self._mapping = mapping
+        self._environment = style.environment
+        self._note = note
+        self._select = Selection(mapping.properties, note, join_arrays=style.join_arrays)
+        self._name = lru_cache(REMEMBERED_NAMES)(lambda text: event_type_name(style.rule, style.prefix, text))
+
+    def __call__(self, record: Record) -> bytes | None:
+        """Return the event, or None for a record without a key.
+
+        Raises:
+            UnfitError: It can never be one.
+        """
+        mapping = self._mapping
+        key, traffic_type = mapping.key(record)
+        if key is None:
+            return None
+        if len(key) > MAX_KEY_LENGTH:
+            raise UnfitError(f"a key over {MAX_KEY_LENGTH} characters")
+        if not isinstance(traffic_type, str) or not traffic_type:
+            raise UnfitError("no traffic type")
+        event_type = mapping.event_type(record)
+        if is_empty(event_type):
+            raise UnfitError("no event type")
+        event = Event(
+            self._name(event_type if isinstance(event_type, str) else str(event_type)),
+            traffic_type.lower(),
+            key,
+            self._time(record),
+            None if mapping.value is None else self._value(mapping.value(record)),
+            self._select(record) or None,
+            self._environment,
+        )
+        return self._encoded(event)
+
+    def _time(self, record: Record) -> int:
+        moment = self._mapping.time(record)
+        if is_empty(moment):
+            raise UnfitError("no time")
+        try:
+            milliseconds = epoch_milliseconds(moment)
+        except (ValueError, OverflowError):
+            raise UnfitError("a time that cannot be read") from None
+        if milliseconds < 0:
+            raise UnfitError("a time before 1970")
+        return milliseconds
+
+    def _value(self, value: Any) -> int | float | None:
+        result = number(value)
+        if result is None and not is_empty(value):
+            self._note(NO_NUMBER)
+        return result
+
+    def _encoded(self, event: Event) -> bytes:
+        try:
+            text = encode(event)
+        except UnicodeEncodeError:
+            self._note(NO_UNICODE)
+            mend(event)
+            text = encode(event)
+        # The text is never smaller than what Split counts, but for eight bytes of a short number.
+        properties = event.properties
+        if properties and len(text) > MAX_PROPERTIES_BYTES // 2 and properties_bytes(properties) > MAX_PROPERTIES_BYTES:
+            self._note(TOO_LARGE)
+            event.properties = trimmed(properties)
+            return encode(event)
+        return text
+
+
+def mend(event: Event) -> None:
+    """Put Unicode in the place of broken texts: pairs of surrogates joined, single ones replaced."""
+    event.event_type_id, event.traffic_type_name = mended(event.event_type_id), mended(event.traffic_type_name)
+    event.key = mended(event.key)
+    event.properties = {
+        mended(name): mended(value) if isinstance(value, str) else value
+        for name, value in (event.properties or {}).items()
+    }
+
+
+def mended(text: str) -> str:
+    """Return a text that can be written in UTF-8."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

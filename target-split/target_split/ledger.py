@@ -1,0 +1,258 @@
+"""The ledger: which events Split accepted, and which were on their way when nobody could tell any more.
+
+Split's events API never de-duplicates, and events can be neither changed nor deleted
+(https://docs.split.io/reference/create-events). So what is posted is written down first, and what Split answered
+afterwards. After a kill at any moment an event is either known as accepted, or known as unsent, or of unknown fate:
+posted, but its answer never came.
+
+One SQLite file, held by one run at a time. Every commit reaches the disk before the next step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .command import ConnectorError
+
+ID_BYTES = 16
+SECONDS_PER_DAY = 86_400
+
+# Written into the file's header, so that a file of something else is not taken for a ledger.
+APPLICATION_ID = 0x53504C54
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE accepted (id BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE posted (number INTEGER PRIMARY KEY, stream TEXT NOT NULL, time REAL NOT NULL, ids BLOB NOT NULL);
+CREATE TABLE pruned (day INTEGER NOT NULL);
+INSERT INTO pruned VALUES (0);
+"""
+
+# Parameters of one statement; older SQLite allows 999.
+IDS_PER_QUERY = 900
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A request of an earlier run whose answer nobody heard.
+
+    Attributes:
+        stream: Its stream.
+        time: When it was posted, in seconds since 1970.
+        ids: Its events that have not come again yet.
+    """
+
+    stream: str
+    time: float
+    ids: set[bytes] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """What the ledger knows of some events.
+
+    Attributes:
+        fresh: Positions of those to post.
+        doubtful: How many of the fresh ones an earlier run may have posted.
+        skipped: How many are left out because an earlier run may have posted them.
+    """
+
+    fresh: list[int]
+    doubtful: int
+    skipped: int
+
+
+class EventIds:
+    """Makes the ids of one stream's events: 16 bytes of hash over the destination, the stream and the event's key."""
+
+    def __init__(self, destination: Sequence[str], stream: str) -> None:
+        self._base = hashlib.blake2b("\0".join([*destination, stream, ""]).encode(), digest_size=ID_BYTES)
+
+    def of(self, identity: bytes) -> bytes:
+        """Return the id of an event that these bytes tell from all others of its stream."""
+        state = self._base.copy()
+        state.update(identity)
+        return state.digest()
+
+
+class Ledger:
+    """Remembers events. Safe to use from any thread.
+
+    Args:
+        path: The file; made when it is not there.
+        days: How long an event is remembered.
+        skip_unknown: Whether events of unknown fate count as accepted.
+        now: Seconds since 1970.
+
+    Raises:
+        ConnectorError: The file is no ledger, is damaged, is in use or cannot be written.
+    """
+
+    def __init__(self, path: str, days: int, *, skip_unknown: bool, now: float | None = None) -> None:
+        self._path = path
+        self._skip_unknown = skip_unknown
+        self._lock = threading.Lock()
+        self._claimed: set[bytes] = set()  # on their way in this run
+        self._leftovers: dict[int, Leftover] = {}
+        self._doubtful: dict[bytes, int] = {}  # id to the leftover's number
+        self._today = int((time.time() if now is None else now) // SECONDS_PER_DAY)
+        folder = Path(path).expanduser().absolute().parent
+        if not folder.is_dir():
+            raise ConnectorError(f"Setting 'ledger_path': the folder {folder} does not exist.")
+        with self._errors():
+            self._database = sqlite3.connect(
+                Path(path).expanduser(), isolation_level=None, check_same_thread=False, timeout=1
+            )
+            self._open(days)
+
+    def _open(self, days: int) -> None:
+        execute = self._database.execute
+        execute("PRAGMA locking_mode = EXCLUSIVE")
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = FULL")
+        execute("PRAGMA cache_size = -16000")  # kilobytes
+        with self._transaction():
+            if execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+                for statement in SCHEMA.split(";"):
+                    execute(statement)
+                execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} is a database, but no ledger of this target.")
+        if execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} was written by another version of this target.")
+        if execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("the file is damaged")
+        self._prune(days)
+        for number, stream, posted, ids in execute("SELECT number, stream, time, ids FROM posted"):
+            self._leftovers[number] = Leftover(stream, posted, set(split_ids(ids)))
+            self._doubtful |= dict.fromkeys(self._leftovers[number].ids, number)
+
+    def _prune(self, days: int) -> None:
+        """Forget what is too old, once a day: it reads the whole file."""
+        if self._database.execute("SELECT day FROM pruned").fetchone()[0] == self._today:
+            return
+        with self._transaction():
+            self._database.execute("DELETE FROM accepted WHERE day < ?", (self._today - days,))
+            self._database.execute("DELETE FROM posted WHERE time < ?", ((self._today - days) * SECONDS_PER_DAY,))
+            self._database.execute("UPDATE pruned SET day = ?", (self._today,))
+
+    @property
+    def leftovers(self) -> list[Leftover]:
+        """Requests of earlier runs whose answer nobody heard."""
+        return list(self._leftovers.values())
+
+    def sift(self, ids: Sequence[bytes]) -> Sifted:
+        """Tell which events are to be posted, and claim these for this run."""
+        with self._lock, self._errors():
+            known = self._known(ids)
+            fresh: list[int] = []
+            doubtful: list[bytes] = []
+            for position, identity in enumerate(ids):
+                if identity in known or identity in self._claimed:
+                    continue
+                self._claimed.add(identity)
+                if identity in self._doubtful:
+                    doubtful.append(identity)
+                    if self._skip_unknown:
+                        continue
+                fresh.append(position)
+            if doubtful and self._skip_unknown:
+                self._remember(doubtful)
+                return Sifted(fresh, doubtful=0, skipped=len(doubtful))
+            return Sifted(fresh, doubtful=len(doubtful), skipped=0)
+
+    def posting(self, stream: str, ids: Sequence[bytes]) -> int:
+        """Write down that events are about to be posted; return the number of this entry."""
+        with self._lock, self._errors():
+            row = (stream, time.time(), b"".join(ids))
+            number = self._database.execute("INSERT INTO posted (stream, time, ids) VALUES (?, ?, ?)", row).lastrowid
+            assert number is not None  # noqa: S101
+            return number
+
+    def accepted(self, number: int, ids: Sequence[bytes]) -> None:
+        """Write down that Split took the events of an entry."""
+        with self._lock, self._errors():
+            self._remember(ids, number)
+
+    def refused(self, number: int) -> None:
+        """Write down that Split did not take the events of an entry."""
+        with self._lock, self._errors():
+            self._database.execute("DELETE FROM posted WHERE number = ?", (number,))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._errors():
+            self._database.close()
+
+    def _known(self, ids: Sequence[bytes]) -> set[bytes]:
+        found: set[bytes] = set()
+        for start in range(0, len(ids), IDS_PER_QUERY):
+            some = ids[start : start + IDS_PER_QUERY]
+            marks = ",".join("?" * len(some))
+            rows = self._database.execute(f"SELECT id FROM accepted WHERE id IN ({marks})", some)  # noqa: S608
+            found.update(identity for (identity,) in rows)
+        return found
+
+    def _remember(self, ids: Sequence[bytes], entry: int | None = None) -> None:
+        with self._transaction():
+            self._database.executemany(
+                "INSERT OR IGNORE INTO accepted VALUES (?, ?)", [(identity, self._today) for identity in sorted(ids)]
+            )
+            self._database.execute("DELETE FROM posted WHERE number = ?", (entry,))
+            self._settle(ids)
+        self._claimed.difference_update(ids)
+
+    def _settle(self, ids: Sequence[bytes]) -> None:
+        """Take events whose fate is known now out of the leftovers."""
+        if not self._doubtful:
+            return
+        for identity in ids:
+            number = self._doubtful.pop(identity, None)
+            if number is None:
+                continue
+            leftover = self._leftovers[number]
+            leftover.ids.discard(identity)
+            if not leftover.ids:
+                del self._leftovers[number]
+                self._database.execute("DELETE FROM posted WHERE number = ?", (number,))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Say SQLite's errors in a sentence that names the setting."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise ConnectorError(
+                    f"Setting 'ledger_path': {self._path} is in use by another run. Give each pipeline its own ledger."
+                ) from error
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be used: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise ConnectorError(
+                f"Setting 'ledger_path': {self._path} is no ledger or is damaged ({error}). Put a backup in its place, "
+                "or move it away to start afresh; events read again are then posted again."
+            ) from error
+
+
+def split_ids(blob: bytes) -> Iterator[bytes]:
+    """Yield the ids that a row of `posted` holds, one after the other."""
+    for start in range(0, len(blob), ID_BYTES):
+        yield blob[start : start + ID_BYTES]

@@ -1,0 +1,89 @@
+"""Split's limits, and how a value is made to keep them. Pure.
+
+Sources: https://help.split.io/hc/en-us/articles/360020585772-Events (properties, values), the checks that Split's own
+SDKs make in `track` (keys), https://docs.split.io/reference (segments).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+MAX_KEY_LENGTH = 250
+MAX_PROPERTIES = 300
+MAX_PROPERTY_LENGTH = 256
+# The whole of an event's properties, of which Split takes 1,024 bytes for the event itself.
+MAX_PROPERTIES_BYTES = 32_768 - 1_024
+NUMBER_BYTES = 8
+
+# "Keep payloads under 1 MB"; 5,000 is what Split's own SDKs send at most.
+MAX_REQUEST_BYTES = 1_000_000
+MAX_REQUEST_EVENTS = 5_000
+
+# Properties are Long or Double.
+LARGEST_LONG = 2**63 - 1
+
+# https://docs.split.io/reference/update-segment-keys-in-environment-via-json
+MAX_KEYS_PER_CALL = 10_000
+MAX_KEYS_PER_SEGMENT = 100_000
+
+
+def clean_key(value: Any) -> str | None:
+    """Return a key as text, without spaces around it; None where there is none.
+
+    Args:
+        value: A text or a whole number. Anything else is no key.
+    """
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else None
+    return str(value)
+
+
+def number(value: Any) -> int | float | None:
+    """Return an event's value: a finite number, also one written as text; None for anything else."""
+    if isinstance(value, str):
+        value = number_in_text(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if isinstance(value, int):
+        return value if -LARGEST_LONG - 1 <= value <= LARGEST_LONG else None
+    return value if math.isfinite(value) else None
+
+
+def number_in_text(text: str) -> int | float | None:
+    """Return the number that a text writes, if it does."""
+    if "_" in text:  # Python's own notation, nobody else's
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
+def properties_bytes(properties: dict[str, Any]) -> int:
+    """Return the size that Split counts for properties: names and texts in UTF-8, numbers as eight bytes."""
+    return sum(property_bytes(name, value) for name, value in properties.items())
+
+
+def property_bytes(name: str, value: Any) -> int:
+    """Return the size that Split counts for one property."""
+    size = len(name.encode("utf-8", "surrogatepass"))
+    return size + (len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else NUMBER_BYTES)
+
+
+def trimmed(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties, in order, that fit into an event; those that would exceed the size are left out."""
+    kept: dict[str, Any] = {}
+    room = MAX_PROPERTIES_BYTES
+    for name, value in properties.items():
+        size = property_bytes(name, value)
+        if size <= room:
+            kept[name] = value
+            room -= size
+    return kept

@@ -1,0 +1,71 @@
+"""Events packed into requests that keep Split's limits. Pure, but for the clock that tells how long a batch waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .delivery import Work
+from .limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
+
+# Events that wait longer than this are sent, so that STATE follows soon behind a slow tap.
+MAX_WAIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events on their way.
+
+    Attributes:
+        stream: Where they come from.
+        work: Finished once all of them are delivered or rejected.
+        events: Each serialised.
+        ids: Each event's id in the ledger; empty when there is no ledger.
+        began: When the first event came, by the monotonic clock.
+    """
+
+    stream: str
+    work: Work
+    events: list[bytes] = field(default_factory=list)
+    ids: list[bytes] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def is_old(self) -> bool:
+        """Whether its events have waited long enough."""
+        return time.monotonic() - self.began >= MAX_WAIT_SECONDS
+
+
+def body_of(events: Sequence[bytes]) -> bytes:
+    """Return the request body: a JSON array."""
+    return b"[" + b",".join(events) + b"]"
+
+
+class Packer:
+    """Gathers the events of one stream until a request is full."""
+
+    def __init__(self) -> None:
+        self.batch: Batch | None = None
+        self._room = 0
+
+    def has_room(self, event: bytes) -> bool:
+        """Whether an event still fits into the open batch."""
+        return self.batch is not None and len(event) < self._room and len(self.batch.events) < MAX_REQUEST_EVENTS
+
+    def open(self, stream: str, work: Work) -> None:
+        """Begin a batch."""
+        self.batch = Batch(stream, work)
+        self._room = MAX_REQUEST_BYTES - len(body_of([])) + 1  # the first event brings no comma
+
+    def add(self, event: bytes, identity: bytes | None) -> None:
+        """Add an event to the open batch, which has room for it."""
+        assert self.batch is not None  # noqa: S101
+        self.batch.events.append(event)
+        if identity is not None:
+            self.batch.ids.append(identity)
+        self._room -= len(event) + 1
+
+    def close(self) -> Batch | None:
+        """End the open batch and return it; None when there is none."""
+        batch, self.batch = self.batch, None
+        return batch

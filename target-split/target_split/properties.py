@@ -1,0 +1,180 @@
+"""Which parts of a record become an event's properties: chosen by paths and globs, flattened, scalar. Pure.
+
+A property is named by its path in the record, joined by dots (`event_properties.cart.total`). Where two parts of a
+record give one name, the first wins: entries in the order of the setting, parts of an object in its own order.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from .limits import LARGEST_LONG, MAX_PROPERTIES, MAX_PROPERTY_LENGTH
+from .paths import Record, check_path, getter, parse_path
+
+Note = Callable[[str], None]
+Put = Callable[[str, Any], None]
+
+GLOB_CHARACTERS = re.compile(r"[*?\[]")
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+# Objects deeper than this become JSON text. Far beyond any real event, and within what Python can recurse.
+MAX_DEPTH = 20
+
+TEXT_CUT = f"a property over {MAX_PROPERTY_LENGTH} characters"
+TOO_MANY = f"over {MAX_PROPERTIES} properties"
+NOT_FINITE = "a property that is no finite number"
+
+
+def is_glob(entry: str) -> bool:
+    """Whether an entry of `properties` is a glob; what stands in double quotes does not make it one."""
+    return GLOB_CHARACTERS.search(QUOTED.sub("", entry)) is not None
+
+
+class Selection:
+    """Chooses and flattens properties.
+
+    Args:
+        entries: Paths and globs. A path to an object takes all that is in it; a glob is compared with the whole
+            name of each property. Columns that a stream does not have are passed over.
+        join_arrays: Whether arrays become their items joined by commas, not JSON.
+        note: Called with what had to be shortened or left out.
+    """
+
+    def __init__(self, entries: Sequence[str], note: Note, *, join_arrays: bool = False) -> None:
+        self._choices = [self._glob(entry) if is_glob(entry) else self._path(entry) for entry in entries]
+        self._join_arrays = join_arrays
+        self._note = note
+        self._problems: set[str] = set()  # of the record in hand, each said once
+
+    def __call__(self, record: Record) -> dict[str, Any]:
+        """Return the properties of a record: name to text, number or boolean; none is null."""
+        chosen: dict[str, Any] = {}
+        for choose in self._choices:
+            choose(record, chosen)
+        if self._problems:
+            for problem in self._problems:
+                self._note(problem)
+            self._problems.clear()
+        return chosen
+
+    def _path(self, entry: str) -> Callable[[Record, dict[str, Any]], None]:
+        path = parse_path(entry)
+        get, name = getter(path), ".".join(path)
+
+        def choose(record: Record, chosen: dict[str, Any]) -> None:
+            value = get(record)
+            if value is not None:
+                self._flatten(name, value, chosen, None, 0)
+
+        return choose
+
+    def _glob(self, entry: str) -> Callable[[Record, dict[str, Any]], None]:
+        column, dot, rest = entry.partition(".")
+        if dot and rest == "*" and not GLOB_CHARACTERS.search(column):
+            return self._inside(column)
+        fits = Remembering(re.compile(fnmatch.translate(entry)).match)
+
+        def choose(record: Record, chosen: dict[str, Any]) -> None:
+            for name, value in record.items():
+                if value is not None:
+                    self._flatten(name, value, chosen, fits, 0)
+
+        return choose
+
+    def _inside(self, column: str) -> Callable[[Record, dict[str, Any]], None]:
+        """All that is in an object: the usual glob, `event_properties.*`, without comparing any name."""
+        prefix = column + "."
+
+        def choose(record: Record, chosen: dict[str, Any]) -> None:
+            value = record.get(column)
+            if isinstance(value, dict):
+                for name, inner in value.items():
+                    if inner is not None:
+                        self._flatten(prefix + name, inner, chosen, None, 1)
+
+        return choose
+
+    def _flatten(
+        self, name: str, value: Any, chosen: dict[str, Any], fits: Callable[[str], bool] | None, depth: int
+    ) -> None:
+        if isinstance(value, dict) and depth < MAX_DEPTH:
+            for inner_name, inner in value.items():
+                if inner is not None:
+                    self._flatten(f"{name}.{inner_name}", inner, chosen, fits, depth + 1)
+            return
+        if (fits is not None and not fits(name)) or name in chosen:
+            return
+        if len(chosen) == MAX_PROPERTIES:
+            self._problems.add(TOO_MANY)
+            return
+        scalar = value if isinstance(value, bool) else self._scalar(value)
+        if scalar is not None:
+            chosen[name] = scalar
+
+    def _scalar(self, value: Any) -> str | int | float | None:
+        if isinstance(value, str):
+            text = value
+        elif isinstance(value, int):
+            if -LARGEST_LONG - 1 <= value <= LARGEST_LONG:
+                return value
+            text = str(value)
+        elif isinstance(value, float):
+            if math.isfinite(value):
+                return value
+            self._problems.add(NOT_FINITE)
+            return None
+        else:
+            text = joined(value) if self._join_arrays and isinstance(value, list) else json_text(value)
+        if len(text) > MAX_PROPERTY_LENGTH:
+            self._problems.add(TEXT_CUT)
+            return text[:MAX_PROPERTY_LENGTH]
+        return text
+
+
+class Remembering:
+    """A test of names that remembers its answers: the same names come again and again."""
+
+    MOST = 10_000
+
+    def __init__(self, test: Callable[[str], Any]) -> None:
+        self._test = test
+        self._answers: dict[str, bool] = {}
+
+    def __call__(self, name: str) -> bool:
+        """Whether a name passes the test."""
+        answer = self._answers.get(name)
+        if answer is None:
+            if len(self._answers) >= self.MOST:
+                self._answers.clear()
+            answer = self._answers[name] = bool(self._test(name))
+        return answer
+
+
+def joined(items: list[Any]) -> str:
+    """Return the items of an array joined by commas; nulls are left out, objects and arrays in it are JSON."""
+    return ",".join(item if isinstance(item, str) else json_text(item) for item in items if item is not None)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON text."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError, RecursionError):
+        return str(value)  # beyond JSON: lone surrogates, integers over 64 bits
+
+
+def check_entries(entries: Sequence[str], schema: dict[str, Any]) -> None:
+    """Check that a stream can have the paths among some entries.
+
+    Raises:
+        MappingError: It cannot; the message names the nearest column.
+    """
+    for entry in entries:
+        if not is_glob(entry):
+            check_path(parse_path(entry), schema)

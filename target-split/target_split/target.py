@@ -1,0 +1,279 @@
+"""The target: settings, and how its parts are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from singer_sdk.sinks import Sink
+
+from .admin import Admin, Change
+from .client import Client, Host, Patience
+from .command import ConnectorError, hint
+from .delivery import Lanes
+from .ledger import Ledger
+from .loading import Loader, Rules, Writer
+from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults, given_for, kind_of, load_as, template_pieces
+from .names import SEGMENT_RULE, event_type_rule, is_clean
+from .packing import Batch, Packer, body_of
+from .paths import MappingError, check_members
+from .place import Place
+from .posting import Posting
+from .settings import ADMIN_URL, EVENTS_URL, SETTINGS
+from .sinks import CohortSink, EventSink, MemberSink
+from .streaming import TEST_STREAM, StreamingTarget
+
+SINKS = {"event": EventSink, "segment": MemberSink, "cohort": CohortSink}
+
+
+class TargetSplit(StreamingTarget):
+    """Singer target for Split (Harness FME)."""
+
+    name = "target-split"
+    package_name = "target-split"
+    config_jsonschema = SETTINGS
+
+    def __init__(self, **options: Any) -> None:
+        """Set up what all sinks share; nothing is opened or asked before a stream needs it."""
+        super().__init__(**options)
+        config = self.config
+        self.mappings: dict[str, dict[str, Any]] = config["mappings"]
+        self.defaults = Defaults(
+            config["key"],
+            config["traffic_type"],
+            config["traffic_types"],
+            config["properties"],
+            config.get("value"),
+            config["segment_name"],
+        )
+        self.packers: dict[str, Packer] = {}
+        self.shown: set[str] = set()
+        self.lanes: Lanes[Batch] | None = None
+        self.ledger: Ledger | None = None
+        self.loader: Loader | None = None
+        self.rejects.check()
+
+    # Settings
+
+    def check_settings(self) -> list[str]:
+        """Check what JSON types cannot say."""
+        config = self._config
+        problems = [
+            f"Setting '{name}' must be scheme and host only, as in {default}."
+            for name, default in (("events_url", EVENTS_URL), ("admin_url", ADMIN_URL))
+            if not is_host(config[name])
+        ]
+        prefix = config["event_type_prefix"]
+        rule = event_type_rule(config["max_name_length"])
+        if prefix and not (is_clean(rule, prefix) and rule.first.match(prefix)):
+            problems.append(
+                "Setting 'event_type_prefix' must begin with a letter or digit and hold only these, '-', '_' and '.'."
+            )
+        problems += [
+            f"Setting 'traffic_types' names '{path}', which is no path of 'key'.{hint(path, config['key'])}"
+            for path in config["traffic_types"].keys() - set(config["key"])
+        ]
+        for check, setting in ((check_template, "segment_name"), (check_mappings, "mappings")):
+            try:
+                check(config[setting])
+            except MappingError as error:
+                problems.append(str(error))
+        return problems
+
+    # Streams
+
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """Return the sink of a stream, by its mapping or its columns."""
+        if stream_name == TEST_STREAM:
+            return super().get_sink_class(stream_name)
+        schema: dict[str, Any] = next(
+            stream_map.transformed_schema
+            for stream_maps in self.mapper.stream_maps.values()
+            for stream_map in stream_maps
+            if stream_map.stream_alias == stream_name
+        )
+        return SINKS[kind_of(stream_name, schema, given_for(stream_name, self.mappings))]
+
+    @cached_property
+    def has_filters(self) -> bool:
+        """Whether stream maps may leave out records."""
+        maps = self.config.get("stream_maps") or {}
+        return any(isinstance(stream, dict) and "__filter__" in stream for stream in maps.values())
+
+    # Events
+
+    @cached_property
+    def event_environment(self) -> str | None:
+        """Name of the environment that events carry, if one is set."""
+        place = self.place
+        return place.environment_name if place else self.config.get("environment")
+
+    @property
+    def destination(self) -> Sequence[str]:
+        """What tells one destination of events from another in the ledger."""
+        return [self.config["events_url"], self.config.get("environment") or ""]
+
+    @property
+    def skip_unknown(self) -> bool:
+        """Whether events of unknown fate are left, not posted again."""
+        return bool(self.config["on_unknown"] == "skip")
+
+    def prepare_events(self, traffic_types: frozenset[str]) -> None:
+        """Check what events need, and start what sends them.
+
+        Raises:
+            ConnectorError: A setting is missing or wrong.
+        """
+        if not self.config.get("sdk_api_key"):
+            raise ConnectorError("Setting 'sdk_api_key' is missing: events need a server-side SDK key.")
+        if self.place:
+            self.place.check_traffic_types(traffic_types)
+        if self.lanes is not None or self.config["dry_run"]:
+            return
+        path = self.config.get("ledger_path")
+        if path:
+            self.ledger = Ledger(path, self.config["ledger_days"], skip_unknown=self.config["on_unknown"] == "skip")
+            for leftover in self.ledger.leftovers:
+                self.summary.note(
+                    f"An earlier run ended while {len(leftover.ids):,} events of stream '{leftover.stream}' were on "
+                    f"their way; if they come again they are "
+                    f"{'skipped' if self.config['on_unknown'] == 'skip' else 'posted again'}."
+                )
+        else:
+            self.logger.warning(
+                "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
+            )
+        host = Host(self.client, self.config["events_url"], "Authorization", self.config["sdk_api_key"], self.patience)
+        posting = Posting(host, self.ledger, self.summary, self.rejects, skip_unknown=self.skip_unknown)
+
+        def deliver(batch: Batch) -> None:
+            posting.deliver(batch)
+            self.checkpoints.finish(batch.work)
+
+        self.lanes = Lanes(self.config["max_parallel_requests"], deliver)
+
+    def send(self, batch: Batch | None) -> None:
+        """Hand over a batch to be posted; waits while all lanes are busy.
+
+        Raises:
+            Exception: What stopped the lanes.
+        """
+        if batch is None:
+            return
+        if self.lanes is not None:
+            self.lanes.submit(self.lanes.idlest(), batch)
+            return
+        if batch.stream not in self.shown:
+            self.shown.add(batch.stream)
+            self.show(f"POST /api/events/bulk, stream '{batch.stream}': {len(batch.events):,} events", batch.events[0])
+
+    def flush_old(self) -> None:
+        """Send events that have waited long enough."""
+        if self.lanes is not None:
+            self.lanes.raise_failure()
+        for packer in self.packers.values():
+            if packer.batch is not None and packer.batch.is_old():
+                self.send(packer.close())
+
+    # Segments
+
+    @cached_property
+    def client(self) -> Client:
+        """The connections to Split."""
+        return Client(self.summary, self.config["max_parallel_requests"])
+
+    @cached_property
+    def admin(self) -> Admin | None:
+        """The Admin API, where the settings allow it."""
+        if not self.config.get("admin_api_key") or not self.config.get("workspace_id"):
+            return None
+        config = self.config
+        return Admin(
+            Host(self.client, config["admin_url"], config["auth_header"], config["admin_api_key"], self.patience)
+        )
+
+    @cached_property
+    def place(self) -> Place | None:
+        """The workspace and environment, where the Admin API can be asked."""
+        return Place(self.admin, self.config["workspace_id"], self.config.get("environment")) if self.admin else None
+
+    def prepare_segments(self, traffic_types: frozenset[str]) -> Loader:
+        """Check what segments need, and return what fills them.
+
+        Raises:
+            ConnectorError: A setting is missing or wrong.
+        """
+        missing = [n for n in ("admin_api_key", "workspace_id", "environment") if not self.config.get(n)]
+        if missing:
+            names = ", ".join(f"'{name}'" for name in missing)
+            raise ConnectorError(f"Segments need the settings {names}, which are missing.")
+        assert self.admin is not None  # noqa: S101  # as are the settings
+        assert self.place is not None  # noqa: S101
+        self.place.check_traffic_types(traffic_types)
+        if self.loader is None:
+            config = self.config
+            rules = Rules(
+                Change(config["change_title"], config["change_comment"]),
+                config["allow_empty_segments"],
+                config["max_removal_share"],
+                config["dry_run"],
+            )
+            writer = Writer(self.admin, self.place, rules, self.summary, self.logger)
+            self.loader = Loader(writer, self.checkpoints, self.logger)
+        return self.loader
+
+    # The end
+
+    def deliver_all(self) -> None:
+        """Deliver all events and bring in all lists."""
+        for packer in self.packers.values():
+            self.send(packer.close())
+        if self.lanes is not None:
+            self.lanes.wait()
+            self.lanes.close()
+        if self.ledger is not None:
+            self.ledger.close()
+        if self.loader is not None:
+            self.loader.finish()
+
+    def patience(self, what: str) -> Patience:
+        """Return patience for one request."""
+        return Patience(self.config["patience_seconds"], self.stopping, what, self.summary)
+
+    def show(self, title: str, event: bytes) -> None:
+        """Show what would be sent."""
+        self.logger.info("%s, the first: %s", title, msgspec.json.format(body_of([event])).decode())
+
+
+def is_host(url: str) -> bool:
+    """Whether a URL is a scheme and a host, and no more."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.path in ("", "/") and not parts.query
+
+
+def check_template(template: str) -> None:
+    """Check the template of segment names.
+
+    Raises:
+        MappingError: It is malformed.
+    """
+    for literal, _, _, _ in template_pieces(template):
+        if not is_clean(SEGMENT_RULE, literal):
+            raise MappingError("Setting 'segment_name' may hold letters, digits, '-' and '_' beside columns in braces.")
+
+
+def check_mappings(mappings: dict[str, dict[str, Any]]) -> None:
+    """Check the members of mappings; their paths are checked when a stream's SCHEMA comes.
+
+    Raises:
+        MappingError: One is unknown.
+    """
+    for glob, given in mappings.items():
+        try:
+            check_members(given, {*EVENT_MEMBERS, *SEGMENT_MEMBERS})
+            load_as(given, {})
+        except MappingError as error:
+            raise MappingError(f"Setting 'mappings', '{glob}': {error}") from None
