@@ -14,7 +14,16 @@ CONNECTORS = {
     "target-split": "target_split",
 }
 TARGETS = ["target-amplitude", "target-split"]
-SHARED_BY_TARGETS = ("delivery.py", "paths.py", "rejects.py", "streaming.py", "summary.py", "times.py")
+SHARED_BY_TARGETS = (
+    "delivery.py",
+    "paths.py",
+    "reader.py",
+    "rejects.py",
+    "streaming.py",
+    "summary.py",
+    "times.py",
+    "validation.py",
+)
 SHARED = {"command.py": list(CONNECTORS)} | dict.fromkeys(SHARED_BY_TARGETS, TARGETS)
 
 

@@ -117,6 +117,11 @@ class Lanes(Generic[R]):
             waiting.join()
         self.raise_failure()
 
+    def abort(self, failure: BaseException) -> None:
+        """Finish what is on its way, send nothing that waits, and end the threads."""
+        self._failure = self._failure or failure
+        self.close()
+
     def close(self) -> None:
         """End the threads after what was handed over."""
         for waiting in self._queues:

@@ -52,7 +52,7 @@ class Summary:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._started = time.monotonic()
-        self._last_progress = self._started
+        self._closed = threading.Event()
         self._notes: list[str] = []
 
     def add(self, metric: str, count: int = 1, reason: str = "") -> None:
@@ -70,15 +70,17 @@ class Summary:
         with self._lock:
             return sum(count for (name, _), count in self._counts.items() if name == metric)
 
-    def progress(self) -> None:
-        """Say how far the run is, when nothing was said for a while."""
-        now = time.monotonic()
-        if now - self._last_progress >= PROGRESS_SECONDS:
-            self._last_progress = now
+    def start(self, every: float = PROGRESS_SECONDS) -> None:
+        """Say how far the run is, now and then, until `close`: from a thread, for the run itself may be waiting."""
+        threading.Thread(target=self._say_progress, args=(every,), daemon=True).start()
+
+    def _say_progress(self, every: float) -> None:
+        while not self._closed.wait(every):
             self._logger.info("So far: %s.", self._in_words())
 
     def close(self, *, failed: bool = False) -> None:
         """Log the closing summary, in words and as metrics."""
+        self._closed.set()
         self._logger.info("%s: %s.", "Stopped" if failed else "Done", self._in_words())
         with self._lock:
             counts, notes = dict(self._counts), list(self._notes)

@@ -94,6 +94,10 @@ class Lanes(Generic[R]):
         for thread in self._threads:
             thread.start()
 
+    def idlest(self) -> int:
+        """Return the lane with the fewest requests, for a request that needs no order."""
+        return min(range(len(self._queues)), key=lambda lane: self._queues[lane].unfinished_tasks)
+
     def submit(self, lane: int, request: R) -> None:
         """Hand over a request; waits while its lane is full.
 
@@ -112,6 +116,11 @@ class Lanes(Generic[R]):
         for waiting in self._queues:
             waiting.join()
         self.raise_failure()
+
+    def abort(self, failure: BaseException) -> None:
+        """Finish what is on its way, send nothing that waits, and end the threads."""
+        self._failure = self._failure or failure
+        self.close()
 
     def close(self) -> None:
         """End the threads after what was handed over."""

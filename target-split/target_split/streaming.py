@@ -10,156 +10,35 @@ from __future__ import annotations
 
 import abc
 import copy
-import gzip
 import json
-import os
-import select
 import signal
 import sys
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
-import jsonschema_rs
-import msgspec
-from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
+from singer_sdk.exceptions import MappingError as StreamMapError
+from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat
 from singer_sdk.helpers.capabilities import (
     TARGET_VALIDATE_RECORDS_CONFIG,
     CapabilitiesEnum,
     PluginCapabilities,
     TargetCapabilities,
 )
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.plugin_base import _ConfigInput
-from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.sinks import Sink
-from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from singer_sdk.target_base import Target
 
 from .command import ConnectorError, PlainMessages
 from .delivery import Checkpoints
+from .reader import LineReader, batch_records
 from .rejects import Rejects
 from .summary import Summary
-
-# How long the input may be silent before `tick` runs, in seconds.
-IDLE_SECONDS = 0.5
-READ_BYTES = 1 << 20
+from .validation import RustValidator, is_valid
 
 # The stream that `meltano config test` sends.
 TEST_STREAM = "meltano_test_stream"
-
-decode = msgspec.json.Decoder().decode
-
-
-class LineReader(GenericSingerReader[bytes]):
-    """Reads Singer messages as bytes, so that nothing is decoded twice, and never blocks for long.
-
-    Attributes:
-        tick: Called after each piece of input, and when there is none for `IDLE_SECONDS`.
-        stopping: Set to stop reading; an incomplete last line is then left out.
-    """
-
-    tick: Callable[[], None]
-    stopping: threading.Event
-
-    @property
-    def default_input(self) -> IO[bytes]:
-        """Standard input, as bytes."""
-        return sys.stdin.buffer
-
-    def process_lines(
-        self, file_input: IO[Any] | None, callbacks: Mapping[str, Callable[[dict[str, Any]], None]]
-    ) -> Counter[str]:
-        """Hand each message to its callback; return how many of each type came."""
-        counts: Counter[str] = Counter()
-        for number, line in enumerate(self._lines(file_input or self.default_input), start=1):
-            if not line or line.isspace():
-                continue
-            message = decode_line(line, number)
-            kind = str(message.get("type"))
-            callback = callbacks.get(kind)
-            if callback is None:
-                raise ConnectorError(f"Line {number} of the input is not a Singer message: its 'type' is unknown.")
-            callback(message)
-            counts[kind] += 1
-        return counts
-
-    def deserialize_json(self, line: bytes) -> dict[str, Any]:
-        """Decode one message."""
-        return decode_line(line, 0)
-
-    def _lines(self, source: IO[Any]) -> Iterator[bytes]:
-        try:
-            descriptor = source.fileno()
-        except (OSError, AttributeError):  # a text in memory
-            yield from (line.encode() if isinstance(line, str) else line for line in source)
-            return
-        pieces: list[bytes] = []  # of a line that is not complete yet
-        while not self.stopping.is_set():
-            if select.select([descriptor], [], [], IDLE_SECONDS)[0]:
-                chunk = os.read(descriptor, READ_BYTES)
-                if not chunk:
-                    break
-                first, newline, others = chunk.partition(b"\n")
-                pieces.append(first)
-                if newline:
-                    yield b"".join(pieces)
-                    *whole, last = others.split(b"\n")
-                    yield from whole
-                    pieces = [last]
-            self.tick()
-        else:
-            return
-        yield b"".join(pieces)
-
-
-def decode_line(line: bytes, number: int) -> dict[str, Any]:
-    """Decode one line of input.
-
-    Raises:
-        ConnectorError: It is no JSON object. The message holds the line's number, not its content.
-    """
-    try:
-        message = decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # NaN, Infinity and lone surrogates are beyond JSON, yet Python's writer, and so many a tap, produces them.
-        try:
-            message = json.loads(line)
-        except ValueError:
-            raise ConnectorError(
-                f"Line {number} of the input is not valid JSON. Is the tap's output complete?"
-            ) from None
-    if not isinstance(message, dict):
-        raise ConnectorError(f"Line {number} of the input is not a Singer message.")
-    return message
-
-
-class RustValidator(BaseJSONSchemaValidator):
-    """Validates records with the `jsonschema-rs` library; says what is wrong without saying the value."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        """Compile a schema.
-
-        Raises:
-            ConnectorError: It is no JSON Schema.
-        """
-        super().__init__(schema)
-        try:
-            self._validator = jsonschema_rs.validator_for(schema)
-        except (ValueError, jsonschema_rs.ValidationError):
-            raise ConnectorError("A SCHEMA message holds no valid JSON Schema. Mend the tap, or its catalog.") from None
-        self.is_valid = self._validator.is_valid
-
-    def validate(self, record: dict[str, Any]) -> None:
-        """Raise nothing: `problem` tells what is wrong."""
-
-    def problem(self, record: dict[str, Any]) -> str:
-        """Return which rule of the schema a record breaks, and where."""
-        error = next(iter(self._validator.iter_errors(record)))
-        where = ".".join(str(part) for part in error.instance_path) or "the record"
-        return f"schema: {where} breaks '{error.schema_path[-1]}'"
 
 
 class StreamingSink(Sink):
@@ -174,17 +53,15 @@ class StreamingSink(Sink):
 
     def get_validator(self) -> RustValidator | None:
         """Return a fast validator, or none when `validate_records` is false."""
-        return RustValidator(self.schema) if self.validate_schema else None
+        return RustValidator(self.schema, self.key_properties) if self.validate_schema else None
 
     def take(self, record: dict[str, Any]) -> None:
         """Check a record and hand it to `process_record`; one that breaks its schema is rejected."""
         validator = cast("RustValidator | None", self._validator)
-        if validator is not None and not is_valid(validator, record):
-            self.reject(validator.problem(record), record)
-        elif any(key not in record for key in self._key_properties):
-            self.reject("a key property is missing", record)
-        else:
+        if validator is None or is_valid(validator, record):
             self.process_record(record, {})
+        else:
+            self.reject(validator.problem(record), record)
 
     def reject(self, reason: str, record: Any, status: int | None = None) -> None:
         """Keep a record that can never be delivered, and count it."""
@@ -195,14 +72,6 @@ class StreamingSink(Sink):
 
     def activate_version(self, new_version: int) -> None:
         """Ignore versions: what is sent to an HTTP API cannot be replaced."""
-
-
-def is_valid(validator: RustValidator, record: dict[str, Any]) -> bool:
-    """Whether a record fits its schema. A text that is no Unicode counts as fitting: sinks mend texts."""
-    try:
-        return bool(validator.is_valid(record))
-    except (ValueError, UnicodeError):
-        return True
 
 
 class TestStreamSink(StreamingSink):
@@ -249,6 +118,9 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     def deliver_all(self) -> None:
         """Send everything and wait until it is delivered; raises when that fails."""
 
+    def give_up(self) -> None:
+        """End what is on its way after a failure; nothing more is sent. `stopping` is set."""
+
     def reject(self, stream: str, reason: str, record: Any, status: int | None = None) -> None:
         """Keep a record that can never be delivered, and count it. Thread-safe.
 
@@ -262,7 +134,6 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         """Do what is due now and then."""
         self._count_read()
         self.flush_old()
-        self.summary.progress()
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """Return the sink of a stream; what `meltano config test` sends goes nowhere."""
@@ -275,6 +146,8 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             stream, record = message_dict["stream"], message_dict["record"]
         except KeyError as error:
             raise ConnectorError(f"A RECORD message has no {error}. Mend the tap.") from None
+        if not isinstance(record, dict):
+            raise ConnectorError(f"Stream '{stream}': the record of a RECORD message is no object. Mend the tap.")
         self._records_read += 1
         sink = self._direct.get(stream)
         if sink is not None:
@@ -283,7 +156,10 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         if stream not in self.mapper.stream_maps:
             raise ConnectorError(f"Stream '{stream}': a RECORD came before its SCHEMA. Mend the tap.")
         for stream_map in self.mapper.stream_maps[stream]:
-            mapped = stream_map.transform(copy.copy(record))
+            try:
+                mapped = stream_map.transform(copy.copy(record))
+            except StreamMapError as error:
+                raise ConnectorError(f"Setting 'stream_maps', stream '{stream}': {error}") from None
             if mapped is None:
                 self.summary.add("records_skipped", 1, "stream map")
             else:
@@ -294,8 +170,16 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         if not isinstance(stream, str) or not isinstance(schema, dict):
             raise ConnectorError("A SCHEMA message has no 'stream' or no 'schema'. Mend the tap.")
         schema.setdefault("properties", {})
-        super()._process_schema_message(message_dict)
+        try:
+            self.mapper.register_raw_stream_schema(stream, schema, message_dict.get("key_properties"))
+        except StreamMapError as error:
+            raise ConnectorError(f"Setting 'stream_maps', stream '{stream}': {error}") from None
         maps = self.mapper.stream_maps[stream]
+        for one in maps:
+            if not isinstance(one, RemoveRecordTransform):  # a stream that is left out needs no sink
+                self.get_sink(
+                    one.stream_alias, schema=one.transformed_schema, key_properties=one.transformed_key_properties
+                )
         self._direct.pop(stream, None)
         if len(maps) == 1 and isinstance(maps[0], SameRecordTransform) and not maps[0].flattening_enabled:
             self._direct[stream] = cast(StreamingSink, self.get_sink(maps[0].stream_alias))
@@ -331,7 +215,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
 
     def _emit_state(self, state: dict[str, Any]) -> None:
         if not self.config.get("dry_run"):
-            sys.stdout.write(msgspec.json.encode(state, enc_hook=str).decode() + "\n")
+            sys.stdout.write(json.dumps(state) + "\n")  # ASCII, whatever the terminal's encoding
             sys.stdout.flush()
 
     def _count_read(self) -> None:
@@ -357,10 +241,12 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         super(Target, cls).invoke(about=about, about_format=about_format)
         config = config or _ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+        target.summary.start()
         try:
             target.listen(file_input)
         except BaseException:
             target.stopping.set()
+            target.give_up()
             target.summary.close(failed=True)
             raise
         target.summary.close(failed=target.stop_signal is not None)
@@ -374,19 +260,3 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         for name, setting in TARGET_VALIDATE_RECORDS_CONFIG["properties"].items():
             properties.setdefault(name, setting)
         super(Target, cls).append_builtin_config(config_jsonschema)
-
-
-def batch_records(stream: str, url: str, *, compressed: bool) -> Iterator[dict[str, Any]]:
-    """Yield the records of one JSON-lines batch file.
-
-    Raises:
-        ConnectorError: The file cannot be read, or a line of it is no JSON object.
-    """
-    folder, name = StorageTarget.split_url(url)
-    try:
-        with StorageTarget.from_url(folder).open(name, mode="rb") as file:
-            lines = cast(BinaryIO, gzip.GzipFile(fileobj=file) if compressed else file)
-            for number, line in enumerate(lines, start=1):
-                yield decode_line(line, number)
-    except (OSError, EOFError) as error:
-        raise ConnectorError(f"Stream '{stream}': a batch file cannot be read ({type(error).__name__}).") from error

@@ -52,30 +52,40 @@ class Summary:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._started = time.monotonic()
-        self._last_progress = self._started
+        self._closed = threading.Event()
+        self._notes: list[str] = []
 
     def add(self, metric: str, count: int = 1, reason: str = "") -> None:
         """Count something; `reason` tells rejects and the like apart."""
         with self._lock:
             self._counts[metric, reason] += count
 
+    def note(self, line: str) -> None:
+        """Keep a line that the closing summary says as a warning."""
+        with self._lock:
+            self._notes.append(line)
+
     def total(self, metric: str) -> int:
         """Return a counter over all its reasons."""
         with self._lock:
             return sum(count for (name, _), count in self._counts.items() if name == metric)
 
-    def progress(self) -> None:
-        """Say how far the run is, when nothing was said for a while."""
-        now = time.monotonic()
-        if now - self._last_progress >= PROGRESS_SECONDS:
-            self._last_progress = now
+    def start(self, every: float = PROGRESS_SECONDS) -> None:
+        """Say how far the run is, now and then, until `close`: from a thread, for the run itself may be waiting."""
+        threading.Thread(target=self._say_progress, args=(every,), daemon=True).start()
+
+    def _say_progress(self, every: float) -> None:
+        while not self._closed.wait(every):
             self._logger.info("So far: %s.", self._in_words())
 
     def close(self, *, failed: bool = False) -> None:
         """Log the closing summary, in words and as metrics."""
+        self._closed.set()
         self._logger.info("%s: %s.", "Stopped" if failed else "Done", self._in_words())
         with self._lock:
-            counts = dict(self._counts)
+            counts, notes = dict(self._counts), list(self._notes)
+        for note in notes:
+            self._logger.warning("%s", note)
         for phrase in PHRASES:
             counts.setdefault((phrase.metric, ""), 0)
         for (metric, reason), count in sorted(counts.items()):
