@@ -47,6 +47,7 @@ def to_ms(moment: datetime) -> int:
 
 def export_text(milliseconds: int) -> str:
     """A time as the Export API writes it: `YYYY-MM-DD HH:MM:SS.ffffff`, UTC."""
+    # The C library writes years before 1000 with fewer than four digits.
     return f"{from_ms(milliseconds):%Y-%m-%d %H:%M:%S.%f}".rjust(26, "0")
 
 

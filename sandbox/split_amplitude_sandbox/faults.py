@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -19,12 +22,12 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     path: str = "*"
     method: str | None = None
     when: str | None = None
-    times: int | None = 1
+    times: Count | None = 1
     skip: int = 0
-    every: int | None = None
+    every: Count | None = None
     probability: float | None = None
     seed: int = 0
-    status: int = 500
+    status: Annotated[int, msgspec.Meta(ge=200, le=599)] = 500
     body: Any = ""
     headers: dict[str, str] = {}
     delay_seconds: float = 0
@@ -37,12 +40,12 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - repeatable on purpose, nothing secret
 
-    def matches(self, method: str, path: str, text: bytes) -> bool:
-        """Whether the plan is about this request; `text` is its query and its unzipped body."""
+    def matches(self, method: str, path: str, text: Callable[[], bytes]) -> bool:
+        """Whether the plan is about this request; the arguments are those of `Faults.fault_for`."""
         return (
             fnmatchcase(path, self.path)
             and self.method in (None, method)
-            and (self.when is None or self.when.encode() in text)
+            and (self.when is None or self.when.encode() in text())
         )
 
     def fires(self) -> bool:
@@ -86,13 +89,14 @@ class Faults:
             for plan in self._plans
         ]
 
-    @property
-    def planned(self) -> bool:
-        """Whether there is anything to look for."""
-        return bool(self._plans)
+    def fault_for(self, method: str, path: str, text: Callable[[], bytes]) -> Plan | None:
+        """The first plan that fires; the ones behind it do not see the request.
 
-    def fault_for(self, method: str, path: str, text: bytes) -> Plan | None:
-        """The first plan that fires; the ones behind it do not see the request."""
+        Args:
+            method: of the request.
+            path: of the request.
+            text: gives its query and its unzipped body, for plans that look for something in them.
+        """
         for plan in self._plans:
             if plan.matches(method, path, text) and plan.fires():
                 return plan

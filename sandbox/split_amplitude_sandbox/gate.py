@@ -13,34 +13,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from split_amplitude_sandbox.clock import Clock, export_text
+from split_amplitude_sandbox.compression import TooLargeError, unzipped
 from split_amplitude_sandbox.faults import Faults, Plan
 
 OWN_PATHS = ("/_sandbox", "/favicon.ico")
-GZIP_MAGIC = b"\x1f\x8b"
-MAX_BODY_BYTES = 256_000_000
 CREDENTIAL_HEADERS = ("authorization", "x-api-key", "cookie")
-
-
-class TooLargeError(Exception):
-    """A body grows over what the sandbox takes into memory."""
-
-
-def unzipped(body: bytes) -> bytes:
-    """A body without its gzip compression, told by its first bytes.
-
-    Raises:
-        TooLargeError: it grows over `MAX_BODY_BYTES`.
-        zlib.error: it is damaged.
-    """
-    if not body.startswith(GZIP_MAGIC):
-        return body
-    machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    content = machine.decompress(body, MAX_BODY_BYTES)
-    if machine.unconsumed_tail:
-        raise TooLargeError
-    if not machine.eof:
-        raise zlib.error("the gzip stream ends early")
-    return content
 
 
 @dataclass
@@ -100,20 +77,13 @@ class Gate:
             return
         entry = _entry(scope, len(body), started_ms)
         self.requests.append(entry)
-        fault = self._fault(scope, body) if self._faults.planned else None
+        fault = self._faults.fault_for(scope["method"], scope["path"], lambda: _searchable(scope, body))
         entry["fault"] = fault.kind if fault else None
         try:
             await self._answer(Exchange(scope, body, entry, receive, send), fault)
         finally:
             entry["items"] = scope["state"].get("items", 0)
             entry["seconds"] = (self._clock.now_ms() - started_ms) / 1000
-
-    def _fault(self, scope: Scope, body: bytes) -> Plan | None:
-        try:
-            content = unzipped(body)
-        except (TooLargeError, zlib.error):
-            content = body
-        return self._faults.fault_for(scope["method"], scope["path"], scope["query_string"] + b"\n" + content)
 
     async def _answer(self, exchange: Exchange, fault: Plan | None) -> None:
         if fault is None:
@@ -144,6 +114,16 @@ class Gate:
 
         await self._app(exchange.scope, exchange.receive, collect)
         return start, bytes(content)
+
+
+def _searchable(scope: Scope, body: bytes) -> bytes:
+    """The query and the unzipped body, in which a plan may look for a text."""
+    try:
+        content = unzipped(body)
+    except (TooLargeError, zlib.error):
+        content = body
+    query: bytes = scope["query_string"]
+    return query + b"\n" + content
 
 
 def _entry(scope: Scope, size: int, started_ms: int) -> dict[str, Any]:

@@ -206,6 +206,12 @@ def test_far_times_are_stored_too(early_sandbox: Sandbox) -> None:
     assert sorted(one["event_time"] for one in rows) == ["0001-01-01 00:00:00.000000", "9999-12-31 23:59:59.999999"]
 
 
+def test_rows_may_hold_anything_else(sandbox: Sandbox) -> None:
+    odd = row(1, "2026-03-14 09:00:00.500") | {"amplitude_id": 2**64, "session_id": [], "event_time": None}
+    sandbox.put_export_rows([odd])
+    assert files(export(sandbox, "20260314T09", "20260314T09")).popitem()[1] == [odd]
+
+
 def test_a_row_needs_its_upload_time(sandbox: Sandbox) -> None:
     answer = sandbox.http.post(sandbox.url + "/_sandbox/amplitude/export-rows", json=[{"uuid": "row"}])
     assert answer.status_code == 400

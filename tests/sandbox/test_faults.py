@@ -178,7 +178,17 @@ def test_the_sandboxes_own_addresses_are_never_hit_nor_listed(sandbox: Sandbox) 
     assert requests.get(sandbox.url + "/", timeout=30).status_code == 200
 
 
-@pytest.mark.parametrize("plan", [{}, {"kind": "other"}, {"kind": "cut", "time": 1}, {"kind": "delay", "times": "2"}])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {},
+        {"kind": "other"},
+        {"kind": "cut", "time": 1},
+        {"kind": "cut", "every": 0},
+        {"kind": "status", "status": 7},
+        {"kind": "delay", "times": "2"},
+    ],
+)
 def test_a_bad_plan_is_refused(sandbox: Sandbox, plan: dict[str, Any]) -> None:
     answer = sandbox.http.post(sandbox.url + "/_sandbox/faults", json=[plan])
     assert answer.status_code == 400

@@ -56,6 +56,8 @@ def test_a_multipart_form_is_taken(sandbox: Sandbox) -> None:
         {"user_properties": {"plan": "gold"}},
         {"user_id": "anonymous", "user_properties": {}},
         {"user_id": 42, "user_properties": {}},
+        {"user_id": "user-0042", "user_properties": {}, "groups": ["acme"]},
+        {"user_id": "user-0042", "user_properties": {"$add": ["visits"]}},
         {"user_id": "u1", "user_properties": {}},
         {"user_id": "user-0042", "user_properties": {"$set": {"a": 1}, "b": 2}},
     ],

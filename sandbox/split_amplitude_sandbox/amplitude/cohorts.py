@@ -26,7 +26,7 @@ LARGE_FILE_MEMBERS = 10_000
 """A longer list is fetched through a redirect; Amplitude does not say where its limit lies."""
 LINK_SECONDS = 60
 FILE_PATH = "/amplitude-cohort-files/{request_id}.csv"
-OTHER_HOST = {"localhost": "127.0.0.1"}
+OTHER_HOST = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}
 """The file store has another host name than the API, and both are this machine."""
 IN_PROGRESS, COMPLETED = "JOB INPROGRESS", "JOB COMPLETED"
 OWN_MEMBERS = frozenset({"members", "polls", "large", "last_computed", "syncMetadata"})
@@ -123,7 +123,7 @@ class Cohorts:
         host = request.url.hostname or ""
         expires = self._clock.now_ms() // 1000 + LINK_SECONDS
         path = FILE_PATH.format(request_id=order["request_id"])
-        location = f"http://{OTHER_HOST.get(host, 'localhost')}:{request.url.port or 80}{path}?Expires={expires}"
+        location = f"http://{OTHER_HOST.get(host, host)}:{request.url.port or 80}{path}?Expires={expires}"
         return RedirectResponse(location, 302)
 
     async def stored_file(self, request: Request) -> Response:

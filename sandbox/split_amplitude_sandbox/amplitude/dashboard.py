@@ -28,6 +28,7 @@ ACTIVE = """
 SELECT (event_ms - :start) / :step, {group}, count(DISTINCT amplitude_id) FROM amplitude_events
 WHERE export_hour IS NOT NULL AND event_ms >= :start AND event_ms < :end GROUP BY 1, 2
 """
+# SQLite takes the other columns of a group from the row that has the minimum.
 NEW = """
 SELECT (event_ms - :start) / :step, {group}, count(*) FROM (
     SELECT *, min(event_ms) FROM amplitude_events WHERE export_hour IS NOT NULL GROUP BY amplitude_id

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -25,6 +25,8 @@ FORBIDDEN_IDS = frozenset(
     }
 )  # fmt: skip
 
+Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
 
 class Plan(msgspec.Struct):
     """The tracking plan an event belongs to."""
@@ -41,7 +43,7 @@ class Event(msgspec.Struct):
     event_type: str | None = None
     user_id: str | None = None
     device_id: str | None = None
-    time: int | None = None
+    time: Long | None = None
     insert_id: str | None = None
     event_properties: dict[str, Any] | None = None
     user_properties: dict[str, Any] | None = None
@@ -77,8 +79,8 @@ class Event(msgspec.Struct):
     adid: str | None = None
     android_id: str | None = None
     android_app_set_id: str | None = None
-    event_id: int | None = None
-    session_id: int | None = None
+    event_id: Long | None = None
+    session_id: Long | None = None
     partner_id: str | None = None
     plan: Plan | None = None
     library: str | None = None
@@ -134,7 +136,7 @@ def read_events(texts: Sequence[msgspec.Raw], min_id_length: int) -> tuple[list[
     for index, text in enumerate(texts):
         try:
             event = _decoder.decode(text)
-        except msgspec.ValidationError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             found = _FIELD_OF_ERROR.search(str(error))
             problems.invalid.setdefault(found[1] if found else "event", []).append(index)
         else:

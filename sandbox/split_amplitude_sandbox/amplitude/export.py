@@ -127,15 +127,20 @@ def _facts(text: msgspec.Raw) -> tuple[Any, ...]:
     upload_ms = parse_ms(str(row.get("server_upload_time")))
     event_time = row.get("event_time")
     return (
-        row.get("uuid"),
+        _text(row.get("uuid")),
         bytes(text),
-        row.get("amplitude_id"),
-        row.get("event_type"),
+        _text(row.get("amplitude_id")),
+        _text(row.get("event_type")),
         upload_ms // MILLISECONDS_PER_HOUR,
         upload_ms,
         parse_ms(event_time) if isinstance(event_time, str) else upload_ms,
-        row.get("session_id"),
+        _text(row.get("session_id")),
     )
+
+
+def _text(value: Any) -> str | None:
+    """A value of any kind for a column, which makes a number of a number again."""
+    return None if value is None else str(value)
 
 
 def _add_file(folder: zipfile.ZipFile, hour: int, part: int, page: list[tuple[Any, ...]]) -> None:

@@ -28,7 +28,7 @@ from split_amplitude_sandbox.amplitude.event import (
 from split_amplitude_sandbox.amplitude.users import Users
 from split_amplitude_sandbox.answers import text_answer
 from split_amplitude_sandbox.clock import Clock
-from split_amplitude_sandbox.gate import TooLargeError, unzipped
+from split_amplitude_sandbox.compression import TooLargeError, unzipped
 from split_amplitude_sandbox.keys import is_accepted
 from split_amplitude_sandbox.store import Store
 
@@ -154,7 +154,8 @@ def _is_identification(given: Any, min_id_length: int) -> bool:
         and isinstance(properties, dict)
         and user_properties.are_valid(properties)
         and depth(properties) <= MAX_DEPTH
-        and groups_fit(given.get("groups") or {})
+        and isinstance(given.get("groups", {}), dict)
+        and groups_fit(given.get("groups", {}))
     )
 
 

@@ -23,7 +23,7 @@ from split_amplitude_sandbox.amplitude.exposure import EXPOSURE, EXPOSURE_EXPORT
 from split_amplitude_sandbox.amplitude.users import User, Users
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, parse_ms
-from split_amplitude_sandbox.gate import TooLargeError, unzipped
+from split_amplitude_sandbox.compression import TooLargeError, unzipped
 from split_amplitude_sandbox.keys import is_accepted
 from split_amplitude_sandbox.store import Store
 
@@ -32,6 +32,7 @@ BATCH = "/batch"
 MAX_BYTES = {HTTP_V2: 999_999, BATCH: 20_000_000}
 """HTTP V2: "under 1 MB"; Batch: 20 MB. Read as powers of ten, and measured without compression."""
 MAX_EVENTS = 2000
+"""The sources say "under 2,000" and "up to 2,000"; the newest one says the latter."""
 DEDUPLICATION_MS = 7 * 24 * MILLISECONDS_PER_HOUR
 NOT_EXPORTED = frozenset({"$identify", "$groupidentify"})
 INSERT = f"INSERT INTO amplitude_events VALUES (NULL{', ?' * 14})"  # noqa: S608 - no values in it
@@ -91,7 +92,10 @@ class Ingestion:
         """The sender's clock at the upload, shifted as the upload time is."""
         if upload.client_upload_time is None:
             return upload_ms
-        return parse_ms(upload.client_upload_time) + self._clock.upload_offset_ms
+        try:
+            return parse_ms(upload.client_upload_time) + self._clock.upload_offset_ms
+        except ValueError:
+            raise upload_error(400, "Invalid JSON request body") from None
 
     def _keep(
         self,
@@ -186,7 +190,7 @@ async def _json_body(request: Request, max_bytes: int) -> bytes:
 def _read_upload(body: bytes) -> tuple[Upload, list[msgspec.Raw]]:
     try:
         upload = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise upload_error(400, "Invalid JSON request body") from None
     for field in ("api_key", "events"):
         if not getattr(upload, field):

@@ -60,8 +60,8 @@ class Segments:
         return [
             place
             | {
-                "count": len(self.keys(place["environment_id"], place["name"])),
-                "keys": self.keys(place["environment_id"], place["name"])[:keys_shown],
+                "count": self._count(place["environment_id"], place["name"]),
+                "keys": self._select(place["environment_id"], place["name"], keys_shown),
             }
             for place in self._places()
         ]
@@ -186,10 +186,7 @@ class Segments:
             database.executemany(
                 "INSERT OR IGNORE INTO segment_keys VALUES (?, ?, ?)", [(environment_id, name, key) for key in keys]
             )
-            (count,) = database.execute(
-                "SELECT count(*) FROM segment_keys WHERE environment_id = ? AND segment = ?", (environment_id, name)
-            ).fetchone()
-            if count > MAX_KEYS_PER_SEGMENT:
+            if self._count(environment_id, name) > MAX_KEYS_PER_SEGMENT:
                 raise RefusedError(400, f"A segment holds at most {MAX_KEYS_PER_SEGMENT} keys")
             self._store.count_arrivals("Split segment keys", {name: len(keys)})
 
@@ -206,12 +203,21 @@ class Segments:
         # Reading a segment page by page must not read all of it for each page; any write makes this stale.
         version = (self._store.database.total_changes, environment_id, name)
         if self._keys_version != version:
-            rows = self._store.database.execute(
-                "SELECT key FROM segment_keys WHERE environment_id = ? AND segment = ? ORDER BY key",
-                (environment_id, name),
-            )
-            self._keys_version, self._keys = version, [key for (key,) in rows]
+            self._keys_version, self._keys = version, self._select(environment_id, name, limit=-1)
         return self._keys
+
+    def _select(self, environment_id: str | None, name: str, limit: int) -> list[str]:
+        rows = self._store.database.execute(
+            "SELECT key FROM segment_keys WHERE environment_id = ? AND segment = ? ORDER BY key LIMIT ?",
+            (environment_id, name, limit),
+        )
+        return [key for (key,) in rows]
+
+    def _count(self, environment_id: str | None, name: str) -> int:
+        (count,) = self._store.database.execute(
+            "SELECT count(*) FROM segment_keys WHERE environment_id = ? AND segment = ?", (environment_id, name)
+        ).fetchone()
+        return int(count)
 
     def _remove_all(self, environment_id: str, name: str) -> None:
         self._store.database.execute(
