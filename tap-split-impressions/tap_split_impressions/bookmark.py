@@ -15,10 +15,11 @@ How
     `read_until`: each file that arrived up to then is read. It trails an hour (`LOOK_BACK`) behind the newest file
     read, so that coarse times (a second in object stores), storage servers whose clocks differ, and S3's habit of
     dating a multipart upload by its beginning hide nothing. `read_since` holds the identities of the files read that
-    arrived later than that. `older` (number of files up to `read_until`, and the sum of their fingerprints) recognises
-    the one case in which many old files look new at once: a changed owner, a restored backup, a move to another disk.
-    Only if *all* files that look old add up to exactly what was known before are they taken for read; any doubt means
-    reading, since a second reading is harmless (equal `impression_id`) and a skipped file is not.
+    arrived later than that.
+    `older` (the number of files up to `read_until`, and sums that stand for them) recognises old files that look new
+    because something was done to them: a changed owner, a rename, a restored backup, a move to another disk. They are
+    taken for read only if *all* that looks old adds up to exactly what was known before. Any doubt means reading, since
+    a second reading is harmless (equal `impression_id`) and a skipped file is not.
     `unfinished`: files of which only some rows are out: one that was being read when the run was stopped, one with rows
     at or after `end_date`, one that turned out to be damaged. Rows are counted as they lie in the file.
 """
@@ -43,6 +44,7 @@ class File(NamedTuple):
     arrived: float
     modified: float
     content: str | None = None  # a checksum of the content, where the storage lists one
+    inode: int = 0  # on a local disk
 
 
 @dataclass
@@ -66,22 +68,29 @@ def identity_of(*parts: str | bytes | float) -> bytes:
     return digest.digest()
 
 
-def fingerprint(file: File) -> int:
-    """Return a number that stands for a file by name, size and modification time, as rsync compares."""
-    return int.from_bytes(identity_of(file.path.rpartition("/")[2], file.size, file.modified), "big")
+def number_of(*parts: str | float) -> int:
+    """Return `identity_of` as a number."""
+    return int.from_bytes(identity_of(*parts), "big")
 
 
 @dataclass
 class Known:
-    """A number of files and the sum of their fingerprints (modulo 2^64)."""
+    """A number of files, and two sums (modulo 2^64) over them: of what a move to another disk keeps, and a rename."""
 
     count: int = 0
-    total: int = 0
+    by_name: int = 0
+    by_inode: int = 0
 
     def add(self, file: File) -> None:
         """Count a file in."""
         self.count += 1
-        self.total = (self.total + fingerprint(file)) % 2**64
+        name = file.path.rpartition("/")[2]
+        self.by_name = (self.by_name + number_of(name, file.size, file.modified)) % 2**64
+        self.by_inode = (self.by_inode + number_of(file.inode, file.size, file.modified)) % 2**64
+
+    def is_same_as(self, other: Known) -> bool:
+        """Whether both stand for the same files."""
+        return self.count == other.count and (self.by_name == other.by_name or self.by_inode == other.by_inode)
 
 
 @dataclass
@@ -117,7 +126,11 @@ class Bookmark:
                 identify,
                 None if state["read_until"] is None else float(state["read_until"]),
                 {digests[start : start + IDENTITY_BYTES] for start in range(0, len(digests), IDENTITY_BYTES)},
-                Known(int(state["older"]["count"]), int(state["older"]["total"], 16)),
+                Known(
+                    int(state["older"]["count"]),
+                    int(state["older"]["by_name"], 16),
+                    int(state["older"]["by_inode"], 16),
+                ),
                 {
                     path: Progress(bytes.fromhex(entry["identity"]), int(entry["rows"]), entry["until"])
                     for path, entry in state["unfinished"].items()
@@ -131,7 +144,11 @@ class Bookmark:
         return {
             "read_until": self.read_until,
             "read_since": base64.b64encode(b"".join(sorted(self.read_since))).decode(),
-            "older": {"count": self.older.count, "total": f"{self.older.total:x}"},
+            "older": {
+                "count": self.older.count,
+                "by_name": f"{self.older.by_name:x}",
+                "by_inode": f"{self.older.by_inode:x}",
+            },
             "unfinished": {
                 path: {"identity": progress.identity.hex(), "rows": progress.rows, "until": progress.until}
                 for path, progress in self.unfinished.items()
@@ -197,7 +214,7 @@ class Reading:
         known = Known()
         for file in [file for file in self.listing if bookmark.is_old(file)] + [u.file for u in candidates]:
             known.add(file)
-        return {unread.identity for unread in candidates} if known == bookmark.older else set()
+        return {unread.identity for unread in candidates} if known.is_same_as(bookmark.older) else set()
 
     def _pass(self) -> None:
         """Let the files up to `read_until` be known by their sum instead of each by its identity."""

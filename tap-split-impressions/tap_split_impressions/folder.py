@@ -77,7 +77,7 @@ class Folder:
         if self.local:
             # The change time of the inode: unlike the modification time no program can set it.
             status = Path(path).stat()
-            return File(path, size, status.st_ctime, status.st_mtime)
+            return File(path, size, status.st_ctime, status.st_mtime, inode=status.st_ino)
         modified = moment(next(info[name] for name in MODIFIED_NAMES if info.get(name) is not None))
         return File(path, size, modified, modified, info.get("ETag") or info.get("md5Hash"))
 

@@ -15,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -62,6 +61,7 @@ class FolderListener:
         self._target = path, storage_options, seal_seconds
         self._environment = (environment_id, environment_name)
         self._waiting: deque[tuple[Any, Mapping[str, Any]]] = deque()
+        self._batch: list[Item] = []  # what is being written; it stays here when that fails
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._process: int | None = None
@@ -90,7 +90,9 @@ class FolderListener:
             if self._process == os.getpid():
                 return
             if self._process is not None:
-                self._waiting.clear()  # the parent writes these
+                # The parent writes what waited before the fork.
+                self._waiting.clear()
+                self._batch.clear()
             self._stopped = threading.Event()
             self._thread = threading.Thread(target=self._run, name="impression-listener", daemon=True)
             self._process = os.getpid()
@@ -120,11 +122,11 @@ class FolderListener:
         return open_storage(path, options, seal_seconds=seal_seconds)
 
     def _write(self, storage: Storage) -> None:
-        while self._waiting:
-            batch = [self._item(*waiting) for waiting in islice(self._waiting, LINE_ITEMS)]
-            storage.commit(stored_line(msgspec.json.encode(batch), time.time_ns() // 1_000_000), b"")
-            for _ in batch:
-                self._waiting.popleft()
+        while self._waiting or self._batch:
+            while self._waiting and len(self._batch) < LINE_ITEMS:
+                self._batch.append(self._item(*self._waiting.popleft()))
+            storage.commit(stored_line(msgspec.json.encode(self._batch), time.time_ns() // 1_000_000), b"")
+            self._batch.clear()
 
     def _item(self, impression: Any, data: Mapping[str, Any]) -> Item:
         environment_id, environment_name = self._environment

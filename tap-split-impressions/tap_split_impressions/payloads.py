@@ -5,6 +5,7 @@ A stored line is `{"received":MILLISECONDS,"batch":BODY}`; the reading side is `
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,9 +19,8 @@ GZIP_WINDOW = 16 + zlib.MAX_WBITS
 LINE_ITEMS = 1000  # a larger batch is stored in several lines, so that a reader's memory stays small
 
 _webhook = msgspec.json.Decoder(list[Item])
-_elements = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_items = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder()
-_encode = msgspec.json.Encoder().encode
 
 
 class TooLarge(ValueError):  # noqa: N818  (it names what was found)
@@ -76,7 +76,7 @@ def lines_of(body: bytes, received: int) -> Lines:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return lines_of_any(body, received)
     if count > LINE_ITEMS:
-        return lines_of_elements(_elements.decode(body), received, 0, b"")
+        return Lines(stored_lines([compact(bytes(item)) for item in _raw_items.decode(body)], received), b"", count, 0)
     return Lines(stored_line(compact(body), received) if count else b"", b"", count, 0)
 
 
@@ -86,56 +86,53 @@ def lines_of_any(body: bytes, received: int) -> Lines:
         decoded = _anything.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotAnImpression("no JSON") from None
-    if not isinstance(decoded, list):
-        decoded = list(single_objects(decoded))
-        elements = [msgspec.Raw(_encode(element)) for element in decoded]
-    else:
-        elements = _elements.decode(body)
-    good, rejects, rejected = [], [], 0
-    for element, value in zip(elements, decoded, strict=True):
-        reasons = [str(row) for row in items_of(value) if isinstance(row, NotAnImpression)]
-        if reasons:
-            rejected += 1
-            rejects.append(
-                _encode({"time": rfc3339(received), "reason": reasons[0], "item": msgspec.Raw(compact(bytes(element)))})
-            )
-        else:
-            good.append(element)
-    if rejects and not good:
-        raise NotAnImpression(f"no impression among {rejected} items ({reasons[0]})")
-    return lines_of_elements(good, received, rejected, b"".join(reject + b"\n" for reject in rejects))
-
-
-def lines_of_elements(elements: list[msgspec.Raw], received: int, rejected: int, rejects: bytes) -> Lines:
-    """Return stored lines of elements that are each some JSON, so many to a line."""
-    lines = b"".join(
-        stored_line(compact(b"[" + b",".join(map(bytes, elements[start : start + LINE_ITEMS])) + b"]"), received)
-        for start in range(0, len(elements), LINE_ITEMS)
-    )
-    return Lines(lines, rejects, len(elements), rejected)
-
-
-def single_objects(body: Any) -> Iterator[Any]:
-    """Yield the parts of an object that can be good or bad each on their own.
-
-    An `impressions` object becomes one for each key impression, with what stands around them.
-
-    Raises:
-        NotAnImpression: When it is neither that nor an object at all.
-    """
-    if not isinstance(body, dict) or not body:
+    if decoded == {} or not isinstance(decoded, (list, dict)):
         raise NotAnImpression("neither a list nor an object of impressions")
-    if not isinstance(body.get("impressions"), list):
-        yield body
-        return
-    context = {name: value for name, value in body.items() if name != "impressions"}
-    for group in body["impressions"]:
-        if isinstance(group, dict) and isinstance(group.get("keyImpressions"), list):
-            shared = context | {name: value for name, value in group.items() if name != "keyImpressions"}
-            for member in group["keyImpressions"]:
-                yield {**shared, **member} if isinstance(member, dict) else member
+    good: list[bytes] = []
+    rejects: list[bytes] = []
+    reason = None
+    for part in parts_of(decoded):
+        reason = next((row for row in items_of(part) if isinstance(row, NotAnImpression)), None)
+        if reason is None:
+            good.append(encoded(part))
         else:
-            yield {**context, **group} if isinstance(group, dict) else group
+            rejects.append(encoded({"time": rfc3339(received), "reason": str(reason), "item": part}) + b"\n")
+    if rejects and not good:
+        raise NotAnImpression(f"no impression among {len(rejects)} items, the last {reason}")
+    return Lines(stored_lines(good, received), b"".join(rejects), len(good), len(rejects))
+
+
+def parts_of(body: Any) -> Iterator[Any]:
+    """Yield the parts of a payload that are good or bad each on its own, complete with what stands around them."""
+    if isinstance(body, list):
+        for element in body:
+            yield from parts_of(element)
+    elif isinstance(body, dict) and isinstance(body.get("impressions"), list):
+        context = without(body, "impressions")
+        for group in body["impressions"]:
+            yield from parts_of({**context, **group} if isinstance(group, dict) else [group])
+    elif isinstance(body, dict) and isinstance(body.get("keyImpressions"), list):
+        context = without(body, "keyImpressions")
+        for member in body["keyImpressions"]:
+            yield {**context, **member} if isinstance(member, dict) else member
+    else:
+        yield body
+
+
+def without(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return an object without one of its members."""
+    return {key: value for key, value in body.items() if key != name}
+
+
+def encoded(value: Any) -> bytes:
+    """Return a value as JSON on one line. The standard library writes numbers of any size, unlike msgspec."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def stored_lines(items: list[bytes], received: int) -> bytes:
+    """Return stored lines of items, so many to a line."""
+    starts = range(0, len(items), LINE_ITEMS)
+    return b"".join(stored_line(b"[%b]" % b",".join(items[at : at + LINE_ITEMS]), received) for at in starts)
 
 
 def compact(text: bytes) -> bytes:
