@@ -1,0 +1,122 @@
+"""Fill a range of the past: windows side by side, then the incremental schedule goes on from exactly its end.
+
+    plan ──► check ──► window × n ──► hand_over ──► release
+
+From `plan` to `release` the schedules of the same pipeline skip their runs, so that no hour is read by both.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from shlex import quote
+from typing import Any
+
+from airflow.sdk import DAG, Param, Variable, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+from split_amplitude.commands import LEDGERS, PARALLEL_WINDOWS, VARIABLES, command, hand_over
+from split_amplitude.hand_over import BACKFILL_VARIABLE
+from split_amplitude.project import Pipeline, Project, variable
+from split_amplitude.ranges import HOUR, Backfill, RangeError, Window, moment_of, text_of
+
+PROJECT = Project.here()
+PARAMS = {
+    "tap": Param(PROJECT.taps[0], enum=PROJECT.taps, description="What to read."),
+    "target": Param(PROJECT.targets[0], enum=PROJECT.targets, description="Where to."),
+    "start": Param(type="string", description="The first hour, such as 2026-01-01 or 2026-01-01T05:00:00Z."),
+    "end": Param(type="string", description="The end of the last hour (exclusive): the schedule goes on from here."),
+    "window_hours": Param(24, type="integer", minimum=1, description="Hours in one window."),
+}
+
+
+@task
+def plan() -> dict[str, str]:
+    """Look at the parameters and hold the schedules of the pipeline; return the range for the tasks that follow."""
+    context = get_current_context()
+    params = context["params"]
+    pipeline = Pipeline(params["tap"], params["target"])
+    try:
+        backfill = backfill_of(pipeline, params)
+    except RangeError as error:
+        raise AirflowFailException(str(error)) from error
+    held = Variable.get(pipeline.hold, default=backfill.interval)
+    if held != backfill.interval:
+        raise AirflowFailException(
+            f"The backfill {held} of this pipeline is not done. Clear its failed windows and let it finish, or give it"
+            f" up by deleting the variable {pipeline.hold}."
+        )
+    Variable.set(pipeline.hold, backfill.interval)
+    for schedule in PROJECT.schedules_of(pipeline):
+        if context["ti"].get_dr_count(schedule, states=["running"]):
+            raise RuntimeError(f"A run of {schedule} is under way; it must end first.")  # the task's retry looks again
+    return {BACKFILL_VARIABLE: backfill.to_json()}
+
+
+def backfill_of(pipeline: Pipeline, params: dict[str, Any]) -> Backfill:
+    """Return the range that the parameters mean.
+
+    Raises:
+        RangeError: They mean none that can be filled.
+    """
+    stream = PROJECT.ranged_stream(pipeline.tap)
+    assert stream, "the parameter's options are such taps alone"  # noqa: S101
+    start, end = moment_of(params["start"]), moment_of(params["end"])
+    if end > datetime.now(timezone.utc):
+        raise RangeError("'end' lies in the future; the schedule takes care of what is still to come.")
+    return Backfill(f"{PROJECT.environment}:{pipeline}", stream, start, end, params["window_hours"] * HOUR)
+
+
+@task
+def windows(planned: dict[str, str]) -> list[dict[str, str]]:
+    """Return the variables of each window's run: its dates, the name of its state, and its ledger."""
+    params = get_current_context()["params"]
+    pipeline = Pipeline(params["tap"], params["target"])
+    return [variables_of(window, pipeline) for window in Backfill.from_json(planned[BACKFILL_VARIABLE]).windows()]
+
+
+def variables_of(window: Window, pipeline: Pipeline) -> dict[str, str]:
+    """Return the variables of a window's run."""
+    variables = {
+        variable(pipeline.tap, "start_date"): text_of(window.start),
+        variable(pipeline.tap, "end_date"): text_of(window.end),
+        "MELTANO_RUN_STATE_ID_SUFFIX": window.suffix,
+    }
+    if PROJECT.keeps_ledger(pipeline.target):
+        variables[variable(pipeline.target, "ledger_path")] = f"{LEDGERS}/{pipeline}-{window.suffix}.sqlite"
+    return variables
+
+
+@task
+def release() -> None:
+    """Let the schedules of the pipeline run again."""
+    params = get_current_context()["params"]
+    Variable.delete(Pipeline(params["tap"], params["target"]).hold)
+
+
+with DAG(
+    "backfill",
+    description="Fill a range of the past, window by window.",
+    schedule=None,
+    start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
+    max_active_runs=1,
+    params=PARAMS,
+    tags=["meltano"],
+    doc_md=__doc__,
+):
+    planned = plan()
+
+    check_operator, arguments = hand_over(PROJECT, "check")
+    check = check_operator(task_id="check", **{VARIABLES: planned}, **arguments)
+
+    run = f"mkdir -p {quote(LEDGERS)} && exec meltano run {{{{ params.tap }}}} {{{{ params.target }}}}"
+    window_operator, arguments = command(PROJECT, run)
+    window = window_operator.partial(
+        task_id="window",
+        max_active_tis_per_dag=PARALLEL_WINDOWS,
+        map_index_template="{{ ti.xcom_pull('windows')[ti.map_index]['MELTANO_RUN_STATE_ID_SUFFIX'] }}",
+        **arguments,
+    ).expand(**{VARIABLES: windows(planned)})
+
+    finish_operator, arguments = hand_over(PROJECT, "finish")
+    finish = finish_operator(task_id="hand_over", **{VARIABLES: planned}, **arguments)
+
+    check >> window >> finish >> release()

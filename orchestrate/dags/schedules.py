@@ -1,0 +1,42 @@
+"""One DAG for each schedule of the Meltano project, run as Meltano itself would run it."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime, timezone
+
+from airflow.sdk import DAG, Variable, task
+from split_amplitude.commands import command
+from split_amplitude.project import Project, Schedule
+
+
+@task.short_circuit
+def no_backfill(holds: list[str]) -> bool:
+    """Skip the run while a range of the same pipeline is being filled: the backfill hands over when it is done."""
+    return not any(Variable.get(hold, default=None) for hold in holds)
+
+
+def dag_of(project: Project, schedule: Schedule) -> DAG:
+    """Return the DAG of a schedule."""
+    dag = DAG(
+        schedule.name,
+        description=", ".join(f"{pipeline.tap} → {pipeline.target}" for pipeline in schedule.pipelines),
+        schedule=schedule.interval,
+        start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
+        # The state says where to go on, so runs that were missed are not made up for, and two never run at once.
+        catchup=False,
+        max_active_runs=1,
+        tags=["meltano"],
+    )
+    with dag:
+        operator, arguments = command(project, f"exec meltano schedule run {shlex.quote(schedule.name)}")
+        run = operator(task_id="run", **arguments)
+        holds = [pipeline.hold for pipeline in schedule.pipelines if project.ranged_stream(pipeline.tap)]
+        if holds:
+            no_backfill(holds) >> run
+    return dag
+
+
+PROJECT = Project.here()
+for each in PROJECT.schedules:
+    globals()[f"schedule {each.name}"] = dag_of(PROJECT, each)

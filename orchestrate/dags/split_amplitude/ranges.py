@@ -1,0 +1,118 @@
+"""Ranges of time, cut into windows, and what each window's run needs to know. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+
+HOUR = timedelta(hours=1)
+
+
+class RangeError(ValueError):
+    """A range that cannot be filled; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class RangedStream:
+    """A stream that `start_date` and `end_date` cut exactly, and whose bookmark says how far it is complete.
+
+    Attributes:
+        name: The stream.
+        replication_key: What its bookmark names.
+    """
+
+    name: str
+    replication_key: str
+
+
+# By tap. Only tap-amplitude can be asked for a part of the past; tap-split-impressions reads files, each once.
+RANGED_STREAMS = {"tap-amplitude": RangedStream("events", "export_hour")}
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `start` to, not including, `end`."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def suffix(self) -> str:
+        """What the state of its run is called. The same window always goes on where it stopped."""
+        return f"backfill-{self.start:%Y%m%dT%H}-{self.end:%Y%m%dT%H}"
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A range to fill, and the pipeline that goes on from its end.
+
+    Attributes:
+        state_id: Meltano's name of that pipeline's state.
+        stream: The stream whose bookmark counts.
+        start: The first hour.
+        end: The end of the last hour.
+        window: Length of a window; the last one may be shorter.
+    """
+
+    state_id: str
+    stream: RangedStream
+    start: datetime
+    end: datetime
+    window: timedelta
+
+    def __post_init__(self) -> None:
+        for name, moment in (("start", self.start), ("end", self.end)):
+            if moment.utcoffset() != timedelta(0) or moment.minute or moment.second or moment.microsecond:
+                raise RangeError(f"'{name}' must be a whole hour in UTC, not {moment.isoformat()}.")
+        if self.end <= self.start:
+            raise RangeError("'end' must be later than 'start'.")
+
+    def windows(self) -> Iterator[Window]:
+        """Yield the windows in order: together they are the range, and no two share an hour."""
+        start = self.start
+        while start < self.end:
+            end = min(start + self.window, self.end)
+            yield Window(start, end)
+            start = end
+
+    @property
+    def interval(self) -> str:
+        """The range as ISO 8601 writes an interval."""
+        return f"{text_of(self.start)}/{text_of(self.end)}"
+
+    def to_json(self) -> str:
+        """Return this as a text, for a task's environment."""
+        times = {"start": text_of(self.start), "end": text_of(self.end), "window": self.window // HOUR}
+        return json.dumps(asdict(self) | times)
+
+    @classmethod
+    def from_json(cls, text: str) -> Backfill:
+        """Return what `to_json` wrote."""
+        content = json.loads(text)
+        return cls(
+            content["state_id"],
+            RangedStream(**content["stream"]),
+            moment_of(content["start"]),
+            moment_of(content["end"]),
+            content["window"] * HOUR,
+        )
+
+
+def moment_of(text: str) -> datetime:
+    """Return the time that an ISO 8601 text means, in UTC; without a zone it is UTC.
+
+    Raises:
+        RangeError: It means none.
+    """
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise RangeError(f"'{text}' is no date or time such as 2026-03-14 or 2026-03-14T09:00:00Z.") from None
+    return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
+
+
+def text_of(moment: datetime) -> str:
+    """Return a time in UTC as taps read it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
