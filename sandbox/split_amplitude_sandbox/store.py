@@ -122,5 +122,6 @@ class Store:
 
 
 def ndjson(objects: Iterable[bytes]) -> bytes:
-    """JSON texts as lines."""
-    return b"".join(part for text in objects for part in (text, b"\n"))
+    """JSON texts as lines, whatever their own layout."""
+    one_line = (msgspec.json.format(text, indent=-1) if b"\n" in text else text for text in objects)
+    return b"".join(part for text in one_line for part in (text, b"\n"))

@@ -208,7 +208,8 @@ def test_far_times_are_stored_too(early_sandbox: Sandbox) -> None:
 
 def test_rows_may_hold_anything_else(sandbox: Sandbox) -> None:
     odd = row(1, "2026-03-14 09:00:00.500") | {"amplitude_id": 2**64, "session_id": [], "event_time": None}
-    sandbox.put_export_rows([odd])
+    lines = json.dumps([odd], indent=2)
+    sandbox.http.post(sandbox.url + "/_sandbox/amplitude/export-rows", data=lines).raise_for_status()
     assert files(export(sandbox, "20260314T09", "20260314T09")).popitem()[1] == [odd]
 
 

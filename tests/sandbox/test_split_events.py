@@ -97,7 +97,14 @@ def test_compressed_bodies_are_not_understood(sandbox: Sandbox) -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1", b"[1]"])
+def test_an_event_may_be_laid_out_in_lines(sandbox: Sandbox) -> None:
+    headers = HEADERS | {"Content-Type": "application/json"}
+    body = json.dumps(event(), indent=2)
+    assert sandbox.http.post(sandbox.url + "/api/events", data=body, headers=headers).status_code == 202
+    assert sandbox.split_events() == [event()]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1", b"[1]", b"[" * 100_000])
 def test_what_is_no_list_of_events_is_refused(sandbox: Sandbox, body: bytes) -> None:
     headers = HEADERS | {"Content-Type": "application/json"}
     assert sandbox.http.post(sandbox.url + "/api/events/bulk", data=body, headers=headers).status_code == 400

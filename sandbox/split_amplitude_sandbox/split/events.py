@@ -68,7 +68,7 @@ class Events:
         body = await _body(request)
         try:
             texts = _bulk_decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise RefusedError(400, "The body is not a JSON array of events") from None
         return self._take(request, texts)
 
@@ -82,7 +82,7 @@ class Events:
         for index, text in enumerate(texts):
             try:
                 event = _event_decoder.decode(text)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise RefusedError(400, f"Event {index}: {error}") from None
             problem = _problem(event, traffic_types, environments)
             if problem:
