@@ -29,7 +29,7 @@ class RustValidator(BaseJSONSchemaValidator):
         """
         super().__init__(schema)
         try:
-            required = [*schema.get("required", ()), *keys]
+            required = list(dict.fromkeys([*schema.get("required", ()), *keys]))  # twice the same is no schema
             self._validator = jsonschema_rs.validator_for({**schema, "required": required}, validate_formats=False)
         except (TypeError, ValueError, jsonschema_rs.ValidationError):
             raise ConnectorError("A SCHEMA message holds no valid JSON Schema. Mend the tap, or its catalog.") from None
