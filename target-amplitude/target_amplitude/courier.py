@@ -22,12 +22,14 @@ from .command import ConnectorError
 from .delivery import Checkpoints
 from .identification import lane_key
 from .packing import Load, Request, chunks
-from .reactions import Again, Delivered, Halve, Reaction, Sort, react
+from .reactions import Again, Delivered, Halve, Reaction, Sort, Stop, react
 from .routes import Route
 from .summary import Summary
 
 # Things of waiting ids that a lane keeps before it takes no more.
 MOST_HELD = 4000
+# Least time between two warnings of retries.
+SAY_SECONDS = 10.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 60.0
 
 decode = msgspec.json.Decoder().decode
@@ -79,6 +81,7 @@ class Office:
         reject: Keeps a thing that can never be delivered: stream, reason, thing, status.
         patience: Seconds to go on trying.
         stopping: Set when the run is to end: waits end at once.
+        failed: Whether the run has failed: nothing more is sent.
     """
 
     client: Client
@@ -88,6 +91,34 @@ class Office:
     reject: Callable[[str, str, Any, int | None], None]
     patience: float
     stopping: threading.Event
+    failed: bool = False
+
+    def __post_init__(self) -> None:
+        self._one_by_one = threading.Lock()
+        self._is_proven = False  # whether Amplitude has taken anything
+        self._said = 0.0  # when the last warning of a retry was given
+
+    def ask(self, route: Route, parts: Sequence[bytes]) -> tuple[int, Reaction]:
+        """Send a request; return the answer's status and what to do about it.
+
+        Until one is taken, requests go one by one: a wrong key costs one request.
+
+        Raises:
+            InterruptedWait: The run failed meanwhile.
+        """
+        if self._is_proven:
+            return self._ask(route, parts)
+        with self._one_by_one:
+            if self.failed:
+                raise InterruptedWait
+            status, reaction = self._ask(route, parts)
+            self._is_proven = self._is_proven or isinstance(reaction, Delivered)
+            self.failed = isinstance(reaction, Stop)
+            return status, reaction
+
+    def _ask(self, route: Route, parts: Sequence[bytes]) -> tuple[int, Reaction]:
+        answer = self.client.post(route, parts)
+        return answer.status, react(answer, route, len(parts))
 
     def wait(self, seconds: float, deadline: float, why: str) -> None:
         """Wait before a retry.
@@ -100,9 +131,10 @@ class Office:
         if left <= 0:
             raise ConnectorError(gave_up(self.patience, why))
         self.summary.add("http_retry_count")
-        seconds = min(seconds, left)
-        self.logger.warning("Trying again in %.1f seconds: %s.", seconds, why)
-        self.pause(seconds)
+        if time.monotonic() - self._said >= SAY_SECONDS:  # the lanes would all say the same
+            self._said = time.monotonic()
+            self.logger.warning("%s. Trying again for up to %.0f seconds.", why[0].upper() + why[1:], left)
+        self.pause(min(seconds, left))
 
     def pause(self, seconds: float) -> None:
         """Wait, unless the run is to end.
@@ -136,6 +168,7 @@ class Courier:
                 parcels = [Parcel(request.route, stream, part, load) for stream, part in request.items]
                 self._send(request.route, self._unheld(parcels))
         except BaseException:
+            self._office.failed = True
             self._office.stopping.set()  # reading and the waits of the other lanes end
             raise
 
@@ -175,14 +208,13 @@ class Courier:
         raise ConnectorError(step.reaction.message)
 
     def _post(self, route: Route, batch: list[Parcel]) -> Step:
-        answer = self._office.client.post(route, [parcel.part for parcel in batch])
-        reaction = react(answer, route, len(batch))
+        status, reaction = self._office.ask(route, [parcel.part for parcel in batch])
         keys: frozenset[str] = frozenset()
         if isinstance(reaction, Sort) and (reaction.held or reaction.held_ids):
             keys = keys_to_hold(batch, reaction)
             if not keys and not reaction.rejected:  # ids are named, but none of ours: all wait
                 reaction = Again(reaction.why, reaction.seconds)
-        return Step(answer.status, reaction, keys)
+        return Step(status, reaction, keys)
 
     def _sorted(self, batch: list[Parcel], step: Step) -> list[Parcel]:
         """Reject and hold what an answer names; return the rest."""

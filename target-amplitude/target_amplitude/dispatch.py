@@ -182,7 +182,9 @@ def as_sent(identification: Identification, route: Route) -> dict[str, Any]:
         sent["user_properties"] = identification.operations
     if route.is_form:
         return sent
-    sent |= {"event_type": IDENTIFY_EVENT, "insert_id": identification.insert_id, "library": LIBRARY}
+    sent |= {"event_type": IDENTIFY_EVENT, "library": LIBRARY}
+    if identification.insert_id:
+        sent["insert_id"] = identification.insert_id
     if identification.time is not None:
         sent["time"] = identification.time
     return sent

@@ -150,4 +150,6 @@ def merged(entry: Entry) -> Identification:
         operations.setdefault(operation, {})[name] = value
     subject = entry.identification.subject
     time = None if entry.identification.time is None else max(value[0] for value in entry.values.values())
-    return Identification(subject, operations, time, digest("identify", subject, operations, time))
+    # Without a time, a value that comes back after a change would look like a repeat of the first.
+    insert_id = "" if time is None else digest("identify", subject, operations, time)
+    return Identification(subject, operations, time, insert_id)

@@ -23,7 +23,7 @@ class Identification:
         subject: `{"user_id": …}`, `{"device_id": …}`, both, or `{"group_type": …, "group_value": …}`.
         operations: Operation → property → value.
         time: Epoch milliseconds; None where the stream has no time.
-        insert_id: By which Amplitude recognises a repeated `$identify` event.
+        insert_id: By which Amplitude recognises a repeated `$identify` event; empty where nothing tells repeats.
         others: Further keys of an identification (`groups`, `platform`, …).
     """
 

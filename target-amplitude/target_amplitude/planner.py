@@ -223,7 +223,9 @@ class Planner:
             if self.one_per_period:
                 derived = insert_ids.of_impression_period(self.way, self.loading.dedupe)
         else:
-            derived = insert_ids.of_record(self.way, self.stream, self.keys)
+            # A row about a user keeps its key while it changes: only the whole of it tells one change from another.
+            keys = () if self.way == "identify" else self.keys
+            derived = insert_ids.of_record(self.way, self.stream, keys)
         native = "insert_id" if self.is_native and "insert_id" in self.columns else None
         source = self.mapping.get("insert_id", native)
         return derived if source is None else insert_ids.of_source(source_getter(source), derived)

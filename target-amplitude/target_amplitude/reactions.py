@@ -42,6 +42,10 @@ class Answer:
     failure: str = ""
     retry_after: float | None = None
 
+    def wait(self, seconds: float) -> float:
+        """Return how long to wait: as the answer says, else the given seconds."""
+        return seconds if self.retry_after is None else self.retry_after
+
 
 @dataclass(frozen=True)
 class Delivered:
@@ -147,7 +151,7 @@ def react_to_refusal(answer: Answer, route: Route, count: int) -> Reaction:
     rejected |= dict.fromkeys(silenced, "refused by Amplitude (400): its id is silenced")
     held = valid_indexes(answer.content.get("throttled_events"), count) - rejected.keys()
     if rejected or held:
-        return Sort(rejected, held, seconds=answer.retry_after or route.endpoint.throttle_seconds, why="throttled")
+        return Sort(rejected, held, seconds=answer.wait(route.endpoint.throttle_seconds), why="throttled")
     return Halve("refused by Amplitude (400)")
 
 
@@ -162,8 +166,8 @@ def react_to_throttle(answer: Answer, route: Route, count: int) -> Reaction:
         why, seconds = "throttled, too many events of one user or device (429)", route.endpoint.throttle_seconds
     else:
         wait = IDENTIFY_WAIT if route.is_form else PROJECT_THROTTLE_SECONDS
-        return Again("Amplitude throttles the project (429)", answer.retry_after or wait)
-    return Sort({}, held, throttled | over_quota, answer.retry_after or seconds, why)
+        return Again("Amplitude throttles the project (429)", answer.wait(wait))
+    return Sort({}, held, throttled | over_quota, answer.wait(seconds), why)
 
 
 # "wait 15 seconds and keep retrying": https://amplitude.com/docs/apis/analytics/identify, status 429

@@ -10,7 +10,7 @@ import os
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -30,7 +30,6 @@ class Rejects:
         self._path = path
         self._limit = limit
         self._logger = logger
-        self._file: BinaryIO | None = None
         self._lock = threading.Lock()
         self.count = 0
 
@@ -80,9 +79,8 @@ class Rejects:
 
     def _append(self, path: str, line: bytes) -> None:
         try:
-            if self._file is None:
-                descriptor = os.open(Path(path).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                self._file = os.fdopen(descriptor, "ab", buffering=0)
-            self._file.write(line)
+            descriptor = os.open(Path(path).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(line)
         except OSError as error:
             raise ConnectorError(f"Setting 'rejects_path': cannot write {path}: {error.strerror}.") from error

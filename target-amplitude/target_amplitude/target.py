@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
+import click
 from singer_sdk import typing as th
+from singer_sdk.plugin_base import _ConfigInput
 
+from . import trial
 from .client import Client
 from .command import ConnectorError
 from .courier import Courier, Office
@@ -167,7 +170,7 @@ class TargetAmplitude(StreamingTarget):
         ]
         self._lanes: Lanes[Callable[[], None]] = Lanes(count, lambda send: send())
         key, shortest = config["api_key"], config["min_id_length"]
-        routes = Routes(
+        self.routes = Routes(
             events=events_route(key, config["endpoint"], shortest),
             group_identifications=group_identify_route(key),
             identifications=identify_route(key, shortest) if config["identify_via"] == "api" else None,
@@ -175,7 +178,7 @@ class TargetAmplitude(StreamingTarget):
         self.dispatch = Dispatch(
             submit=self._submit,
             count=count,
-            routes=routes,
+            routes=self.routes,
             checkpoints=self.checkpoints,
             reject=self.reject,
             last=LastValues(time.monotonic, self._warn_of_updates),
@@ -202,13 +205,22 @@ class TargetAmplitude(StreamingTarget):
         for number in range(len(self._couriers)):
             self._submit(number, None)
         self._lanes.wait()
-        self._lanes.close()
-        self.client.close()
         undelivered = sum(courier.undelivered for courier in self._couriers)
         if undelivered:
             raise ConnectorError(
                 f"Stopped before {undelivered:,} of what was read could be delivered. Run again to go on."
             )
+        self._lanes.close()
+        self._close()
+
+    def give_up(self) -> None:
+        """Let the requests that are on their way come to their end."""
+        self._lanes.abort(ConnectorError("The run failed."))
+        self._close()
+
+    def _close(self) -> None:
+        self.client.close()
+        self.seen.close()
 
     def _warn_of_updates(self) -> None:
         self.logger.warning(
@@ -216,6 +228,32 @@ class TargetAmplitude(StreamingTarget):
             "word. Send fewer flags, or load as 'exposure'.",
             UPDATES_PER_HOUR,
         )
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        send_test_event: bool = False,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target from the command line, or send one test event."""
+        if not send_test_event or about:
+            super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
+            return
+        config = config or _ConfigInput()
+        target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+        click.echo(trial.send_test_event(target.client, target.routes.events))
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command line, with `--send-test-event`."""
+        command = super().get_singer_command()
+        words = "Send one marked event with the given settings, say what Amplitude answers, and end."
+        command.params.append(click.Option(["--send-test-event"], is_flag=True, help=words))
+        return command
 
     def check_settings(self) -> list[str]:
         """Return what is wrong with settings beyond their JSON types, in sentences."""

@@ -65,10 +65,10 @@ class Summary:
         with self._lock:
             self._notes.append(line)
 
-    def total(self, metric: str) -> int:
-        """Return a counter over all its reasons."""
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return all counters by metric and reason."""
         with self._lock:
-            return sum(count for (name, _), count in self._counts.items() if name == metric)
+            return dict(self._counts)
 
     def start(self, every: float = PROGRESS_SECONDS) -> None:
         """Say how far the run is, now and then, until `close`: from a thread, for the run itself may be waiting."""
@@ -83,9 +83,10 @@ class Summary:
         self._closed.set()
         self._logger.info("%s: %s.", "Stopped" if failed else "Done", self._in_words())
         with self._lock:
-            counts, notes = dict(self._counts), list(self._notes)
+            notes = list(self._notes)
         for note in notes:
             self._logger.warning("%s", note)
+        counts = self.counts()
         for phrase in PHRASES:
             counts.setdefault((phrase.metric, ""), 0)
         for (metric, reason), count in sorted(counts.items()):
@@ -95,9 +96,9 @@ class Summary:
 
     def _in_words(self) -> str:
         parts = []
+        counts = self.counts()
         for phrase in PHRASES:
-            with self._lock:
-                reasons = {why: n for (name, why), n in self._counts.items() if name == phrase.metric and n}
+            reasons = {why: n for (name, why), n in counts.items() if name == phrase.metric and n}
             detail = ", ".join(f"{n:,} {why}" for why, n in sorted(reasons.items()) if why)
             parts.append(f"{sum(reasons.values()):,} {phrase.words}" + (f" ({detail})" if detail else ""))
         return ", ".join(parts) + f", {time.monotonic() - self._started:.1f} seconds"
