@@ -73,9 +73,14 @@ class Client:
         summary: Counts requests, retries and bytes.
         logger: Says what is waited for.
         user_agent: Name and version of this tap.
+
+    Attributes:
         read_seconds: How long to wait for the next byte.
         pause_unit: Length of the first pause between two tries, in seconds; the others are multiples.
     """
+
+    read_seconds = READ_SECONDS
+    pause_unit = FIRST_PAUSE_SECONDS
 
     def __init__(  # noqa: PLR0913 - these are what a client consists of
         self,
@@ -87,8 +92,6 @@ class Client:
         summary: Summary,
         logger: logging.Logger,
         user_agent: str = "tap-amplitude",
-        read_seconds: float = READ_SECONDS,
-        pause_unit: float = FIRST_PAUSE_SECONDS,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._credentials = (api_key, secret_key)
@@ -96,8 +99,6 @@ class Client:
         self._region = region
         self._summary = summary
         self._logger = logger
-        self._timeout = (CONNECT_SECONDS, read_seconds)
-        self._pause_unit = pause_unit
         self._reached = False
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
@@ -183,12 +184,12 @@ class Client:
 
     def _pauses(self) -> Generator[float, PassingError, None]:
         """Yield the pause after each failure, for as long as its patience lasts."""
-        waited, pause = 0.0, self._pause_unit
+        waited, pause = 0.0, self.pause_unit
         error = yield 0.0
-        while waited < error.patience_seconds * self._pause_unit:
+        while waited < error.patience_seconds * self.pause_unit:
             wait = pause if error.pause_seconds is None else error.pause_seconds
-            waited += max(wait, self._pause_unit)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS * self._pause_unit)
+            waited += max(wait, self.pause_unit)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS * self.pause_unit)
             error = yield wait
 
     def _note_pause(self, details: Any) -> None:
@@ -213,12 +214,12 @@ class Client:
                 params=parameters,
                 data=form,
                 auth=self._credentials if signed_in else NoCredentials(),
-                timeout=self._timeout,
+                timeout=(CONNECT_SECONDS, self.read_seconds),
                 stream=True,
                 allow_redirects=False,
             )
         except requests.ReadTimeout:
-            raise SlowAnswerError(f"Amplitude took over {self._timeout[1]:.0f} s for {what}.") from None
+            raise SlowAnswerError(f"Amplitude took over {self.read_seconds:.0f} s for {what}.") from None
         except requests.RequestException as error:
             raise self._unreached(error) from None
         self._reached = True

@@ -165,3 +165,53 @@ COHORT_MEMBERS: Fields = {
     "user_id": Kind.TEXT,
     "user_properties": Kind.OBJECT,
 }
+
+# Source: https://amplitude.com/docs/apis/analytics/dashboard-rest
+EVENTS_LIST: Fields = {
+    "value": Kind.TEXT,
+    "display": Kind.TEXT,
+    "totals": Kind.INTEGER,
+    "non_active": Kind.BOOLEAN,
+    "deleted": Kind.BOOLEAN,
+    "hidden": Kind.BOOLEAN,
+    "flow_hidden": Kind.BOOLEAN,
+}
+ACTIVE_USERS: Fields = {"date": Kind.DATE, "segment": Kind.TEXT, "active_users": Kind.INTEGER}
+AVERAGE_SESSION_LENGTH: Fields = {"date": Kind.DATE, "segment": Kind.TEXT, "average_seconds": Kind.NUMBER}
+
+# Source: https://amplitude.com/docs/apis/analytics/taxonomy
+EVENT_CATEGORIES: Fields = {"id": Kind.INTEGER, "name": Kind.TEXT}
+EVENT_PROPERTIES: Fields = {
+    "event_type": Kind.TEXT,
+    "event_property": Kind.TEXT,
+    "description": Kind.TEXT,
+    "type": Kind.TEXT,
+    "regex": Kind.TEXT,
+    "enum_values": Kind.TEXT_OR_LIST,
+    "is_array_type": Kind.BOOLEAN,
+    "is_required": Kind.BOOLEAN,
+    "is_hidden": Kind.BOOLEAN,
+    "classifications": Kind.LIST,
+}
+USER_PROPERTIES: Fields = {
+    "user_property": Kind.TEXT,
+    "description": Kind.TEXT,
+    "type": Kind.TEXT,
+    "regex": Kind.TEXT,
+    "enum_values": Kind.TEXT_OR_LIST,
+    "is_array_type": Kind.BOOLEAN,
+    "is_hidden": Kind.BOOLEAN,
+    "classifications": Kind.LIST,
+    "deleted": Kind.BOOLEAN,
+}
+
+# Source: https://amplitude.com/docs/apis/analytics/chart-annotations
+ANNOTATIONS: Fields = {
+    "id": Kind.INTEGER,
+    "start": Kind.TIME,
+    "end": Kind.TIME,
+    "label": Kind.TEXT,
+    "details": Kind.TEXT,
+    "category": Kind.OBJECT,
+    "chart_id": Kind.TEXT,
+}

@@ -31,8 +31,7 @@ class Spool:
 
     def __init__(self, folder: str | None) -> None:
         self.folder = folder or tempfile.gettempdir()
-        self._aside: IO[str] | None = None
-        self._aside_path = ""
+        self._aside: Path | None = None
 
     @contextmanager
     def file(self) -> Iterator[IO[bytes]]:
@@ -77,20 +76,18 @@ class Spool:
                 unchecked = 0
         file.flush()
 
-    def keep_aside(self, lines: Iterable[bytes]) -> str:
+    def keep_aside(self, lines: Iterable[bytes]) -> Path:
         """Append rows that cannot be read to this run's file of such rows; return its path.
 
         It is readable by its owner alone (mode 0600), for rows hold personal data. It stays after the run.
         """
         if self._aside is None:
-            handle, self._aside_path = tempfile.mkstemp(
-                prefix="tap-amplitude-unreadable-", suffix=".jsonl", dir=self.folder
-            )
-            self._aside = os.fdopen(handle, "w", encoding="utf-8")
-        for line in lines:
-            self._aside.write(json.dumps({"line": line.decode(errors="replace")}) + "\n")
-        self._aside.flush()
-        return self._aside_path
+            handle, path = tempfile.mkstemp(prefix="tap-amplitude-unreadable-", suffix=".jsonl", dir=self.folder)
+            os.close(handle)
+            self._aside = Path(path)
+        with self._aside.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"line": line.decode(errors="replace")}) + "\n" for line in lines)
+        return self._aside
 
     def _require(self, wanted_bytes: int) -> None:
         if shutil.disk_usage(self.folder).free < wanted_bytes + RESERVED_BYTES:

@@ -13,16 +13,38 @@ from singer_sdk import typing as th
 
 from tap_amplitude.client import HOSTS, Client
 from tap_amplitude.command import ConnectorError, PlainMessages
+from tap_amplitude.days import CostBudget
 from tap_amplitude.messages import MessageWriter
 from tap_amplitude.spool import Spool
 from tap_amplitude.state import require_state
 from tap_amplitude.streams.cohorts import CohortMembersStream, CohortsStream
+from tap_amplitude.streams.dashboard import ActiveUsersStream, AverageSessionLengthStream
 from tap_amplitude.streams.events import EventsStream
+from tap_amplitude.streams.lists import (
+    AnnotationsStream,
+    EventCategoriesStream,
+    EventPropertiesStream,
+    EventsListStream,
+    UserPropertiesStream,
+)
 from tap_amplitude.summary import Summary
 from tap_amplitude.times import parse_time
 from tap_amplitude.windows import MAX_WINDOW_HOURS
 
-STREAMS = (EventsStream, CohortsStream, CohortMembersStream)
+STREAMS = (
+    EventsStream,
+    CohortsStream,
+    CohortMembersStream,
+    EventsListStream,
+    EventCategoriesStream,
+    EventPropertiesStream,
+    UserPropertiesStream,
+    AnnotationsStream,
+    ActiveUsersStream,
+    AverageSessionLengthStream,
+)
+# Source: https://amplitude.com/docs/apis/analytics/behavioral-cohorts
+COHORTS_PATH = "/api/3/cohorts"
 # Amplitude runs 5 requests of a project at a time; one is left for whoever looks at a chart meanwhile.
 MAX_PARALLEL_WINDOWS = 4
 SIGNAL_EXIT_BASE = 128
@@ -162,6 +184,24 @@ class TapAmplitude(PlainMessages, Tap):
             logger=self.logger,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
+
+    @cached_property
+    def cohorts(self) -> list[dict[str, Any]]:
+        """The cohorts as Amplitude lists them, all in one answer; the same list for all streams of a run.
+
+        Raises:
+            ConnectorError: They cannot be had.
+        """
+        answer = self.client.get(COHORTS_PATH, "the list of cohorts", {"includeSyncInfo": "true"})
+        listed = answer.get("cohorts") if isinstance(answer, dict) else None
+        if not isinstance(listed, list):
+            raise ConnectorError("Amplitude's list of cohorts has no member 'cohorts'.")
+        return listed
+
+    @cached_property
+    def cost_budget(self) -> CostBudget:
+        """What was spent of the dashboard's quota."""
+        return CostBudget()
 
     @cached_property
     def spool(self) -> Spool:

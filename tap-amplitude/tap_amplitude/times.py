@@ -44,8 +44,14 @@ def rfc3339_of_text(text: str) -> str:
         ValueError: The text is no time.
     """
     moment = datetime.fromisoformat(text)
-    if len(text) == EXPORT_TEXT_LENGTH and text[7] == "-" and text[19] == "." and moment.tzinfo is None:
-        return f"{text[:10]}T{text[11:]}Z"  # all but unchanged, and five times as fast as writing it anew
+    if (
+        len(text) == EXPORT_TEXT_LENGTH
+        and text[7] == "-"
+        and text[10] in " T"
+        and text[19] == "."
+        and not moment.tzinfo
+    ):
+        return text.replace(" ", "T") + "Z"  # all but unchanged; writing it anew takes five times as long
     return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
 
 

@@ -29,16 +29,18 @@ class AmplitudeStream(Stream):
     Attributes:
         fields: The kind of each field.
         keys: The fields that tell records apart.
+        never_null: The fields that always have a value, when these are not the keys.
         counted_as: The counter of its records in the summary.
     """
 
     fields: ClassVar[Fields]
     keys: ClassVar[Sequence[str]]
+    never_null: ClassVar[Sequence[str]] = ()
     counted_as: ClassVar[str] = "other_records"
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     def __init__(self, tap: TapAmplitude) -> None:
-        super().__init__(tap, schema=json_schema(self.fields, self.keys))
+        super().__init__(tap, schema=json_schema(self.fields, self.never_null or self.keys))
         self.primary_keys = self.keys
         self.tap = tap
 

@@ -16,7 +16,6 @@ from tap_amplitude.schemas import COHORT_MEMBERS, COHORTS
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
 
 # Sources: https://amplitude.com/docs/apis/analytics/behavioral-cohorts
-LIST_PATH = "/api/3/cohorts"
 REQUEST_PATH = "/api/5/cohorts/request/{cohort_id}"
 STATUS_PATH = "/api/5/cohorts/request-status/{request_id}"
 FILE_PATH = "/api/5/cohorts/request/{request_id}/file"
@@ -37,20 +36,7 @@ class CohortsStream(AmplitudeStream):
 
     def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
         """Yield the cohorts."""
-        return list_cohorts(self)
-
-
-def list_cohorts(stream: AmplitudeStream) -> list[Record]:
-    """Return the cohorts as Amplitude lists them, all in one answer.
-
-    Raises:
-        ConnectorError: They cannot be had.
-    """
-    answer = stream.tap.client.get(LIST_PATH, "the list of cohorts", {"includeSyncInfo": "true"})
-    cohorts = answer.get("cohorts") if isinstance(answer, dict) else None
-    if not isinstance(cohorts, list):
-        raise ConnectorError("Amplitude's list of cohorts has no member 'cohorts'.")
-    return cohorts
+        return self.tap.cohorts
 
 
 class CohortMembersStream(AmplitudeStream):
@@ -63,6 +49,7 @@ class CohortMembersStream(AmplitudeStream):
     name = "cohort_members"
     fields = COHORT_MEMBERS
     keys = ("cohort_id", "amplitude_id")
+    never_null = ("cohort_id", "cohort_size")  # group cohorts have no amplitude ids
     counted_as = "cohort_members"
     # The SDK would announce the new version before its first record, and targets would drop the old one too early.
     emit_activate_version_messages = False
@@ -95,7 +82,7 @@ class CohortMembersStream(AmplitudeStream):
 
     def _chosen(self, failed: list[str], *, changed_only: bool) -> list[Record]:
         """Return the cohorts to read; ids that were asked for but are not listed go to `failed`."""
-        listed = {str(cohort.get("id")): cohort for cohort in list_cohorts(self)}
+        listed = {str(cohort.get("id")): cohort for cohort in self.tap.cohorts}
         wanted = self.config["cohort_ids"] or list(listed)
         for cohort_id in wanted:
             if cohort_id not in listed:
@@ -120,7 +107,7 @@ class CohortMembersStream(AmplitudeStream):
         if count >= MONTHLY_DOWNLOADS:
             raise ConnectorError(
                 f"All {MONTHLY_DOWNLOADS} downloads of cohorts that Amplitude allows in a month are used up; they"
-                " come back on the 1st (UTC). Set 'changed_cohorts_only' or 'cohort_ids', or run this stream less often."
+                " come back on the 1st (UTC). Set 'changed_cohorts_only' or 'cohort_ids', or run this less often."
             )
         self.write_state(downloads={"month": month, "count": count + 1})
 

@@ -1,0 +1,97 @@
+"""Streams `active_users` and `average_session_length`: dashboard figures, a row a day, each day once it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import ClassVar
+
+from tap_amplitude.command import ConnectorError
+from tap_amplitude.days import ONE_DAY, end_of_complete_days, figures, spans
+from tap_amplitude.schemas import ACTIVE_USERS, AVERAGE_SESSION_LENGTH
+from tap_amplitude.state import bookmark_time
+from tap_amplitude.streams.base import AmplitudeStream, Context, Record
+from tap_amplitude.times import parse_time
+
+
+class DailyStream(AmplitudeStream):
+    """A figure a day. The bookmark is the first day not emitted yet.
+
+    Attributes:
+        path: Documented path.
+        what: What it is, in words, for messages.
+        value: The field that holds the figure.
+        cost: What a day costs of the dashboard's budget.
+        parameters: Query besides the days.
+    """
+
+    keys = ("date", "segment")
+    replication_key = "date"
+    path: ClassVar[str]
+    what: ClassVar[str]
+    value: ClassVar[str]
+    cost: ClassVar[int] = 1
+    parameters: ClassVar[Mapping[str, str]] = {}
+
+    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+        """Yield a record for each day and segment, and move the bookmark after each answer.
+
+        Raises:
+            ConnectorError: The figures cannot be had.
+        """
+        now = datetime.now(timezone.utc)
+        bookmark = self.tap.start_of(self.name, bookmark_time(self.name, self.stream_state, now)).date()
+        end = end_of_complete_days(now)
+        if text := self.config.get("end_date"):
+            end = min(end, parse_time(text).date())
+        start = bookmark - timedelta(days=-(-self.config["lookback_hours"] // 24))
+        for first, last in spans(start, end):
+            self._await_budget(((last - first) // ONE_DAY + 1) * self.cost)
+            days = {"start": f"{first:%Y%m%d}", "end": f"{last:%Y%m%d}"}
+            answer = self.tap.client.get(self.path, self.what, {**self.parameters, **days})
+            try:
+                for day, segment, figure in figures(answer["data"]):
+                    yield {"date": day, "segment": segment, self.value: figure}
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise ConnectorError(f"Amplitude's answer for {self.what} is no chart of days.") from error
+            bookmark = max(bookmark, last + ONE_DAY)
+            self.write_state(replication_key=self.replication_key, replication_key_value=bookmark.isoformat())
+
+    def _await_budget(self, cost: int) -> None:
+        """Wait until a request of this cost may be sent."""
+        budget = self.tap.cost_budget
+        while pause := budget.pause(cost, time.monotonic()):
+            self.tap.summary.progress(
+                self.logger, lambda: f"Waiting {pause:.0f} s until Amplitude's dashboard quota allows {self.what}."
+            )
+            time.sleep(min(pause, 10.0))
+        budget.spend(cost, time.monotonic())
+
+    def _write_starting_replication_value(self, context: Context) -> None:
+        """Do nothing: the bookmark alone says where to begin."""
+
+    def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
+        """Do nothing: the bookmark moves when all of an answer is emitted."""
+
+
+class ActiveUsersStream(DailyStream):
+    """Active users of each day."""
+
+    name = "active_users"
+    fields = ACTIVE_USERS
+    path = "/api/2/users"
+    what = "the active users"
+    value = "active_users"
+    parameters: ClassVar[Mapping[str, str]] = {"m": "active", "i": "1"}
+
+
+class AverageSessionLengthStream(DailyStream):
+    """Average session length of each day in seconds."""
+
+    name = "average_session_length"
+    fields = AVERAGE_SESSION_LENGTH
+    path = "/api/2/sessions/average"
+    what = "the average session length"
+    value = "average_seconds"
+    cost = 4

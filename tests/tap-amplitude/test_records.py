@@ -1,0 +1,216 @@
+"""Records: typed, exact, nothing lost; one bad value costs that value, one bad line that line."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.exports import export_row, lines_of
+from tap_amplitude.records import Rows, read_block
+from tap_amplitude.schemas import EVENTS, EXPORTED, Kind, json_schema
+
+HOUR = "2026-03-14T09:00:00.000000Z"
+VALID = jsonschema_rs.validator_for(json_schema(EVENTS, ["uuid"]))
+
+
+def records(*rows: Any) -> tuple[list[dict[str, Any]], Rows]:
+    """The records of rows as a target gets them, and the rest of the report."""
+    result = read_block(lines_of(rows), HOUR)
+    return [json.loads(msgspec.json.encode(row)) for row in result.good], result
+
+
+def one(**members: Any) -> dict[str, Any]:
+    """The record of a row with these members."""
+    (record,), _ = records(export_row(1, **members))
+    VALID.validate(record)
+    return record
+
+
+def test_a_usual_row_keeps_all_fields_and_values() -> None:
+    row = export_row(7, "2026-03-14 09:26:53.589000", user_creation_time="2025-11-02 18:01:07.330000")
+    (record,), result = records(row)
+    assert result.nulled == 0
+    assert len(EXPORTED) == 55
+    assert set(record) == set(row) | {"export_hour"} == set(EVENTS)
+    times = {name for name, kind in EXPORTED.items() if kind is Kind.TIME}
+    assert {name: value for name, value in record.items() if name not in times | {"export_hour"}} == {
+        name: value for name, value in row.items() if name not in times
+    }
+    assert {record[name] for name in times} == {"2026-03-14T09:26:53.589000Z", "2025-11-02T18:01:07.330000Z"}
+    assert record["export_hour"] == HOUR
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63 - 1, -(2**63), 2**64 - 1])
+def test_large_integers_stay_exact(number: int) -> None:
+    row = export_row(1, amplitude_id=number, event_id=number, event_properties={"deep": [{"number": number}]})
+    result = read_block(lines_of([row]), HOUR)
+    encoded = msgspec.json.encode(result.good[0])
+    assert encoded.count(str(number).encode()) == 3
+
+
+def test_open_objects_keep_odd_names_apart() -> None:
+    properties = {"cart.total": 1, "cart": {"total": 2}, "Plan": "a", "plan": "b", "": 0, "$set": {"x": None}}
+    record = one(event_properties=properties, user_properties=properties, groups={"org": ["a", "b"]}, data=properties)
+    assert record["event_properties"] == record["user_properties"] == record["data"] == properties
+    assert record["groups"] == {"org": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"paying": True},
+        {"paying": "(none)"},
+        {"amplitude_attribution_ids": "one"},
+        {"amplitude_attribution_ids": ["one", "two"]},
+        {"source_id": "7"},
+        {"source_id": 7},
+        {"global_user_properties": {"a": 1}},
+        {"location_lat": 34},
+        {"location_lat": 34.69},
+    ],
+)
+def test_both_forms_of_disputed_fields_are_accepted(members: dict[str, Any]) -> None:
+    (record,), result = records(export_row(1, **members))
+    assert members.items() <= record.items()
+    assert result.nulled == 0
+    VALID.validate(record)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"amplitude_id": "200000000042"}, {"amplitude_id": 200000000042}),
+        ({"event_id": 12.0}, {"event_id": 12}),
+        ({"user_id": 42}, {"user_id": "42"}),
+        ({"location_lng": "135.19"}, {"location_lng": 135.19}),
+        ({"is_attribution_event": "true"}, {"is_attribution_event": True}),
+        ({"event_time": 1773478801}, {"event_time": "2026-03-14T09:00:01.000000Z"}),
+    ],
+)
+def test_values_in_another_json_type_are_read(members: dict[str, Any], expected: dict[str, Any]) -> None:
+    (record,), result = records(export_row(1, **members))
+    assert expected.items() <= record.items()
+    assert result.nulled == 0
+    VALID.validate(record)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("event_properties", "text"),
+        ("user_properties", [1, 2]),
+        ("data", 5),
+        ("amplitude_id", "abc"),
+        ("event_id", 1.5),
+        ("event_id", True),
+        ("session_id", {}),
+        ("location_lat", "north"),
+        ("is_attribution_event", 2),
+        ("event_time", "soon"),
+        ("event_time", "12026-03-14 09:26:53.589000"),
+        ("event_time", []),
+        ("user_id", {"id": 1}),
+        ("paying", 3),
+        ("amplitude_attribution_ids", {}),
+        ("source_id", 1.5),
+    ],
+)
+def test_one_bad_value_becomes_null_and_is_counted(name: str, value: Any) -> None:
+    (good, bad), result = records(export_row(1), export_row(2, **{name: value}))
+    assert result.nulled == 1
+    assert bad[name] is None
+    assert {**good, **dict.fromkeys(("uuid", name))}.keys() == bad.keys()
+    VALID.validate(bad)
+
+
+def test_unknown_fields_are_kept_and_missing_ones_are_null() -> None:
+    row = export_row(1, followed_an_identify=False, new={"deep": [1, None]})
+    del row["city"]
+    (record,), result = records(row)
+    assert record["followed_an_identify"] is False
+    assert record["new"] == {"deep": [1, None]}
+    assert record["city"] is None
+    assert result.nulled == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"no json",
+        b"[]",
+        b"5",
+        b"null",
+        b'{"event_type":"no uuid"}',
+        b'{"uuid":null}',
+        b'{"uuid":7}',
+        b'{"uuid":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"uuid":"a","event_id":' + b"9" * 5000 + b"}",
+        b"\x1f\x8b\x08",
+    ],
+)
+def test_a_line_that_is_no_event_is_set_aside_alone(line: bytes) -> None:
+    kept, result = records(export_row(1), line, export_row(2))
+    assert [record["event_id"] for record in kept] == [1, 2]
+    assert result.unreadable == [line]
+
+
+def test_flawed_text_and_numbers_are_mended() -> None:
+    head = b'{"uuid":"u","event_type":"'
+    lines = [
+        head + b'cut \\ud83d","event_properties":{"low":"\\udc00 x","pair":"\\ud83d\\ude00"}}',
+        head + b'byte \xff"}',
+        head + b'","event_properties":{"a":NaN,"b":-Infinity,"c":1e999,"d":1.5}}',
+    ]
+    (cut, byte, numbers), result = records(*lines)
+    assert cut["event_type"] == "cut �"
+    assert cut["event_properties"] == {"low": "� x", "pair": "😀"}
+    assert byte["event_type"] == "byte �"
+    assert numbers["event_properties"] == {"a": None, "b": None, "c": None, "d": 1.5}
+    assert not result.unreadable
+
+
+def test_empty_lines_are_nothing_and_the_last_line_needs_no_end() -> None:
+    block = b"\n\n" + lines_of([export_row(1)]) + b"\n" + lines_of([export_row(2)]).rstrip(b"\n")
+    result = read_block(block, HOUR)
+    assert len(result.good) == 2
+    assert not result.unreadable
+
+
+def test_a_row_of_five_megabytes_is_a_row() -> None:
+    assert len(one(event_properties={"long": "x" * 5_000_000})["event_properties"]["long"]) == 5_000_000
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150)
+@given(members=st.dictionaries(st.sampled_from([n for n in EXPORTED if n != "uuid"]), JSON, max_size=6))
+def test_whatever_a_row_holds_its_record_fits_the_schema(members: dict[str, Any]) -> None:
+    kept, result = records(export_row(1, **members), export_row(2))
+    assert len(kept) == 2
+    assert not result.unreadable
+    for record in kept:
+        VALID.validate(record)
+        assert all(math.isfinite(value) for value in record.values() if isinstance(value, float))
+
+
+@settings(max_examples=150)
+@given(properties=st.dictionaries(st.text(max_size=8), JSON, max_size=6), unknown=st.dictionaries(st.text("xyz"), JSON))
+def test_open_objects_come_out_as_they_went_in(properties: dict[str, Any], unknown: dict[str, Any]) -> None:
+    (usual, odd), _ = records(
+        export_row(1, event_properties=properties), export_row(2, event_properties=properties, **unknown)
+    )
+    assert usual["event_properties"] == odd["event_properties"] == properties
+    assert unknown.items() <= odd.items()

@@ -1,0 +1,45 @@
+"""States: every honest form is taken, nonsense is named."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from tap_amplitude.command import ConnectorError
+from tap_amplitude.state import bookmark_time, require_state
+
+NOW = datetime(2026, 3, 14, 9, 30, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-03-14T09:00:00+00:00", "2026-03-14T09:00:00Z", "2026-03-14 09:00", "2026-03-14T10:00:00+01:00"],
+)
+def test_a_bookmark_may_be_written_in_many_ways(value: str) -> None:
+    assert bookmark_time("events", {"replication_key_value": value}, NOW) == NOW.replace(minute=0)
+
+
+def test_without_a_bookmark_there_is_no_time() -> None:
+    assert bookmark_time("events", {}, NOW) is None
+    assert bookmark_time("events", {"replication_key_value": None}, NOW) is None
+
+
+@pytest.mark.parametrize("value", ["yesterday", 1773478801, [], True, "2026-13-01", "2062-03-14"])
+def test_a_bookmark_that_is_no_time_until_now_is_named(value: Any) -> None:
+    with pytest.raises(ConnectorError, match=r"stream 'events'.*Mend the state"):
+        bookmark_time("events", {"replication_key_value": value}, NOW)
+
+
+@pytest.mark.parametrize("state", [{}, {"bookmarks": {}}, {"bookmarks": {"events": {}}, "currently_syncing": None}])
+def test_states_of_singers_form_are_taken(state: Any) -> None:
+    require_state(state)
+
+
+@pytest.mark.parametrize(
+    "state", [[], 5, {"events": "2026-03-14"}, {"bookmarks": []}, {"bookmarks": None}, {"bookmarks": {"events": "x"}}]
+)
+def test_states_of_another_form_are_named(state: Any) -> None:
+    with pytest.raises(ConnectorError, match="state"):
+        require_state(state)

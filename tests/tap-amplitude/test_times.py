@@ -1,0 +1,58 @@
+"""Times: every form Amplitude writes comes out as RFC 3339 UTC with six digits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_amplitude.times import parse_time, rfc3339_of_epoch, rfc3339_of_text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-03-14 09:26:53.589000", "2026-03-14T09:26:53.589000Z"),
+        ("2026-03-14T09:26:53.589000", "2026-03-14T09:26:53.589000Z"),
+        ("2026-03-14 09:26:53", "2026-03-14T09:26:53.000000Z"),
+        ("2026-03-14T09:26:53", "2026-03-14T09:26:53.000000Z"),
+        ("2026-03-14 09:26:53.589", "2026-03-14T09:26:53.589000Z"),
+        ("2026-03-14T09:26:53.589Z", "2026-03-14T09:26:53.589000Z"),
+        ("2026-03-14T11:26:53.589000+02:00", "2026-03-14T09:26:53.589000Z"),
+        ("9999-12-31 23:59:59.999999", "9999-12-31T23:59:59.999999Z"),
+        ("2026-03-14 09:26:53.5+0100", "2026-03-14T08:26:53.500000Z"),
+    ],
+)
+def test_every_form_of_a_time_becomes_rfc3339(text: str, expected: str) -> None:
+    assert rfc3339_of_text(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30 00:00:00.000000", "12026-03-14 09:26:53.589000"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        rfc3339_of_text(text)
+
+
+@given(st.datetimes())
+def test_exported_times_keep_their_microseconds(moment: datetime) -> None:
+    exported = moment.isoformat(sep=" ", timespec="microseconds")
+    assert rfc3339_of_text(exported) == exported.replace(" ", "T") + "Z"
+
+
+@given(st.datetimes(timezones=st.just(timezone(timedelta(hours=-3)))).filter(lambda m: 2 < m.year < 9998))
+def test_settings_with_a_zone_become_utc(moment: datetime) -> None:
+    assert parse_time(moment.isoformat()) == moment
+    assert parse_time(moment.isoformat()).utcoffset() == timedelta(0)
+
+
+def test_settings_without_a_zone_are_utc() -> None:
+    assert parse_time("2026-03-14") == datetime(2026, 3, 14, tzinfo=timezone.utc)
+
+
+def test_epoch_seconds_and_milliseconds_are_times() -> None:
+    assert rfc3339_of_epoch(1773478801) == "2026-03-14T09:00:01.000000Z"
+    assert rfc3339_of_epoch(1773478801250) == "2026-03-14T09:00:01.250000Z"
+    with pytest.raises(ValueError):
+        rfc3339_of_epoch(1e300)
