@@ -67,7 +67,7 @@ class Loader:
         self._logger = logger
         self._gathered: dict[tuple[str, str], Gathering] = {}
         self._current: tuple[str, str] | None = None
-        self._empty: dict[str, Gathering] = {}
+        self._empty: dict[str, Members] = {}
         self._seen: set[str] = set()  # groups of which rows came
         self._thinned: set[str] = set()  # streams
         self._refused: list[str] = []
@@ -84,8 +84,11 @@ class Loader:
         return self._gathered[key].members
 
     def note_empty(self, members: Members) -> None:
-        """Note that a list is said to be empty; its segment is emptied at the end if no row of it came."""
-        self._empty[members.group] = Gathering("", members, self._checkpoints.begin())
+        """Note that a list is said to be empty; it is brought in at the end if no row of it came.
+
+        It holds back no STATE: a tap tells of all cohorts in every run.
+        """
+        self._empty[members.group] = members
 
     def thin(self, stream: str) -> None:
         """Note that rows of a stream are filtered out or rejected: what its lists hold is not all."""
@@ -105,11 +108,9 @@ class Loader:
         """
         for key in list(self._gathered):
             self._apply(self._gathered.pop(key))
-        for group, gathering in self._empty.items():
-            if group in self._seen:
-                self._checkpoints.finish(gathering.work)
-            else:
-                self._apply(gathering)
+        for group, members in self._empty.items():
+            if group not in self._seen:
+                self._bring_in(members)
         self._empty.clear()
         if self._refused:
             raise ConnectorError(" ".join(self._refused))
@@ -121,14 +122,18 @@ class Loader:
 
     def _apply(self, gathering: Gathering) -> None:
         gathering.members.thinned = gathering.stream in self._thinned
+        if self._bring_in(gathering.members):
+            self._checkpoints.finish(gathering.work)
+
+    def _bring_in(self, members: Members) -> bool:
+        """Bring a list in; a refused one fails the run at its end, and no STATE passes it, but others go on."""
         try:
-            self._writer.bring_in(gathering.members)
+            self._writer.bring_in(members)
         except RefusedError as error:
-            # Its work stays unfinished, so no STATE passes it; other segments go on.
             self._refused.append(str(error))
             self._logger.error("%s", error)  # noqa: TRY400
-        else:
-            self._checkpoints.finish(gathering.work)
+            return False
+        return True
 
 
 class Writer:

@@ -42,7 +42,7 @@ SEGMENT_MEMBERS = (*COMMON_MEMBERS, "segment")
 # By these columns a stream of tap-amplitude is known, whatever it is called.
 EVENT_COLUMNS = frozenset({"event_type", "event_time", "event_properties"})
 MEMBER_COLUMNS = frozenset({"cohort_id", "cohort_name", "cohort_size"})
-COHORT_COLUMNS = frozenset({"id", "name", "size", "last_computed"})
+COHORT_COLUMNS = frozenset({"id", "name", "size", "lastComputed"})
 
 AMPLITUDE_EVENT: dict[str, Any] = {"event_type": {"field": "event_type"}, "time": "event_time"}
 

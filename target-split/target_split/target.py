@@ -239,6 +239,13 @@ class TargetSplit(StreamingTarget):
         if self.loader is not None:
             self.loader.finish()
 
+    def give_up(self) -> None:
+        """Finish requests that are on their way, so that the ledger knows what became of them."""
+        if self.lanes is not None:
+            self.lanes.abort(ConnectorError("The run was stopped."))
+        if self.ledger is not None:
+            self.ledger.close()
+
     def patience(self, what: str) -> Patience:
         """Return patience for one request."""
         return Patience(self.config["patience_seconds"], self.stopping, what, self.summary)

@@ -1,0 +1,179 @@
+"""The ledger: what was accepted is known for ever after, whatever happened in between."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_split.command import ConnectorError
+from target_split.ledger import SECONDS_PER_DAY, EventIds, Ledger, Sifted
+
+IDS = [EventIds(["host", "env"], "events").of(str(n).encode()) for n in range(3_000)]
+DAY = 20_000 * SECONDS_PER_DAY
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[str]:
+    """Where ledgers are kept that tests open; all are closed afterwards."""
+    yield str(tmp_path / "ledger.sqlite")
+    while OPENED:
+        OPENED.pop().close()
+
+
+OPENED: list[Ledger] = []
+
+
+def opened(path: str, *, skip: bool = False, days: int = 14, now: float = DAY) -> Ledger:
+    ledger = Ledger(path, days, skip_unknown=skip, now=now)
+    OPENED.append(ledger)
+    return ledger
+
+
+def accept(ledger: Ledger, ids: list[bytes]) -> None:
+    ledger.sift(ids)
+    ledger.accepted(ledger.posting("events", ids), ids)
+
+
+def test_what_was_accepted_is_known_in_this_run_and_the_next(path: str):
+    ledger = opened(path)
+    accept(ledger, IDS[:2_000])
+    assert ledger.sift(IDS).fresh == list(range(2_000, 3_000))
+    ledger.close()
+    assert opened(path).sift(IDS).fresh == list(range(2_000, 3_000))
+
+
+def test_an_event_that_comes_twice_in_one_run_is_fresh_once(path: str):
+    ledger = opened(path)
+    assert ledger.sift([IDS[0], IDS[1], IDS[0]]).fresh == [0, 1]
+    assert ledger.sift([IDS[1], IDS[2]]).fresh == [1]
+
+
+def test_what_was_refused_is_fresh_again_in_the_next_run(path: str):
+    ledger = opened(path)
+    ledger.sift(IDS[:5])
+    ledger.refused(ledger.posting("events", IDS[:5]))
+    ledger.close()
+    after = opened(path)
+    assert after.leftovers == []
+    assert after.sift(IDS[:5]) == Sifted([0, 1, 2, 3, 4], doubtful=0, skipped=0)
+
+
+def test_what_was_on_its_way_is_posted_again_and_counted(path: str):
+    ledger = opened(path)
+    ledger.sift(IDS[:5])
+    ledger.posting("events", IDS[:5])
+    ledger.close()
+
+    after = opened(path)
+    assert [(one.stream, len(one.ids)) for one in after.leftovers] == [("events", 5)]
+    assert after.sift(IDS[3:7]) == Sifted([0, 1, 2, 3], doubtful=2, skipped=0)
+    after.accepted(after.posting("events", IDS[3:7]), IDS[3:7])
+    assert [len(one.ids) for one in after.leftovers] == [3]
+    accept(after, IDS[:3])
+    after.close()
+    assert opened(path).leftovers == []
+
+
+def test_what_was_on_its_way_is_skipped_when_so_set(path: str):
+    ledger = opened(path)
+    ledger.posting("events", IDS[:5])
+    ledger.close()
+    after = opened(path, skip=True)
+    assert after.sift(IDS[3:7]) == Sifted([2, 3], doubtful=0, skipped=2)
+    after.close()
+    # Skipped once is skipped for good.
+    assert opened(path).sift(IDS[3:5]).fresh == []
+
+
+def test_events_are_forgotten_after_some_days(path: str):
+    ledger = opened(path, days=14)
+    accept(ledger, IDS[:5])
+    ledger.posting("events", IDS[5:7])
+    ledger.close()
+    kept = opened(path, days=14, now=DAY + 14 * SECONDS_PER_DAY)
+    assert kept.sift(IDS[:5]).fresh == []
+    kept.close()
+    assert opened(path, days=14, now=DAY + 15 * SECONDS_PER_DAY).sift(IDS[:5]).fresh == [0, 1, 2, 3, 4]
+
+
+def test_destinations_and_streams_do_not_meet():
+    ids = {
+        EventIds(destination, stream).of(b"1")
+        for destination in (["host", ""], ["host", "prod"], ["other", ""])
+        for stream in ("a", "b")
+    }
+    assert len(ids) == 6
+
+
+def refusal(path: str) -> str:
+    with pytest.raises(ConnectorError) as error:
+        opened(path)
+    assert "'ledger_path'" in str(error.value)
+    return str(error.value)
+
+
+def test_a_file_in_use_is_said(path: str):
+    first = opened(path)
+    assert "in use by another run" in refusal(path)
+    first.close()
+
+
+def test_a_broken_file_is_said_and_left_as_it_is(path: str):
+    content = b"this is no database, whatever its name says" * 100
+    Path(path).write_bytes(content)
+    assert "damaged" in refusal(path)
+    assert Path(path).read_bytes() == content
+
+
+def test_a_file_cut_off_is_said(path: str):
+    ledger = opened(path)
+    for start in range(0, 3_000, 500):
+        accept(ledger, IDS[start : start + 500])
+    ledger.close()
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content[: len(content) // 2])
+    assert "damaged" in refusal(path)
+
+
+def test_another_database_is_said(path: str):
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE customers (id INTEGER)")
+    database.close()
+    assert "no ledger of this target" in refusal(path)
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path):
+    assert "does not exist" in refusal(str(tmp_path / "nowhere" / "ledger.sqlite"))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.data())
+def test_nothing_accepted_is_ever_fresh_and_nothing_else_is_lost(tmp_path_factory, data: st.DataObject):
+    path = str(tmp_path_factory.mktemp("ledger") / "l.sqlite")
+    ledger = opened(path)
+    accepted: set[bytes] = set()
+    for _ in range(data.draw(st.integers(1, 8))):
+        ids = data.draw(st.lists(st.sampled_from(IDS[:20]), max_size=10))
+        fresh = [ids[position] for position in ledger.sift(ids).fresh]
+        assert not accepted & set(fresh)
+        if fresh:
+            entry = ledger.posting("events", fresh)
+            outcome = data.draw(st.sampled_from(["accepted", "refused", "killed"]))
+            if outcome == "accepted":
+                ledger.accepted(entry, fresh)
+                accepted |= set(fresh)
+            elif outcome == "refused":
+                ledger.refused(entry)
+        if data.draw(st.booleans()):
+            ledger.close()
+            ledger = opened(path)
+            left = {IDS[n] for n in ledger.sift(IDS[:20]).fresh}
+            assert left == set(IDS[:20]) - accepted
+            ledger.close()
+            ledger = opened(path)
+    ledger.close()

@@ -1,0 +1,130 @@
+"""What changes in a segment, in which order, and what never happens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_split.limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
+from target_split.mapping import Naming
+from target_split.segments import Members, Plan, calls, plan
+
+KEYS = st.sets(st.integers(0, 30).map(str), max_size=20)
+
+
+def a_plan(held: set[str], wanted: set[str], doubt: str | None = None, share: float = 0.5, empty: bool = False) -> Plan:
+    return plan(held, wanted, doubt, max_removal_share=share, allow_empty=empty)
+
+
+@given(KEYS, KEYS)
+def test_a_complete_list_leaves_exactly_its_keys(held: set[str], wanted: set[str]):
+    changes = a_plan(held, wanted, share=1.0, empty=True)
+    assert (held | set(changes.adds)) - set(changes.removes) == wanted
+    assert changes.after == len(wanted)
+    assert not set(changes.adds) & held
+
+
+@given(KEYS, KEYS)
+def test_a_doubtful_list_only_adds(held: set[str], wanted: set[str]):
+    changes = a_plan(held, wanted, doubt="3 of its 9 rows came", share=1.0, empty=True)
+    assert changes.removes == []
+    assert set(changes.adds) == wanted - held
+    assert (changes.kept_back is None) == (held <= wanted)
+
+
+@pytest.mark.parametrize(("wanted", "removed"), [(5, 5), (4, 0), (10, 0), (6, 4)])
+def test_at_most_a_share_goes(wanted: int, removed: int):
+    changes = a_plan({str(n) for n in range(10)}, {str(n) for n in range(wanted)})
+    assert len(changes.removes) == removed
+    assert ("max_removal_share" in str(changes)) == (wanted == 4)
+
+
+def test_an_empty_list_empties_only_when_allowed():
+    assert a_plan({"a"}, set()).removes == []
+    assert "allow_empty_segments" in str(a_plan({"a"}, set()))
+    assert a_plan({"a"}, set(), empty=True).removes == ["a"]
+
+
+def test_the_effect_in_words():
+    words = str(a_plan({"a", "b", "c"}, {"b", "d"}, doubt="2 of its 3 rows came"))
+    assert words == "holds 3 keys; 1 to add, 0 to remove (not removed: 2, because 2 of its 3 rows came)"
+
+
+def sized(before: int, adds: int, removes: int) -> Plan:
+    return Plan(before, [f"a{n}" for n in range(adds)], [f"r{n}" for n in range(removes)], removes, None)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_no_call_exceeds_the_limits_or_empties_too_much(data: st.DataObject):
+    before = data.draw(st.integers(0, MAX_KEYS_PER_SEGMENT))
+    removes = data.draw(st.integers(0, before))
+    adds = data.draw(st.integers(0, MAX_KEYS_PER_SEGMENT - before + removes))
+    changes = sized(before, adds, removes)
+    size, done = before, {"add": [], "remove": []}
+    for action, keys in calls(changes):
+        assert 0 < len(keys) <= MAX_KEYS_PER_CALL
+        size += len(keys) if action == "add" else -len(keys)
+        done[action] += keys
+        assert size <= MAX_KEYS_PER_SEGMENT
+        assert size >= min(before, changes.after) or before == changes.after == MAX_KEYS_PER_SEGMENT
+    assert done == {"add": list(changes.adds), "remove": list(changes.removes)}
+
+
+def test_additions_come_first():
+    assert [action for action, _ in calls(sized(50_000, 25_000, 15_000))] == ["add"] * 3 + ["remove"] * 2
+
+
+def test_a_full_segment_gives_way_for_what_it_takes():
+    sizes = [(action, len(keys)) for action, keys in calls(sized(95_000, 10_000, 10_000))]
+    assert sizes == [("add", 5_000), ("remove", 5_000), ("add", 5_000), ("remove", 5_000)]
+
+
+def test_a_segment_full_before_and_after_must_give_way_first():
+    sizes = [(action, len(keys)) for action, keys in calls(sized(100_000, 12_000, 12_000))]
+    assert sizes == [("remove", 10_000), ("add", 10_000), ("remove", 2_000), ("add", 2_000)]
+
+
+def members(rows: int, size: int | None, **how: bool) -> Members:
+    one = Members("c1", Naming("amp_c", "cohort 'c'", ""), **how)
+    for number in range(rows):
+        one.add(f"u{number}", number, size)
+    return one
+
+
+def test_the_proof_of_a_complete_list():
+    assert members(3, 3).doubt is None
+    assert members(2, 3).doubt == "2 of its 3 rows came"
+    assert members(2, 3, closed=True).doubt == "2 of its 3 rows came"
+    assert members(4, 3).doubt is not None
+    assert members(3, None).doubt == "nothing said that the list is complete"
+    assert members(3, None, closed=True).doubt is None
+    assert members(3, None, closed=True, thinned=True).doubt is not None
+
+
+def test_rows_that_come_twice_count_once():
+    one = members(2, 3)
+    one.add("u0", 0, 3)
+    assert one.doubt == "2 of its 3 rows came"
+
+
+def test_rows_without_a_user_count():
+    one = members(2, 3)
+    one.add(None, 99, 3)
+    assert one.doubt is None
+    assert len(one.keys) == 2
+
+
+def test_rows_that_disagree_on_the_size_prove_nothing():
+    one = members(2, 3)
+    one.add("u9", 9, 2)
+    assert one.doubt is not None
+
+
+def test_too_many_keys_are_not_kept():
+    one = Members("c1", Naming("amp_c", "cohort 'c'", ""))
+    for number in range(MAX_KEYS_PER_SEGMENT + 1):
+        one.add(str(number), number, None)
+    assert one.too_many
+    assert not one.keys
