@@ -65,18 +65,22 @@ class Folder:
             if self.local and not self.files.isdir(self.root):
                 raise ConnectorError(f"Setting 'path': there is no folder {self.path}.")
             found = self.files.find(self.root, detail=True)
-        return [self._file(info) for name, info in found.items() if is_data(name[len(self.root) :])]
+        files = [self._file(info) for name, info in found.items() if is_data(name[len(self.root) :])]
+        return [file for file in files if file]
 
     def left_open(self) -> list[str]:
         """Return the names of files which a receiver has open, or left open when it died."""
         with in_sentences(self.path):
             return [name for name in self.files.find(self.root) if name.endswith(OPEN_SUFFIX)]
 
-    def _file(self, info: Mapping[str, Any]) -> File:
+    def _file(self, info: Mapping[str, Any]) -> File | None:
         path, size = info["name"], info["size"] or 0
         if self.local:
             # The change time of the inode: unlike the modification time no program can set it.
-            status = Path(path).stat()
+            try:
+                status = Path(path).stat()
+            except FileNotFoundError:
+                return None  # gone since, or a link to nothing
             return File(path, size, status.st_ctime, status.st_mtime, inode=status.st_ino)
         modified = moment(next(info[name] for name in MODIFIED_NAMES if info.get(name) is not None))
         return File(path, size, modified, modified, info.get("ETag") or info.get("md5Hash"))

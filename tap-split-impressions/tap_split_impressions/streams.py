@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -75,6 +76,7 @@ class ImpressionsStream(Stream):
     _tap: TapSplitImpressions
     _run: Run | None = None
     _bookmark: Bookmark | None = None
+    _source: Generator[list[Impression], Any, Any] | None = None
 
     def get_replication_key_signpost(self, context: Any = None) -> None:  # noqa: ARG002
         """None: the bookmark does not rest on the replication key, so there is no limit to write into the state."""
@@ -97,28 +99,31 @@ class ImpressionsStream(Stream):
         super()._write_state_message()
 
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
-        """Yield the impressions as dictionaries, for stream maps, selected columns and BATCH files."""
-        for impressions in self._blocks():
+        """Yield the impressions as dictionaries, for stream maps and selected columns."""
+        for impressions in self._source or self._blocks():
             for impression in impressions:
                 yield msgspec.structs.asdict(impression)
 
     def _sync_records(self, context: Any = None, *, write_messages: bool = True) -> Generator[dict[str, Any], Any, Any]:
-        if not (write_messages and self._goes_out_unchanged()):
-            yield from super()._sync_records(context, write_messages=write_messages)
+        if not self._goes_out_unchanged():
+            # The SDK leaves `get_records` half-way when a test run ends; the file in work is closed here.
+            with closing(self._blocks()) as self._source:
+                yield from super()._sync_records(context, write_messages=write_messages)
             return
         encode = msgspec.json.Encoder().encode_lines
-        output = self._tap.output
         rows, written = 0, time.monotonic()
-        with self.get_record_counter() as counter, self.get_sync_timer():
-            for impressions in self._blocks():
-                extracted = rfc3339(int(time.time() * 1000))
-                output.write_lines(encode([RecordLine(self.name, impression, extracted) for impression in impressions]))
-                counter.increment(len(impressions))
-                rows += len(impressions)
+        with self.get_record_counter() as counter, self.get_sync_timer(), closing(self._blocks()) as blocks:
+            for impressions in blocks:
+                # The bookmark stands before this block, behind all that was written.
                 if rows >= STATE_ROWS or time.monotonic() - written > STATE_SECONDS:
                     self._write_state_message()
                     rows, written = 0, time.monotonic()
-            self._write_state_message()
+                extracted = rfc3339(int(time.time() * 1000))
+                lines = [RecordLine(self.name, impression, extracted) for impression in impressions]
+                self._tap.output.write_lines(encode(lines))
+                counter.increment(len(lines))
+                rows += len(lines)
+        self._write_state_message()
 
     def _goes_out_unchanged(self) -> bool:
         """Whether no stream map, flattening, deselected column or limit of a test run changes what goes out."""

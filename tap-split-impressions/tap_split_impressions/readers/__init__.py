@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any
 
 from tap_split_impressions.impressions import Item, NotAnImpression
@@ -40,18 +43,43 @@ def read(name: str, stream: IO[bytes], csv_columns: Mapping[str, str]) -> Iterat
             # pyarrow takes 40 MB, which the other formats do without.
             from tap_split_impressions.readers.parquet import read_parquet  # noqa: PLC0415
 
-            yield from read_parquet(stream)
+            with unzipped_copy(stream) as seekable:
+                yield from read_parquet(seekable)
             return
-        buffered: io.BufferedReader[Any] = io.BufferedReader(stream, BUFFER_BYTES)
-        if buffered.peek(2)[:2] == GZIP_MAGIC:
-            buffered = io.BufferedReader(gzip.GzipFile(fileobj=buffered), BUFFER_BYTES)
-        if lowered.removesuffix(".gz").endswith(".csv"):
-            from tap_split_impressions.readers.csv_export import read_csv  # noqa: PLC0415
+        with unzipped(stream) as content:
+            if lowered.removesuffix(".gz").endswith(".csv"):
+                from tap_split_impressions.readers.csv_export import read_csv  # noqa: PLC0415
 
-            yield from read_csv(buffered, csv_columns)
-        else:
-            from tap_split_impressions.readers.json_text import read_document, read_lines  # noqa: PLC0415
+                yield from read_csv(content, csv_columns)
+            else:
+                from tap_split_impressions.readers.json_text import read_document, read_lines  # noqa: PLC0415
 
-            yield from (read_document if lowered.removesuffix(".gz").endswith(".json") else read_lines)(buffered)
+                is_document = lowered.removesuffix(".gz").endswith(".json")
+                yield from read_document(content) if is_document else read_lines(content)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DamagedFileError("is cut or damaged (its gzip compression does not end as it should)") from error
+
+
+@contextmanager
+def unzipped(stream: IO[bytes]) -> Iterator[io.BufferedReader[Any]]:
+    """Yield a buffered stream, unzipped if the first bytes say so, whatever the name says."""
+    with io.BufferedReader(stream, BUFFER_BYTES) as plain:  # type: ignore[type-var]  # fsspec's files are raw streams
+        if plain.peek(2)[:2] != GZIP_MAGIC:
+            yield plain
+            return
+        with io.BufferedReader(gzip.GzipFile(fileobj=plain), BUFFER_BYTES) as content:
+            yield content
+
+
+@contextmanager
+def unzipped_copy(stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield a seekable stream that is not compressed as a whole: the given one, or a temporary file made of it."""
+    zipped = stream.read(2) == GZIP_MAGIC
+    stream.seek(0)
+    if not zipped:
+        yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(gzip.GzipFile(fileobj=stream), copy)
+        copy.seek(0)
+        yield copy
