@@ -34,6 +34,12 @@ def succeeds(result: Any) -> None:
     assert result.code == 0, result.stderr[-3000:]
 
 
+def no_traceback_of_ours(result: Any) -> bool:
+    """Meltano prints one of its own when a loader ends while it still writes to it."""
+    ours = [line for line in result.stderr.splitlines() if "] tap-" in line or "] target-" in line]
+    return not any("Traceback" in line for line in ours)
+
+
 def test_impressions_become_events_once(meltano: Meltano, services: Sandbox, received: list[dict[str, Any]]) -> None:
     succeeds(meltano.run("run", "impressions-as-events"))
     stored = {(event["user_id"], event["time"]) for event in services.amplitude_events()}
@@ -49,12 +55,13 @@ def test_the_three_ways_keep_states_of_their_own(
 ) -> None:
     production = [row for row in received if row["environmentName"] == "Production"]
     succeeds(meltano.run("run", "impressions-as-user-properties"))
-    assert services.amplitude_events() == []
+    assert {event["event_type"] for event in services.amplitude_events()} == {"$identify"}
     assert {user["user_id"] for user in services.amplitude_users()} == {row["key"] for row in production}
 
     succeeds(meltano.run("run", "impressions-as-exposures"))
     exposed = [row for row in production if row["treatment"] != "control"]
-    assert len(services.amplitude_events()) == len(exposed)
+    events = [event for event in services.amplitude_events() if event["event_type"] != "$identify"]
+    assert len(events) == len(exposed)
 
 
 def test_events_go_to_split_by_a_schedule(meltano: Meltano, services: Sandbox) -> None:
@@ -87,7 +94,7 @@ def test_a_wrong_key_stops_the_run_and_keeps_the_state(
     assert failed.code != 0
     assert "api_key" in failed.stderr
     assert "wrong-key" not in failed.stderr
-    assert "Traceback" not in failed.stderr
+    assert no_traceback_of_ours(failed)
 
     succeeds(meltano.run("run", "impressions-as-events"))
     assert len(services.amplitude_events()) == len(received)
@@ -98,20 +105,23 @@ def test_services_that_do_not_answer_fail_the_run(meltano: Meltano, received: li
     environment = {name: nowhere for name in meltano.environment if name.endswith("_API_URL")}
     failed = meltano.run("run", "impressions-as-events", TARGET_AMPLITUDE_PATIENCE_SECONDS="1", **environment)
     assert failed.code != 0
-    assert "Traceback" not in failed.stderr
+    assert nowhere in failed.stderr
+    assert no_traceback_of_ours(failed)
 
 
-def test_a_start_date_in_the_future_reads_nothing_and_says_so(meltano: Meltano, services: Sandbox) -> None:
+def test_a_start_date_in_the_future_is_said_and_nothing_is_sent(meltano: Meltano, services: Sandbox) -> None:
     tomorrow = (NOW + timedelta(days=1)).isoformat()
     result = meltano.run("run", "events-to-split", TAP_AMPLITUDE_START_DATE=tomorrow)
-    succeeds(result)
-    assert "start_date" in result.stderr
+    assert result.code != 0
+    assert "'start_date' lies in the future" in result.stderr
     assert services.split_events() == []
 
 
 @pytest.mark.parametrize("plugin", ["target-amplitude", "target-split"])
 def test_meltano_tests_a_loader_without_creating_anything(meltano: Meltano, services: Sandbox, plugin: str) -> None:
-    succeeds(meltano.run("config", "test", plugin))
+    # Meltano 4.4 stumbles over a loader that has ended by itself, so its own exit code says nothing here.
+    tested = meltano.run("--log-level=debug", "config", "test", plugin)
+    assert "Process return code: 0" in tested.stderr
     assert services.amplitude_events() == services.split_events() == services.split_segments() == []
 
 
