@@ -39,7 +39,7 @@ def definition(plugin: str, said: dict[str, Any]) -> dict[str, Any]:
         "pip_url": f"./{plugin}",
         "keywords": ["meltano_sdk"],
         "capabilities": sorted(said["capabilities"]),
-        "settings_group_validation": [sorted(schema.get("required", []))],
+        "settings_group_validation": [sorted(schema["required"])] if schema.get("required") else [],
         "settings": [
             meltano_setting(name, setting, required=name in schema.get("required", ()))
             for name, setting in schema["properties"].items()

@@ -73,7 +73,9 @@ def meltano_yml(text: str, abouts: dict[str, dict[str, Any]]) -> str:
     for group, names in PLUGINS.items():
         for plugin in project["plugins"][group]:
             if plugin["name"] in names:
-                schema = abouts[plugin["name"]]["settings"]
+                said = abouts[plugin["name"]]
+                schema = said["settings"]
+                plugin["capabilities"] = sorted(said["capabilities"])
                 plugin["settings"] = [
                     meltano_setting(name, setting, required=name in schema.get("required", ()))
                     for name, setting in schema["properties"].items()
