@@ -130,6 +130,10 @@ class Client:
                 raise NotSentError(type(error).__name__) from None
             raise AnswerLostError(type(error).__name__) from None
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
 
 class Patience:
     """Waits between the tries of one request, until it was tried long enough.

@@ -234,17 +234,20 @@ class TargetSplit(StreamingTarget):
         if self.lanes is not None:
             self.lanes.wait()
             self.lanes.close()
-        if self.ledger is not None:
-            self.ledger.close()
         if self.loader is not None:
             self.loader.finish()
+        self._close()
 
     def give_up(self) -> None:
         """Finish requests that are on their way, so that the ledger knows what became of them."""
         if self.lanes is not None:
             self.lanes.abort(ConnectorError("The run was stopped."))
+        self._close()
+
+    def _close(self) -> None:
         if self.ledger is not None:
             self.ledger.close()
+        self.client.close()
 
     def patience(self, what: str) -> Patience:
         """Return patience for one request."""
