@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+import simplejson
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand
 
@@ -41,7 +42,7 @@ class PlainCommand(SingerCommand):
             messages = [str(error)]
         except FileNotFoundError as error:
             messages = [f"--config: {error.args[0] if len(error.args) == 1 else error}"]
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, simplejson.JSONDecodeError) as error:
             messages = [f"--config or --state: the file is not valid JSON (line {error.lineno})."]
         except BrokenPipeError:
             # The next program in the pipe went away. Its own message says why; ours only adds where it happened.

@@ -145,3 +145,11 @@ def run_to_error(run_here):
         return "".join(result.stderr)
 
     return run
+
+
+def test_a_settings_file_that_is_no_json(workplace: Workplace):
+    path = workplace.file("broken.json", "{")
+    result = workplace.run("target-split", None, "--config", path)
+    assert result.code == 1
+    assert "not valid JSON" in result.stderr
+    assert "Traceback" not in result.stderr
