@@ -236,11 +236,16 @@ class Reading:
         self.bookmark.unfinished.pop(unread.file.path, None)
         self.bookmark.read_since.add(unread.identity)
 
-    def advance(self, waiting: Iterable[File], now: float) -> None:
-        """Move `read_until` on: to an hour before the first file that still waits, the newest file, and now."""
+    def advance(self, waiting_since: float, now: float) -> None:
+        """Move `read_until` on: to an hour before the first file that still waits, the newest file, and now.
+
+        Args:
+            waiting_since: The earliest arrival of a file that is still to be read; infinity when there is none.
+            now: The time.
+        """
         if not self.listing:
             return
-        reach = min([file.arrived for file in waiting] + [self.listing[-1].arrived, now]) - LOOK_BACK_SECONDS
+        reach = min(waiting_since, self.listing[-1].arrived, now) - LOOK_BACK_SECONDS
         if self.bookmark.read_until is None or reach > self.bookmark.read_until:
             self.bookmark.read_until = reach
             self._pass()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from tap_split_impressions.bookmark import File, Reading, Unread
 from tap_split_impressions.filters import Filters
@@ -75,7 +77,7 @@ class Run:
         self.stopping = stopping
         self.counts = Counts()
         self.newest = 0  # the latest time of arrival sent, in milliseconds
-        self._waiting = {unread.file.path: unread.file for unread in reading.unread}
+        self._held_back_since = math.inf  # the earliest arrival of a file that a later run must come back to
         self._logged = self._started = time.monotonic()
 
     def blocks(self) -> Iterator[list[Impression]]:
@@ -84,12 +86,23 @@ class Run:
         settling: list[Unread] = []
         for unread in self.reading.unread:
             (settled if self._is_settled(unread.file) else settling).append(unread)
-        for unread in settled:
-            yield from self._file(unread)
+        settling_since = min((unread.file.arrived for unread in settling), default=math.inf)
+        yield from self._files(settled, settling_since)
         if settling and not self.stopping():
-            for unread in self._await_settling(settling):
-                yield from self._file(unread)
-        self._advance()
+            ready = self._await_settling(settling)
+            left = [unread.file.arrived for unread in settling if unread not in ready]
+            yield from self._files(ready, min(left, default=math.inf))
+
+    def _files(self, files: list[Unread], others_since: float) -> Iterator[list[Impression]]:
+        """Yield the wanted impressions of files; `others_since` is the earliest arrival of those left for later."""
+        for unread, following in zip_longest(files, files[1:]):
+            yield from self._file(unread)
+            if self.stopping():
+                return
+            waiting_since = following.file.arrived if following else math.inf
+            self.reading.advance(min(waiting_since, others_since, self._held_back_since), time.time())
+        if not files:
+            self.reading.advance(min(others_since, self._held_back_since), time.time())
 
     def _is_settled(self, file: File) -> bool:
         """Whether a file can be taken for complete: objects are, and so is what the receiver has sealed."""
@@ -111,8 +124,6 @@ class Run:
 
     def _file(self, unread: Unread) -> Iterator[list[Impression]]:
         """Yield the wanted impressions of one file."""
-        if self.stopping():
-            return
         name = self.folder.name(unread.file)
         rejected: Counter[str] = Counter()
         out = Pass(unread, self.selection.end)
@@ -137,9 +148,8 @@ class Run:
             self.counts.files += 1
         finally:
             self._report(name, rejected)
-        if not out.held_back:
-            self._waiting.pop(unread.file.path)
-        self._advance()
+        if out.held_back:
+            self._held_back_since = min(self._held_back_since, unread.file.arrived)
 
     def _wanted(self, rows: list[Row], rejected: Counter[str]) -> list[Impression]:
         """Return the records of those rows that are wanted; count the others."""
@@ -167,9 +177,6 @@ class Run:
         self.counts.sent += len(impressions)
         self.newest = max(self.newest, received)
         return impressions
-
-    def _advance(self) -> None:
-        self.reading.advance(self._waiting.values(), time.time())
 
     def _report(self, name: str, rejected: Counter[str]) -> None:
         """Say how many rows of a file were no impressions, without their data."""

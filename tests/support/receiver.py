@@ -6,14 +6,18 @@ import gzip
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from support.processes import BIN
+from support.processes import BIN, Result
 
 TOKEN = "test-token"
+
+Write = Callable[..., Path]  # the fixtures `write` and `run` of the tap's tests
+Run = Callable[..., Result]
 
 
 def posted(number: int, **changes: Any) -> dict[str, Any]:
@@ -100,3 +104,8 @@ def stored_batches(folder: Path) -> list[list[dict[str, Any]]]:
         for file in sorted(folder.glob("*.jsonl"))
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
+
+
+def numbers_of(result: Result) -> list[int]:
+    """The numbers of the impressions that a tap sent, in order."""
+    return [int(record["key"].removeprefix("user-")) for record in result.records("impressions")]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import pytest
 from hypothesis import settings
@@ -56,16 +58,16 @@ class Tap:
     def run(self, limit: int | None = None) -> list[str]:
         """Read up to so many files; return the contents in order."""
         reading = self.open()
-        waiting = {unread.file.path: unread.file for unread in reading.unread}
         contents = []
-        for unread in reading.unread[:limit]:
+        for unread, following in zip_longest(reading.unread, reading.unread[1:]):
+            if len(contents) == limit:
+                break
             contents.append(unread.file.content)
             reading.finish(unread)
-            del waiting[unread.file.path]
-            reading.advance(waiting.values(), self.disk.now)
-            self.state = reading.bookmark.to_state()
-        if not waiting:
-            reading.advance((), self.disk.now)
+            reading.advance(following.file.arrived if following else math.inf, self.disk.now)
+        if not reading.unread:
+            reading.advance(math.inf, self.disk.now)
+        if contents or limit is None:
             self.state = reading.bookmark.to_state()
         self.read += contents
         return contents
@@ -212,7 +214,7 @@ def test_a_half_read_file_is_found_again_even_under_another_name(disk: Disk, tap
     disk.write("half.jsonl", "half")
     reading = tap.open()
     reading.note(reading.unread[0], 17, 1767261600000)
-    reading.advance([reading.unread[0].file], disk.now)
+    reading.advance(disk.now, disk.now)
     tap.state = reading.bookmark.to_state()
     disk.rename("half.jsonl", "moved.jsonl")
     (unread,) = tap.open().unread
@@ -228,7 +230,7 @@ def test_a_damaged_file_is_tried_again_and_holds_nothing_up(disk: Disk, tap: Tap
         assert [unread.file.path for unread in reading.unread] == ["damaged.parquet", f"f{number}"]
         reading.note(reading.unread[0], 0)
         reading.finish(reading.unread[1])
-        reading.advance((), disk.now)
+        reading.advance(math.inf, disk.now)
         tap.state = reading.bookmark.to_state()
         assert len(json.dumps(tap.state)) < 500
 

@@ -29,20 +29,19 @@ def read_csv(stream: io.BufferedReader, csv_columns: Mapping[str, str]) -> Itera
         DamagedFileError: When no column is found for a necessary field.
     """
     csv.field_size_limit(LONGEST_CELL)
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
-    header_line = text.readline()
-    delimiter = max(DELIMITERS, key=header_line.count)
-    headers = next(csv.reader([header_line], delimiter=delimiter), [])
-    fields = fields_of(headers, csv_columns)
-    if not header_line.strip():
-        return
-    if missing := [field for field in NECESSARY if field not in fields]:
-        raise DamagedFileError(
-            f"has no column for {', '.join(missing)} (setting 'csv_columns' tells which; it has: {', '.join(headers)})"
-        )
-    rows = csv.reader(text, delimiter=delimiter)
-    while block := list(islice(rows, BLOCK_ROWS)):
-        yield [row_of(cells, fields) for cells in block if cells]
+    with io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="") as text:
+        header_line = text.readline()
+        if not header_line.strip():
+            return
+        delimiter = max(DELIMITERS, key=header_line.count)
+        headers = next(csv.reader([header_line], delimiter=delimiter))
+        fields = fields_of(headers, csv_columns)
+        if missing := [field for field in NECESSARY if field not in fields]:
+            wanted, given = ", ".join(missing), ", ".join(headers)
+            raise DamagedFileError(f"has no column for {wanted} (setting 'csv_columns' tells which; it has: {given})")
+        rows = csv.reader(text, delimiter=delimiter)
+        while block := list(islice(rows, BLOCK_ROWS)):
+            yield [row_of(cells, fields) for cells in block if cells]
 
 
 def fields_of(headers: list[str], csv_columns: Mapping[str, str]) -> list[str | None]:

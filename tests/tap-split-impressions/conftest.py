@@ -1,0 +1,55 @@
+"""A folder, and the tap run over it inside this process (a new process takes a second to start)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.processes import Result
+from support.receiver import Run, Write, posted
+from tap_split_impressions.tap import TapSplitImpressions
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "impressions"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def write(folder: Path) -> Write:
+    """Write numbered impressions as JSON lines; with `received` as the receiver stores them, 200 to a line."""
+
+    def write_lines(name: str, numbers: Iterable[int], received: int | None = None) -> Path:
+        items = [posted(number) for number in numbers]
+        if received is None:
+            text = "".join(json.dumps(item) + "\n" for item in items)
+        else:
+            batches = [items[at : at + 200] for at in range(0, len(items), 200)]
+            text = "".join(f'{{"received":{received},"batch":{json.dumps(batch)}}}\n' for batch in batches)
+        path = folder / name
+        path.write_text(text)
+        return path
+
+    return write_lines
+
+
+@pytest.fixture
+def run(folder: Path, capsysbinary: pytest.CaptureFixture[bytes], caplog: pytest.LogCaptureFixture) -> Run:
+    """Run the tap over the folder, from a state if one is given; a failure is raised."""
+
+    def run_tap(state: dict[str, Any] | None = None, **settings: Any) -> Result:
+        caplog.clear()
+        capsysbinary.readouterr()
+        caplog.set_level(logging.INFO)
+        config = {"path": str(folder), "settle_seconds": 0, **settings}
+        TapSplitImpressions(config=config, state=json.loads(json.dumps(state or {}))).sync_all()
+        return Result(0, capsysbinary.readouterr().out.decode(), caplog.text)
+
+    return run_tap
