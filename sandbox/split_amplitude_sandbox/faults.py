@@ -18,7 +18,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     `hits` counts how often it fired, `seen` how many matching requests passed by.
     """
 
-    kind: Literal["status", "delay", "cut", "lost"]
+    kind: Literal["status", "delay", "cut", "lost"] = "status"
     path: str = "*"
     method: str | None = None
     when: str | None = None

@@ -181,7 +181,6 @@ def test_the_sandboxes_own_addresses_are_never_hit_nor_listed(sandbox: Sandbox) 
 @pytest.mark.parametrize(
     "plan",
     [
-        {},
         {"kind": "other"},
         {"kind": "cut", "time": 1},
         {"kind": "cut", "every": 0},
