@@ -9,28 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from faults import campaign
-from faults.connectors import preload
 from faults.pipelines import PIPELINES
-from support.sandbox import Sandbox
 
-UPLOADED_BEFORE = "--upload-time-offset=-21600"
 WORKERS = 2
-
-
-def work(pipeline: str, seeds: range, keep: bool) -> list[campaign.Verdict]:
-    """Run some seeds of a pipeline in this process, against a sandbox of its own."""
-    preload()
-    sandbox = Sandbox(UPLOADED_BEFORE)
-    try:
-        verdicts = []
-        for seed in seeds:
-            verdict = campaign.run(seed, pipeline, sandbox, keep=keep)
-            verdicts.append(verdict)
-            if not verdict.good:
-                print(f"BAD {verdict}\n    repeat: make faults PIPELINE={pipeline} SEED={seed} RUNS=1", flush=True)
-        return verdicts
-    finally:
-        sandbox.stop()
 
 
 def table(verdicts: list[campaign.Verdict]) -> str:
@@ -59,7 +40,7 @@ def main() -> None:
     shares = [range(seeds.start + worker, seeds.stop, WORKERS) for worker in range(min(WORKERS, len(seeds)))]
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         jobs = [
-            pool.submit(work, pipeline, share, arguments.keep)
+            pool.submit(campaign.work, pipeline, share, arguments.keep)
             for pipeline in arguments.pipeline or PIPELINES
             for share in shares
         ]

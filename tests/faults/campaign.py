@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faults.connectors import Pipe, start_pipe
+from faults.connectors import Pipe, preload, start_pipe
 from faults.pipelines import PIPELINES, Pipeline
 from faults.plans import random_faults
 from support.sandbox import Sandbox
+
+# What arrives counts as uploaded six hours ago, so that it can be exported at once.
+UPLOADED_BEFORE = "--upload-time-offset=-21600"
 
 DISTURBED_ATTEMPTS = 3
 ATTEMPTS = 12
@@ -42,6 +45,22 @@ class Verdict:
     def good(self) -> bool:
         """Nothing lost, nothing doubled but what was said to be ambiguous, nothing said that must not be."""
         return not self.problem and self.lost == 0 and self.doubled <= self.ambiguous
+
+
+def work(pipeline: str, seeds: range, keep: bool) -> list[Verdict]:
+    """Run some seeds of a pipeline in this process, against a sandbox of its own."""
+    preload()
+    sandbox = Sandbox(UPLOADED_BEFORE)
+    try:
+        verdicts = []
+        for seed in seeds:
+            verdict = run(seed, pipeline, sandbox, keep=keep)
+            verdicts.append(verdict)
+            if not verdict.good:
+                print(f"BAD {verdict}\n    repeat: make faults PIPELINE={pipeline} SEED={seed} RUNS=1", flush=True)
+        return verdicts
+    finally:
+        sandbox.stop()
 
 
 def run(seed: int, pipeline_name: str, sandbox: Sandbox, *, keep: bool = False) -> Verdict:
@@ -109,7 +128,7 @@ def disturb(pipe: Pipe, chance: random.Random, verdict: Verdict) -> bool:
 
 def ambiguous(said: str) -> int:
     """Return how many records a run said it could not know about."""
-    return sum(int(count) for count in re.findall(r'"metric":"records_ambiguous","value":(\d+)', said))
+    return sum(int(count) for count in re.findall(r'"metric":"records_unknown","value":(\d+)', said))
 
 
 def forbidden(said: str) -> str:

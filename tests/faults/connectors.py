@@ -62,6 +62,8 @@ def start(plugin: str, arguments: list[str], stdin: int, stdout: int, stderr: in
             os.dup2(source, descriptor)
         os.closerange(FIRST_FREE_DESCRIPTOR, LAST_DESCRIPTOR)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # The parent's own files may stand on other descriptors.
+        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
         sys.argv = [plugin, *arguments]
         try:
             getattr(importlib.import_module(module), name).cli()
