@@ -21,6 +21,7 @@ BIN = ROOT / ".airflow" / "bin"
 INSTALLED = ROOT / ".airflow" / ".installed"
 START_SECONDS = 90
 STOP_SECONDS = 15
+RUN_SECONDS = 400
 
 
 class Airflow:
@@ -92,11 +93,14 @@ class Airflow:
         return self.await_end(dag, run)
 
     def await_end(self, dag: str, run: str) -> str:
-        """Wait for the end of a run; Airflow answers with a line whenever it looks, the last one says the end."""
+        """Wait for the end of a run. Airflow writes a line with the run's state at each look, until that is the end."""
         url = f"{self.url}/api/v2/dags/{dag}/dagRuns/{run}/wait?interval=0.5"
-        with self.http.get(url, stream=True, timeout=600) as answer:
+        deadline = time.monotonic() + RUN_SECONDS
+        with self.http.get(url, stream=True, timeout=60) as answer:
             answer.raise_for_status()
-            *_, last = answer.iter_lines()
+            for line in answer.iter_lines():
+                assert time.monotonic() < deadline, f"{run} of {dag} is still under way: {self.tasks(dag, run)}"
+                last = line
         return json.loads(last)["state"]
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:

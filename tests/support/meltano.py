@@ -19,11 +19,16 @@ class Meltano:
         self.folder = folder
         self.impressions = folder / "impressions"
         self.impressions.mkdir()
+        # Meltano keeps a run's catalog and state in files by the plugin's name: two runs would read each other's.
+        system = folder / ".meltano"
+        system.mkdir()
+        for kind in ("extractors", "loaders"):
+            (system / kind).symlink_to(ROOT / ".meltano" / kind)
         services = ("TAP_SPLIT_IMPRESSIONS_API_URL", "TAP_AMPLITUDE_API_URL", "TARGET_AMPLITUDE_API_URL")
         self.environment = dict.fromkeys((*services, "TARGET_SPLIT_EVENTS_URL", "TARGET_SPLIT_ADMIN_URL"), url) | {
             "MELTANO_ENVIRONMENT": "dev",
             "MELTANO_AUTO_INSTALL": "false",
-            "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
+            "MELTANO_SYS_DIR_ROOT": str(system),
             "TAP_SPLIT_IMPRESSIONS_PATH": str(self.impressions),
             "TARGET_AMPLITUDE_REJECTS_PATH": str(folder / "rejects-amplitude.jsonl"),
             "TARGET_SPLIT_REJECTS_PATH": str(folder / "rejects-split.jsonl"),

@@ -11,8 +11,8 @@ Settings, from the environment of Airflow's processes (docs/airflow.md tells mor
 from __future__ import annotations
 
 import os
-import shlex
 from datetime import timedelta
+from shlex import quote
 from typing import Any
 
 from airflow.providers.standard.operators.bash import BashOperator
@@ -35,6 +35,16 @@ RETRIES: dict[str, Any] = {"retries": 4, "retry_exponential_backoff": 2.0}
 # state is written, and the retry goes on from there.
 TIMEOUT = timedelta(hours=6)
 
+# Two runs of a plugin in one .meltano folder would read each other's catalog and state. So each gets a folder of its
+# own, in the temporary one that Airflow starts it in and removes; what is installed and the database are shared.
+OWN_FOLDER = """\
+shared="${MELTANO_SYS_DIR_ROOT:-$PROJECT/.meltano}" own="$PWD/.meltano"
+mkdir "$own"
+ln -s "$shared"/{extractors,loaders,mappers,utilities,meltano.db} "$own"
+export MELTANO_SYS_DIR_ROOT="$own"
+cd "$PROJECT"
+"""
+
 
 def command(project: Project, text: str) -> tuple[type[BaseOperator], dict[str, Any]]:
     """Return the operator that runs a shell command in the project's folder, and its arguments.
@@ -43,11 +53,11 @@ def command(project: Project, text: str) -> tuple[type[BaseOperator], dict[str, 
         project: The project.
         text: What the shell runs; Meltano is on its path.
     """
-    environment = shlex.quote(project.environment)
-    script = f'export PATH="$PWD/.venv/bin:$PATH" {ENVIRONMENT_VARIABLE}={environment}; {text}'
+    script = f'export PATH="$PWD/.venv/bin:$PATH" {ENVIRONMENT_VARIABLE}={quote(project.environment)}\n{text}'
     common = RETRIES | {"pool": POOL, "execution_timeout": TIMEOUT, "do_xcom_push": False}
     if not POD_TEMPLATE:
-        return BashOperator, common | {"bash_command": script, "cwd": str(project.root), "append_env": True}
+        script = f"set -e\nPROJECT={quote(str(project.root))}\n{OWN_FOLDER}{script}"
+        return BashOperator, common | {"bash_command": script, "append_env": True}
 
     # Not needed, and so not installed, where no pods are.
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator  # noqa: PLC0415
