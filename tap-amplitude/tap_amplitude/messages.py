@@ -14,6 +14,8 @@ from singer_sdk.contrib.msgspec import enc_hook
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
 
+from tap_amplitude.command import ConnectorError, silence_stdout
+
 FLUSH_BYTES = 1 << 18
 
 
@@ -52,20 +54,35 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         """Write all that waits.
 
         Raises:
+            ConnectorError: The program that reads the output has gone.
             SystemExit: A signal came meanwhile.
         """
-        lines, self._waiting, self._size = self._waiting, [], 0
+        lines = b"".join(self._waiting)
+        self._waiting, self._size = [], 0
         self._writing = True
         try:
-            sys.stdout.buffer.writelines(lines)
-            sys.stdout.buffer.flush()
+            write_all(lines)
+        except BrokenPipeError as error:
+            silence_stdout()
+            raise ConnectorError("The program reading this output stopped; so does this one.") from error
         finally:
             self._writing = False
         if self._exit_code is not None:
-            sys.exit(self._exit_code)
+            code, self._exit_code = self._exit_code, None
+            sys.exit(code)
 
     def exit(self, code: int) -> None:
         """End the program now, or as soon as the lines being written are whole. For signal handlers."""
         if not self._writing or self._exit_code is not None:
             sys.exit(code)
         self._exit_code = code
+
+
+def write_all(data: bytes) -> None:
+    """Write to standard output, past Python's buffer: that loses bytes when a signal meets a write to a full pipe."""
+    file = sys.stdout.buffer
+    file.flush()
+    raw = getattr(file, "raw", file)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[raw.write(rest) :]

@@ -66,8 +66,7 @@ class Plan:
     def __init__(self, start: datetime, end: datetime, window_hours: int) -> None:
         self.end = end
         self.window_hours = window_hours
-        whole_day = start.replace(hour=0)
-        self._next = start if start >= FIRST_HOURLY_DAY else whole_day
+        self._next = start if start >= min(FIRST_HOURLY_DAY, end) else start.replace(hour=0)
 
     def __iter__(self) -> Iterator[Window]:
         while self._next < self.end:

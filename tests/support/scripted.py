@@ -45,8 +45,8 @@ class ScriptedServer:
                 script.requests.append(request)
                 answer = script.answer(request)
                 answer.before()
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
+                self.send_response_only(answer.status)
+                for name, value in ({"Date": self.date_time_string()} | answer.headers).items():
                     self.send_header(name, value)
                 if answer.length is not None:
                     length = len(answer.body) if answer.length < 0 else answer.length

@@ -17,6 +17,7 @@ import pytest
 from support.processes import Result
 from tap_amplitude.client import Client
 from tap_amplitude.command import ConnectorError
+from tap_amplitude.streams import cohorts
 from tap_amplitude.tap import TapAmplitude
 
 KEYS = {"api_key": "test-api-key", "secret_key": "test-secret-key"}
@@ -41,6 +42,7 @@ def run_tap(
     """Run the tap to its end with settings beside the keys; retries wait a thousandth of their time."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.setattr(Client, "pause_unit", 0.001)
+    monkeypatch.setattr(cohorts, "FIRST_POLL_SECONDS", 0.001)
 
     def run(streams: str = "events", state: Mapping[str, Any] | None = None, **config: Any) -> TapRun:
         config = {**KEYS, "start_date": "2026-03-14", "spool_directory": str(tmp_path / "spool"), **config}

@@ -1,0 +1,159 @@
+"""Bodies that no sane service sends: nothing of them gets out, nothing of the rest is lost."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.exports import archive_of, entry_name, export_row, lines_of, zip_of
+from support.scripted import Answer, Request, scripted
+from tap_amplitude.client import Client
+
+ROWS = [export_row(n, "2026-03-14 09:30:00.000000") for n in range(40)]
+GOOD = archive_of({entry_name(9): ROWS})
+Runs = Callable[..., Any]
+
+
+@pytest.fixture
+def run_on(run_tap: Runs) -> Runs:
+    """Run the tap on a day for which the server gives these answers, one after another; the last one is repeated."""
+
+    def run(*answers: Answer, **config: Any) -> Any:
+        left = iter(answers)
+        last = answers[0]
+
+        def answer(_: Request) -> Answer:
+            nonlocal last
+            last = next(left, last)
+            return last
+
+        with scripted(answer) as server:
+            return run_tap(api_url=server.url, **{"end_date": "2026-03-15"} | config)
+
+    return run
+
+
+def numbers(result: Any) -> list[int]:
+    return sorted(record["event_id"] for record in result.records("events"))
+
+
+def flipped(body: bytes) -> bytes:
+    """The body with a wrong byte in the middle of its first entry."""
+    return body[:200] + bytes([body[200] ^ 0xFF]) + body[201:]
+
+
+BROKEN = {
+    "cut, its length unknown": Answer(GOOD[:-30], length=None),
+    "cut in the middle": Answer(GOOD[: len(GOOD) // 2], length=None),
+    "shorter than announced": Answer(GOOD[:-30], length=len(GOOD)),
+    "HTML": Answer(b"<html>Please wait</html>"),
+    "empty": Answer(b""),
+    "broken entry": Answer(flipped(GOOD)),
+    "an entry that is no gzip": Answer(zip_of({entry_name(8): gzip.compress(lines_of(ROWS)), entry_name(9): b"{}"})),
+    "a cut gzip": Answer(zip_of({entry_name(9): gzip.compress(lines_of(ROWS))[:-20]})),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_a_broken_body_is_asked_for_again_and_nothing_of_it_gets_out(run_on: Runs, broken: Answer) -> None:
+    result = run_on(broken, broken, Answer(GOOD))
+    assert result.error == ""
+    assert numbers(result) == list(range(40))
+    assert result.metrics["http_retry_count"] == 2
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_a_body_that_stays_broken_stops_the_run_and_is_never_an_empty_hour(run_on: Runs, broken: Answer) -> None:
+    result = run_on(broken)
+    assert result.code == 1
+    assert "2026-03-14 00:00" in result.error
+    assert "Traceback" not in result.error
+    assert numbers(result) == []
+    assert "replication_key_value" not in str(result.state)
+
+
+def test_names_that_lead_elsewhere_are_only_names(run_on: Runs, tmp_path: Path) -> None:
+    names = ["../../outside_2026-03-14_9#0.json.gz", "/tmp/outside_2026-03-14_9#1.json.gz"]
+    result = run_on(Answer(archive_of({names[0]: ROWS[:20], names[1]: ROWS[20:]})))
+    assert numbers(result) == list(range(40))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_bomb_is_one_unreadable_row(run_on: Runs) -> None:
+    bomb = gzip.compress(lines_of(ROWS[:20]) + b"0" * (40 << 20) + b"\n" + lines_of(ROWS[20:]))
+    result = run_on(Answer(zip_of({entry_name(9): bomb}, zipfile.ZIP_DEFLATED)))
+    assert numbers(result) == list(range(40))
+    assert result.metrics["records_skipped"] == 1
+
+
+def test_large_rows_come_whole(run_on: Runs) -> None:
+    row = export_row(99, event_properties={"long": "x" * 5_000_000})
+    result = run_on(Answer(archive_of({entry_name(9): [*ROWS, row]})))
+    assert numbers(result) == [*range(40), 99]
+
+
+def test_an_hour_without_rows_is_passed(run_on: Runs) -> None:
+    result = run_on(Answer(archive_of({entry_name(8): [], entry_name(9): ROWS})))
+    assert numbers(result) == list(range(40))
+    marks = [message["value"]["bookmarks"]["events"]["replication_key_value"] for message in result.of_type("STATE")]
+    assert marks[:2] == ["2026-03-14T09:00:00+00:00", "2026-03-14T10:00:00+00:00"]
+
+
+def test_bad_lines_of_every_kind_cost_themselves_alone(run_on: Runs) -> None:
+    bad = [b"no json", b"[]", b'{"uuid":5}', b"\xff\xfe", b"{"]
+    result = run_on(Answer(archive_of({entry_name(9): [*ROWS, *bad]})))
+    assert numbers(result) == list(range(40))
+    assert result.metrics["records_skipped"] == 5
+
+
+def test_bad_values_are_counted(run_on: Runs) -> None:
+    result = run_on(Answer(archive_of({entry_name(9): [export_row(1, event_time="soon", data=[])]})))
+    assert result.metrics["values_nulled"] == 2
+    assert "2 values" in result.stderr
+
+
+def test_no_answer_in_time_halves_the_window(run_tap: Runs, monkeypatch: pytest.MonkeyPatch, release: Any) -> None:
+    monkeypatch.setattr(Client, "read_seconds", 0.2)
+
+    def answer(request: Request) -> Answer:
+        slow = request.query == "start=20260314T00&end=20260314T01"
+        hour = int(request.query[15:17])
+        rows = [export_row(hour, f"2026-03-14 {hour:02}:30:00.000000")]
+        return Answer(archive_of({entry_name(hour): rows}), before=release.wait if slow else list)
+
+    with scripted(answer) as server:
+        result = run_tap(api_url=server.url, end_date="2026-03-14T02:00:00Z")
+        release.set()
+    assert numbers(result) == [0, 1]
+
+
+@pytest.fixture
+def release() -> Iterator[Any]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_clock_that_is_ahead_stops_before_any_hour_is_taken_for_empty(run_on: Runs) -> None:
+    result = run_on(Answer(b"Raw data files were not found.", status=404, headers={"Date": formatdate(0, usegmt=True)}))
+    assert "clock" in result.error
+    assert "replication_key_value" not in str(result.state)
+
+
+def test_an_archive_larger_than_the_disk_is_said_at_once(run_on: Runs) -> None:
+    result = run_on(Answer(GOOD, length=10**15))
+    assert "The disk is full" in result.error
+    assert "'spool_directory'" in result.error
+
+
+def test_keys_that_amplitude_echoes_are_hidden(run_on: Runs) -> None:
+    result = run_on(Answer(b"Bad request for test-api-key:test-secret-key", status=418))
+    assert "Bad request for ***:***" in result.error
+    assert "test-secret-key" not in result.stderr
