@@ -37,13 +37,15 @@ class Lines(NamedTuple):
 
 
 def unzipped(body: bytes, limit: int) -> bytes:
-    """Return the body, unzipped if it is gzip; Split does not say so in a header, so its first bytes tell.
+    """Return the body, unzipped if it is gzip; no header of Split's is known to say so, its first bytes do.
 
     Raises:
         TooLarge: When more than `limit` bytes come out; no more than that is ever held.
         NotAnImpression: When it is no complete gzip.
     """
     if not body.startswith(GZIP_MAGIC):
+        if len(body) > limit:
+            raise TooLarge
         return body
     pieces, size, rest = [], 0, body
     try:

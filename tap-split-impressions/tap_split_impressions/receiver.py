@@ -83,6 +83,7 @@ def serve(  # noqa: PLR0913
     try:
         import uvicorn  # noqa: PLC0415
 
+        from tap_split_impressions.patience import PatientProtocol, allow_many_connections  # noqa: PLC0415
         from tap_split_impressions.webhook import create_app  # noqa: PLC0415
     except ImportError as error:
         raise ConnectorError("A library is missing: pip install 'tap-split-impressions[webhook]'.") from error
@@ -103,11 +104,18 @@ def serve(  # noqa: PLR0913
     )
     # Without an access log: it would hold the token of ?token=.
     config = uvicorn.Config(
-        app, host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS
+        app,
+        host=host,
+        port=port,
+        http=PatientProtocol,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_SECONDS,
     )
     # uvicorn hands the signal on after its shutdown; being asked to stop is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
+    allow_many_connections()
     asyncio.run(Server(config).serve())
 
 

@@ -2,7 +2,8 @@
 
 A file under `NAME.open` belongs to a living process, which holds a lock on it. It is sealed, by a rename to `NAME`,
 when it is old or large enough and when the process stops; the tap reads sealed files only. What a killed process left
-open is sealed by the next one that starts, without the line that was being written (nobody was told that it is stored).
+open is sealed by the next one that starts there or opens a file, without the line that was being written (nobody was
+told that it is stored).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tap_split_impressions.folder import OPEN_SUFFIX, REJECTS_SUFFIX
 
 sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has the latter only
 
-PRIVATE = 0o640
+DATA_MODE = 0o640
 REJECTS_MODE = 0o600  # what is no impression may hold anything
 
 
@@ -70,9 +71,7 @@ class LocalSegments:
         self._path = folder
         self._size = 0
         self._opened = 0.0
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in sorted(folder.glob(f"*{OPEN_SUFFIX}")):
-            recover(left)
+        self._prepare_folder()
 
     def commit(self, lines: bytes, rejects: bytes) -> None:
         """Append and wait for the disk. A failed write is taken back.
@@ -87,10 +86,7 @@ class LocalSegments:
         self.tick()
 
     def _append(self, lines: bytes) -> None:
-        if self._file is None:
-            self._open()
-        file = self._file
-        assert file is not None  # noqa: S101  (just opened)
+        file = self._opened_file()
         try:
             write_all(file, lines)
             sync_data(file)
@@ -99,12 +95,30 @@ class LocalSegments:
             raise
         self._size += len(lines)
 
-    def _open(self) -> None:
-        self._path = self.folder / f"{self._names.next()}{OPEN_SUFFIX}"
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, PRIVATE)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # for as long as the process lives
-        self._size, self._opened = 0, time.monotonic()
-        sync_folder(self.folder)
+    def _opened_file(self) -> int:
+        """Return the file in work, a new one if there is none or somebody has removed it."""
+        if self._file is not None and is_removed(self._file):
+            os.close(self._file)
+            self._file = None
+        while self._file is None:
+            self._prepare_folder()
+            self._path = self.folder / f"{self._names.next()}{OPEN_SUFFIX}"
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, DATA_MODE)
+            with contextlib.suppress(OSError):  # not every network file system has locks
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._size, self._opened = 0, time.monotonic()
+            sync_folder(self.folder)
+            # Before the lock was held another process may have taken the file for one left behind.
+            if is_removed(self._file):
+                os.close(self._file)
+                self._file = None
+        return self._file
+
+    def _prepare_folder(self) -> None:
+        """Make the folder if need be, and seal what killed processes have left in it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in sorted(self.folder.glob(f"*{OPEN_SUFFIX}")):
+            recover(left)
 
     def _take_back(self, file: int) -> None:
         """Cut what a failed write has left, or give the file up: what is unsure must not stay open."""
@@ -116,8 +130,7 @@ class LocalSegments:
 
     def _reject(self, rejects: bytes) -> None:
         # Beside the file in work, or a new one: a rejected item is as durable as the batch it came with.
-        if self._file is None:
-            self._open()
+        self._opened_file()
         path = self._path.with_name(self._path.name.removesuffix(OPEN_SUFFIX) + REJECTS_SUFFIX)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, REJECTS_MODE)
         try:
@@ -141,13 +154,15 @@ class LocalSegments:
         if self._file is None:
             return
         file, self._file = self._file, None
-        seal(self._path, empty=self._size == 0)
-        os.close(file)
+        try:
+            seal(self._path, empty=self._size == 0)
+        finally:
+            os.close(file)
 
 
 def recover(left: Path) -> None:
     """Seal a file that a killed process left open; leave one alone whose process lives."""
-    with contextlib.suppress(FileNotFoundError, BlockingIOError):
+    with contextlib.suppress(OSError):  # locked, gone, not ours, or on a file system without locks
         file = os.open(left, os.O_RDWR)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -159,6 +174,11 @@ def recover(left: Path) -> None:
                 seal(left, empty=complete == 0)
         finally:
             os.close(file)
+
+
+def is_removed(file: int) -> bool:
+    """Whether an open file has no name any more, so that what is written to it would be lost."""
+    return os.fstat(file).st_nlink == 0
 
 
 def end_of_last_line(file: int, step: int = 1 << 16) -> int:

@@ -31,7 +31,8 @@ logger = logging.getLogger("tap-split-impressions.receiver")
 MAX_BODY_BYTES = 64 * 1024 * 1024  # as sent, and again unzipped; about 180,000 impressions
 BODIES_BYTES = 256 * 1024 * 1024  # of all requests at work
 BODY_SECONDS = 30.0  # for a whole body to come in
-LARGE_BODY_BYTES = 256 * 1024  # from here on a thread of its own unzips and checks
+LARGE_BODY_BYTES = 2 * 1024 * 1024  # unzipped; larger ones are checked aside, one after another, and hold nobody up
+DRAINED_BYTES = 4 * MAX_BODY_BYTES  # of a body that is too large: a sender hears the answer only when it has sent all
 
 # The environment variables that configure the application where no arguments can be given.
 PATH_VARIABLE = "TAP_SPLIT_IMPRESSIONS_PATH"
@@ -61,6 +62,7 @@ class Receiver:
         self._token = token.encode() if token else None
         self._max_bytes = max_bytes
         self._held = 0
+        self._large = asyncio.Lock()
 
     async def receive(self, request: Request) -> Response:
         """POST /: store a batch."""
@@ -95,12 +97,9 @@ class Receiver:
                     held += self._hold(len(chunk))
                     body += chunk
                     if len(body) > self._max_bytes:
+                        await drain(request)
                         raise Refused(413, f"The body is larger than {self._max_bytes} bytes.")
-            received = time.time_ns() // 1_000_000
-            if len(body) < LARGE_BODY_BYTES:
-                lines = self._lines(bytes(body), received)
-            else:
-                lines = await asyncio.to_thread(self._lines, bytes(body), received)
+            lines = await self._lines(bytes(body))
             if lines.rejected:
                 logger.warning("%d items of a batch are no impressions and were put aside.", lines.rejected)
             if lines.lines or lines.rejects:
@@ -120,14 +119,28 @@ class Receiver:
         self._held += size
         return size
 
-    def _lines(self, body: bytes, received: int) -> Lines:
+    async def _lines(self, body: bytes) -> Lines:
+        received = time.time_ns() // 1_000_000
         try:
-            return lines_of(unzipped(body, self._max_bytes), received)
+            try:
+                return lines_of(unzipped(body, LARGE_BODY_BYTES), received)
+            except TooLarge:
+                async with self._large:
+                    return await asyncio.to_thread(lambda: lines_of(unzipped(body, self._max_bytes), received))
         except TooLarge:
             raise Refused(413, f"The body is larger than {self._max_bytes} bytes when unzipped.") from None
         except NotAnImpression as reason:
             logger.warning("A request was no impressions: %s.", reason)
             raise Refused(400, f"Not impressions: {reason}.") from None
+
+
+async def drain(request: Request) -> None:
+    """Read the rest of a body and forget it."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > DRAINED_BYTES:
+            return
 
 
 @contextlib.asynccontextmanager
