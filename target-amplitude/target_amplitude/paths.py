@@ -179,7 +179,10 @@ def check_path(path: tuple[str, ...], schema: Mapping[str, Any]) -> None:
     if path[0] not in properties:
         raise MappingError(f"there is no column '{path[0]}'.{hint(path[0], properties)}")
     if len(path) > 1:
-        check_path(path[1:], properties[path[0]])
+        column = properties[path[0]]
+        if "object" not in column.get("type", "object"):
+            raise MappingError(f"column '{path[0]}' is no object: there is no '{path[1]}' inside.")
+        check_path(path[1:], column)
 
 
 def check_members(mapping: Mapping[str, Any], known: Iterable[str]) -> None:

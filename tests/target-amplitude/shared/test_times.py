@@ -1,0 +1,90 @@
+"""Times in any usual spelling, exact to the millisecond."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from target_amplitude.times import epoch_milliseconds
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MOMENTS = st.datetimes(min_value=datetime(1973, 3, 4), max_value=datetime(5100, 1, 1), timezones=st.just(timezone.utc))
+OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+def milliseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+@given(moment=MOMENTS, zone=OFFSETS, digits=st.integers(0, 9), separator=st.sampled_from("Tt "))
+@example(moment=datetime(2026, 3, 14, tzinfo=timezone.utc), zone=timezone.utc, digits=3, separator="T")
+def test_rfc_3339_with_any_fraction_and_offset(moment: datetime, zone: timezone, digits: int, separator: str):
+    local = moment.astimezone(zone)
+    fraction = f"{local.microsecond:06}000"[:digits]
+    offset = local.strftime("%z")
+    text = local.strftime("%Y").zfill(4) + local.strftime("-%m-%d") + separator + local.strftime("%H:%M:%S")
+    text += (f".{fraction}" if fraction else "") + f"{offset[:3]}:{offset[3:]}"
+    kept = moment.replace(microsecond=int(fraction.ljust(6, "0")[:6]))
+    assert epoch_milliseconds(text) == milliseconds(kept)
+
+
+@given(MOMENTS)
+def test_numbers_tell_their_unit_by_their_size(moment: datetime):
+    micros = (moment - EPOCH) // timedelta(microseconds=1)
+    for number in (micros, micros // 1000, micros * 1000, str(micros // 1000)):
+        assert epoch_milliseconds(number) == milliseconds(moment)
+    seconds = micros // 1_000_000
+    for number in (seconds, float(seconds), str(seconds), f"{seconds}.000"):
+        assert epoch_milliseconds(number) == seconds * 1000
+
+
+@given(st.integers(100_000_000_000, 5_000_000_000_000))
+def test_seconds_with_a_fraction_keep_their_millisecond(value: int):
+    assert epoch_milliseconds(value / 1000) == value
+    assert epoch_milliseconds(f"{value // 1000}.{value % 1000:03}") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-03-14", "2026-03-14T00:00:00.000"),
+        ("2026-03-14T09:26", "2026-03-14T09:26:00.000"),
+        ("2026-03-14 09:26:53.589000", "2026-03-14T09:26:53.589"),
+        ("2026-03-14T09:26:53Z", "2026-03-14T09:26:53.000"),
+        ("2026-03-14t09:26:53.5z", "2026-03-14T09:26:53.500"),
+        ("2026-03-14T09:26:53,25Z", "2026-03-14T09:26:53.250"),
+        ("2026-03-14 09:26:53 UTC", "2026-03-14T09:26:53.000"),
+        ("2026-03-14 11:26:53+02", "2026-03-14T09:26:53.000"),
+        ("2026-03-14T11:26:53+0200", "2026-03-14T09:26:53.000"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000"),
+        ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999"),
+        # Digits alone are always an epoch: other readers take these for dates.
+        ("1712010112345", "2024-04-01T22:21:52.345"),
+        (1712010112.345, "2024-04-01T22:21:52.345"),
+    ],
+)
+def test_what_databases_and_people_write(text, expected: str):
+    assert epoch_milliseconds(text) == milliseconds(datetime.fromisoformat(expected + "+00:00"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "yesterday", "2026-13-01", "2026-02-30T00:00:00Z", "2026-03-14T25:00:00Z", "2026-03-14T09:26:53+99:00",
+     "1_712_010_112", "٣", "1712010112 and more", "nan", "inf", "-", "2026-W11-6", "0000-01-01", "9" * 5000,
+     float("nan"), float("inf"), True, None, [], {}, b"2026-03-14"],
+)  # fmt: skip
+def test_what_is_no_time_is_said_without_repeating_it(value):
+    with pytest.raises(ValueError) as error:
+        epoch_milliseconds(value)
+    if isinstance(value, str) and value.strip("- "):
+        assert value not in str(error.value)
+
+
+@given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.binary()))
+def test_nothing_else_than_value_error(value):
+    with contextlib.suppress(ValueError):
+        assert isinstance(epoch_milliseconds(value), int)
