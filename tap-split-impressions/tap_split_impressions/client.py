@@ -16,6 +16,7 @@ import backoff
 import requests
 
 from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.metrics import count
 
 DEFAULT_URL = "https://api.split.io"
 BASE_PATH = "/internal/api/v2"
@@ -59,27 +60,35 @@ class AdminApi:
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {key}"
         self._logger = logger
-        self.requests = self.retries = 0
+        self._requests = self._retries = 0
 
     @cached_property
     def environments(self) -> list[dict[str, Any]]:
         """Environments: `{id, name, production}`."""
-        return self._objects(self._get("environments", {}))
+        return self._list("environments", paged=False)
 
     @cached_property
     def traffic_types(self) -> list[dict[str, Any]]:
         """Traffic types: `{id, name, displayAttributeId}`."""
-        return self._objects(self._get("trafficTypes", {}))
+        return self._list("trafficTypes", paged=False)
 
     @cached_property
     def feature_flags(self) -> list[dict[str, Any]]:
         """Feature flags: `{id, name, trafficType: {id, name}, creationTime, rolloutStatus, …}`."""
-        return list(self._pages("splits"))
+        return self._list("splits", paged=True)
 
     @cached_property
     def segments(self) -> list[dict[str, Any]]:
         """Segments: `{name, description, trafficType: {id, name}, creationTime, tags}`."""
-        return list(self._pages("segments"))
+        return self._list("segments", paged=True)
+
+    def _list(self, kind: str, *, paged: bool) -> list[dict[str, Any]]:
+        self._requests = self._retries = 0
+        try:
+            return list(self._pages(kind)) if paged else self._objects(self._get(kind, {}))
+        finally:
+            count("http_request_count", self._requests, endpoint=kind)
+            count("http_retry_count", self._retries, endpoint=kind)
 
     def _pages(self, kind: str) -> Iterator[dict[str, Any]]:
         offset = 0
@@ -119,7 +128,7 @@ class AdminApi:
             wait = min(reset_seconds(answer), LONGEST_WAIT_SECONDS)
             self._logger.info("The Admin API asks to wait %.0f s.", wait)
             time.sleep(wait)
-            self.retries += 1
+            self._retries += 1
         if answer.ok:
             try:
                 return answer.json()
@@ -132,7 +141,7 @@ class AdminApi:
         raise ConnectorError(f"The Admin API refused to list {kind} (status {answer.status_code}).")
 
     def _send(self, kind: str, query: dict[str, int]) -> requests.Response:
-        self.requests += 1
+        self._requests += 1
         try:
             return self._session.get(
                 f"{self._url}/{kind}/ws/{quote(self._workspace, safe='')}",
@@ -144,7 +153,7 @@ class AdminApi:
 
     def note_retry(self, details: Any) -> None:
         """Count and log a try that failed."""
-        self.retries += 1
+        self._retries += 1
         self._logger.warning(
             "The Admin API failed (%s); trying again in %.1f s.", details["exception"], details["wait"]
         )

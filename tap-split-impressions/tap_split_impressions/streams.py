@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
@@ -20,6 +19,7 @@ from tap_split_impressions.filters import Filters
 from tap_split_impressions.folder import Folder
 from tap_split_impressions.impressions import Impression, Shaper, milliseconds, rfc3339
 from tap_split_impressions.lists import names_of
+from tap_split_impressions.metrics import count
 from tap_split_impressions.run import Run, Selection
 
 if TYPE_CHECKING:
@@ -180,15 +180,11 @@ class ImpressionsStream(Stream):
 
     def _summarise(self, run: Run, seconds: float) -> None:
         counts = run.counts
-        self._count("records_read", counts.read)
-        if api := self._tap.admin_api:
-            self._count("http_request_count", api.requests)
-            self._count("http_retry_count", api.retries)
-        for reason, count in counts.skipped.items():
-            self._count("records_skipped", count, reason=reason)
-        for reason, count in counts.rejected.items():
-            self._count("records_rejected", count, reason=reason)
-        left_out = ", ".join(f"{count} by {reason}" for reason, count in counts.skipped.most_common())
+        count("records_read", counts.read, stream=self.name)
+        for metric, reasons in (("records_skipped", counts.skipped), ("records_rejected", counts.rejected)):
+            for reason, number in reasons.items():
+                count(metric, number, stream=self.name, reason=reason)
+        left_out = ", ".join(f"{number} by {reason}" for reason, number in counts.skipped.most_common())
         self.logger.info(
             "Read %d impressions from %d files in %.1f s: "
             "%d sent, %d left out%s, %d not impressions, %d files unreadable.",
@@ -208,10 +204,6 @@ class ImpressionsStream(Stream):
             )
         if run.reading.same_content:
             self.logger.info("%d files hold the same as another file; each was read once.", run.reading.same_content)
-
-    def _count(self, metric: str, value: int, **tags: str) -> None:
-        point = {"type": "counter", "metric": metric, "value": value, "tags": {"stream": self.name, **tags}}
-        self.metrics_logger.info("METRIC: %s", json.dumps(point))
 
     def log_sync_costs(self) -> None:
         """Fail at the very end, when all else is delivered, if a file could not be read.
