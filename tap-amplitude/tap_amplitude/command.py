@@ -16,7 +16,8 @@ from typing import Any
 import click
 import simplejson
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand
+from singer_sdk.helpers._util import read_json_file
+from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand, _ConfigInput
 
 # jsonschema's names of the JSON types, in words a person uses for a setting.
 TYPE_WORDS = {"object": "an object", "array": "a list", "integer": "a whole number", "null": "null"}
@@ -78,6 +79,14 @@ class PlainMessages(PluginBase):
     def check_settings(self) -> list[str]:
         """Return what is wrong with settings beyond their JSON types, one sentence each. For connectors to override."""
         return []
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the settings files; each must hold one object."""
+        for path in value:
+            if path != "ENV" and not isinstance(read_json_file(path), dict):
+                raise ConnectorError(f"--config: {path} must hold one JSON object, the settings by name.")
+        return super().cb_config(ctx, param, value)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

@@ -1,0 +1,103 @@
+"""Each connector as a package: installed alone, and what its command line says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.processes import Workplace
+
+ROOT = Path(__file__).parent.parent
+UV = str(Path(sys.executable).parent / "uv")
+TAPS = ("tap-split-impressions", "tap-amplitude")
+CONNECTORS = (*TAPS, "target-amplitude", "target-split")
+OTHER_PYTHONS = ("3.10", "3.13")
+
+WRONG_SETTINGS: list[tuple[str, dict[str, Any], str]] = [
+    ("tap-split-impressions", {}, "'path'"),
+    ("tap-amplitude", {"secret_key": "k"}, "'api_key'"),
+    ("tap-amplitude", {"api_key": "k", "secret_key": "k", "region": "mars"}, "'region'"),
+    ("tap-amplitude", {"api_key": "k", "secret_key": 5}, "'secret_key'"),
+    ("target-amplitude", {}, "'api_key'"),
+    ("target-amplitude", {"api_key": "k", "load_as": "bulk"}, "'load_as'"),
+    ("target-amplitude", {"api_key": "k", "dedupe": "week"}, "'dedupe'"),
+    ("target-split", {"sdk_api_key": "k", "on_unknown": "guess"}, "'on_unknown'"),
+]
+
+
+def python_found(version: str) -> str | None:
+    """A Python of some version on this machine, or None."""
+    command = [UV, "python", "find", "--no-python-downloads", version]
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def installed_alone(plugin: str, folder: Path, python: str) -> Path:
+    """Install a connector into an empty environment; return its executable."""
+    environment = folder / "environment"
+    subprocess.run([UV, "venv", "--quiet", "--python", python, environment], check=True)
+    interpreter = environment / "bin" / "python"
+    subprocess.run([UV, "pip", "install", "--quiet", "--python", interpreter, ROOT / plugin], check=True)
+    return environment / "bin" / plugin
+
+
+def says(executable: Path | str, *arguments: str) -> str:
+    """What a command prints; it must succeed."""
+    return subprocess.run([executable, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("python", [sys.executable, *OTHER_PYTHONS])
+@pytest.mark.parametrize("plugin", CONNECTORS)
+def test_installs_and_runs_alone(plugin: str, python: str, tmp_path: Path) -> None:
+    if python in OTHER_PYTHONS:
+        found = python_found(python)
+        if found is None:
+            pytest.skip(f"there is no Python {python} on this machine")
+        python = found
+    executable = installed_alone(plugin, tmp_path, python)
+    assert says(executable, "--version").startswith(f"{plugin} v0.1.0")
+    assert json.loads(says(executable, "--about", "--format=json"))["name"] == plugin
+
+
+@pytest.mark.parametrize("plugin", CONNECTORS)
+def test_about_speaks_text_markdown_and_json(plugin: str, workplace: Workplace) -> None:
+    assert plugin in workplace.run(plugin, None, "--about").stdout
+    assert workplace.run(plugin, None, "--about", "--format=markdown").stdout.startswith("# `")
+    about = json.loads(workplace.run(plugin, None, "--about", "--format=json").stdout)
+    descriptions = {name: setting.get("description") for name, setting in about["settings"]["properties"].items()}
+    assert all(descriptions.values()), descriptions
+
+
+@pytest.mark.parametrize("plugin", TAPS)
+def test_discovery_needs_no_settings(plugin: str, workplace: Workplace) -> None:
+    discovered = workplace.run(plugin, None, "--discover")
+    assert discovered.code == 0
+    streams = json.loads(discovered.stdout)["streams"]
+    assert all(stream["key_properties"] and stream["schema"]["properties"] for stream in streams)
+
+
+@pytest.mark.parametrize(("plugin", "config", "named"), WRONG_SETTINGS)
+def test_a_wrong_setting_is_one_sentence(plugin: str, config: dict[str, Any], named: str, workplace: Workplace) -> None:
+    result = workplace.run(plugin, config)
+    errors = [line for line in result.stderr.splitlines() if "ERROR" in line]
+    assert result.code == 1
+    assert len(errors) == 1
+    assert named in errors[0]
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("plugin", CONNECTORS)
+@pytest.mark.parametrize("content", [None, "{not json", "[]"])
+def test_a_config_file_that_is_none(plugin: str, content: str | None, workplace: Workplace) -> None:
+    path = workplace.folder / "config.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    result = workplace.run(plugin, None, "--config", path)
+    assert result.code != 0
+    assert "config" in result.stderr
+    assert "Traceback" not in result.stderr
