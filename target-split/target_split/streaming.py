@@ -53,7 +53,14 @@ class StreamingSink(Sink):
 
     def get_validator(self) -> RustValidator | None:
         """Return a fast validator, or none when `validate_records` is false."""
-        return RustValidator(self.schema, self.key_properties) if self.validate_schema else None
+        if not self.validate_schema:
+            return None
+        try:
+            return RustValidator(self.schema, self.key_properties)
+        except ValueError:
+            raise ConnectorError(
+                f"Stream '{self.stream_name}': its schema is no valid JSON Schema. Mend the tap, or its catalog."
+            ) from None
 
     def take(self, record: dict[str, Any]) -> None:
         """Check a record and hand it to `process_record`; one that breaks its schema is rejected."""

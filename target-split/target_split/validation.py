@@ -11,8 +11,6 @@ from typing import Any
 import jsonschema_rs
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
-from .command import ConnectorError
-
 
 class RustValidator(BaseJSONSchemaValidator):
     """Validates records with the `jsonschema-rs` library; says what is wrong without saying the value."""
@@ -25,14 +23,14 @@ class RustValidator(BaseJSONSchemaValidator):
             keys: Key properties, which every record must have.
 
         Raises:
-            ConnectorError: It is no JSON Schema.
+            ValueError: It is no JSON Schema.
         """
         super().__init__(schema)
         try:
             required = list(dict.fromkeys([*schema.get("required", ()), *keys]))  # twice the same is no schema
             self._validator = jsonschema_rs.validator_for({**schema, "required": required}, validate_formats=False)
-        except (TypeError, ValueError, jsonschema_rs.ValidationError):
-            raise ConnectorError("A SCHEMA message holds no valid JSON Schema. Mend the tap, or its catalog.") from None
+        except (TypeError, jsonschema_rs.ValidationError) as error:
+            raise ValueError("no JSON Schema") from error
         self.is_valid = self._validator.is_valid
 
     def validate(self, record: dict[str, Any]) -> None:
