@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,10 +32,12 @@ WRONG_SETTINGS: list[tuple[str, dict[str, Any], str]] = [
 
 
 def python_found(version: str) -> str | None:
-    """A Python of some version on this machine, or None."""
-    command = [UV, "python", "find", "--no-python-downloads", version]
-    found = subprocess.run(command, check=False, capture_output=True, text=True)
-    return found.stdout.strip() if found.returncode == 0 else None
+    """A Python of some version on this machine, on the path or kept by pyenv, or None."""
+    kept = sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python"))
+    for path in [shutil.which(f"python{version}"), *map(str, kept)]:
+        if path and subprocess.run([path, "-c", ""], check=False, capture_output=True).returncode == 0:
+            return path
+    return None
 
 
 def installed_alone(plugin: str, folder: Path, python: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import signal
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -216,7 +217,10 @@ def selection(*streams: str) -> dict[str, Any]:
     """Return a catalog of tap-amplitude in which only some streams are selected."""
     from tap_amplitude.tap import TapAmplitude  # noqa: PLC0415  # only where the tap is used
 
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     catalog = TapAmplitude(config=KEYS, validate_config=False, setup_mapper=False).catalog_dict
+    for number, handler in handlers.items():
+        signal.signal(number, handler)  # the tap set its own, and what is forked from here would inherit them
     for entry in catalog["streams"]:
         for item in entry["metadata"]:
             if not item["breadcrumb"]:

@@ -15,10 +15,10 @@ def packed(sizes: list[int]) -> list[list[int]]:
     packer, batches = Packer(), []
     for size in sizes:
         event = b"x" * size
-        if not packer.has_room(event):
+        if not packer.add(event, b"id"):
             batches.append(packer.close())
             packer.open("s", Work())
-        packer.add(event, b"id")
+            assert packer.add(event, b"id")
     batches.append(packer.close())
     return [[len(event) for event in batch.events] for batch in batches if batch]
 
