@@ -34,7 +34,10 @@ def workplace(tmp_path: Path) -> Workplace:
 
 
 def kind_of(item: pytest.Item) -> str:
-    """The kind of a test follows from what it uses."""
+    """The kind of a test follows from what it uses, unless it says it itself."""
+    said = item.get_closest_marker("kind")
+    if said is not None:
+        return str(said.args[0])
     fixtures = set(getattr(item, "fixturenames", ()))
     if "pipelines" in item.path.parts:
         return "pipeline"

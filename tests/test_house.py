@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.kind("process")
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("tap-split-impressions", "tap-amplitude", "target-amplitude", "target-split", "sandbox")
 

@@ -13,6 +13,8 @@ import pytest
 
 from support.processes import Workplace
 
+pytestmark = pytest.mark.kind("process")
+
 ROOT = Path(__file__).parent.parent
 UV = str(Path(sys.executable).parent / "uv")
 TAPS = ("tap-split-impressions", "tap-amplitude")
