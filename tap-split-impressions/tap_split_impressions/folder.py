@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +40,16 @@ REJECTS_SUFFIX = ".rejects"
 IGNORED_BEGINNINGS = ("_", ".")
 DATA_NAME = re.compile(r"\.(jsonl|ndjson|json|csv)(\.gz)?$|\.parquet\b[^/]*$", re.IGNORECASE)
 
+# Not all of them are OSErrors.
+FOREIGN_ERRORS = {
+    "botocore.exceptions": "BotoCoreError",
+    "aiohttp": "ClientError",
+    "gcsfs.retry": "HttpError",
+    "azure.core.exceptions": "AzureError",
+}
+
+AHEAD_FILES, AHEAD_BYTES = 64, 8 * 1024 * 1024  # of small objects that are fetched together
+
 SAMPLE_BYTES = 32 * 1024  # of the beginning and of the end, which identify a file's content
 
 
@@ -54,6 +67,7 @@ class Folder:
             # Listings must be fresh; s3fs and its like would remember an earlier one.
             self.files, self.root = fsspec.core.url_to_fs(path, **{"use_listings_cache": False, **(options or {})})
         self.local = isinstance(self.files, LocalFileSystem)
+        self._ahead: dict[str, bytes] = {}
 
     def listing(self) -> list[File]:
         """Return the data files now in the folder and below it.
@@ -106,8 +120,25 @@ class Folder:
 
     def open(self, file: File) -> IO[bytes]:
         """Open a file for reading bytes."""
+        if file.path in self._ahead:
+            return io.BytesIO(self._ahead.pop(file.path))
         stream: IO[bytes] = self.files.open(file.path, "rb")
         return stream
+
+    def fetch_ahead(self, files: Sequence[File]) -> None:
+        """Fetch the next small objects together, since each alone costs as long as a large one takes to begin.
+
+        Args:
+            files: The files that will be opened next, in that order.
+        """
+        if self.local or not files or files[0].path in self._ahead:
+            return
+        sizes = accumulate(file.size for file in files[:AHEAD_FILES])
+        paths = [file.path for file, size in zip(files, sizes, strict=False) if size <= AHEAD_BYTES]
+        if len(paths) > 1:
+            answers = self.files.cat(paths, on_error="return")
+            # What failed is opened on its own, and fails there.
+            self._ahead = {path: answer for path, answer in answers.items() if isinstance(answer, bytes)}
 
     def name(self, file: File) -> str:
         """Return a file's path below the folder."""
@@ -158,5 +189,11 @@ def in_sentences(path: str) -> Iterator[None]:
         raise ConnectorError(
             f"Setting 'path': access to {path} is denied. Give these credentials the right to list and read it."
         ) from error
-    except OSError as error:
-        raise ConnectorError(f"Setting 'path': {path} cannot be read: {type(error).__name__}.") from error
+    except storage_errors() as error:
+        raise ConnectorError(f"Setting 'path': {path} cannot be reached: {type(error).__name__}.") from error
+
+
+def storage_errors() -> tuple[type[Exception], ...]:
+    """Return the classes of what the storage libraries raise when they give up, as far as these are loaded."""
+    loaded = ((sys.modules.get(module), name) for module, name in FOREIGN_ERRORS.items())
+    return (OSError, *(getattr(module, name) for module, name in loaded if module))

@@ -8,11 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from tap_split_impressions.bookmark import File, Reading, Unread
+from tap_split_impressions.command import ConnectorError
 from tap_split_impressions.filters import Filters
-from tap_split_impressions.folder import Folder, is_sealed
+from tap_split_impressions.folder import AHEAD_FILES, Folder, is_sealed, storage_errors
 from tap_split_impressions.impressions import Impression, Item, NotAnImpression, Shaper, rfc3339
 from tap_split_impressions.readers import DamagedFileError, Row, read
 
@@ -95,11 +95,12 @@ class Run:
 
     def _files(self, files: list[Unread], others_since: float) -> Iterator[list[Impression]]:
         """Yield the wanted impressions of files; `others_since` is the earliest arrival of those left for later."""
-        for unread, following in zip_longest(files, files[1:]):
+        for number, unread in enumerate(files):
+            self.folder.fetch_ahead([following.file for following in files[number : number + AHEAD_FILES]])
             yield from self._file(unread)
             if self.stopping():
                 return
-            waiting_since = following.file.arrived if following else math.inf
+            waiting_since = files[number + 1].file.arrived if number + 1 < len(files) else math.inf
             self.reading.advance(min(waiting_since, others_since, self._held_back_since), time.time())
         if not files:
             self.reading.advance(min(others_since, self._held_back_since), time.time())
@@ -143,6 +144,10 @@ class Run:
             self.counts.damaged.append(name)
             self.logger.error("%s %s. It stays unread.", name, why)  # noqa: TRY400  (foreseen: no traceback)
             out.note(self.reading)
+        except storage_errors() as error:
+            raise ConnectorError(
+                f"{name} could not be read to its end ({type(error).__name__}). The state holds what was: run again."
+            ) from error
         else:
             out.close(self.reading)
             self.counts.files += 1

@@ -1,0 +1,140 @@
+"""The receiver as an AWS Lambda function, called with events as AWS sends them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.receiver import TOKEN, Run, numbers_of, posted, stored_batches, zipped
+from tap_split_impressions import lambda_handler as module
+from tap_split_impressions.lambda_handler import lambda_handler
+
+CONTEXT = SimpleNamespace(function_name="impressions", aws_request_id="11111111-2222-3333-4444-555555555555")
+
+
+def function_url(body: str, encoded: bool, path: str = "/", method: str = "POST", query: str = f"token={TOKEN}") -> Any:
+    """https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads"""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {
+            "content-type": "application/json",
+            "x-forwarded-proto": "https",
+            "x-forwarded-port": "443",
+            "x-forwarded-for": "203.0.113.7",
+            "host": "abcdefghij.lambda-url.us-east-1.on.aws",
+        },
+        "queryStringParameters": dict(pair.split("=") for pair in query.split("&") if pair),
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": "abcdefghij",
+            "domainName": "abcdefghij.lambda-url.us-east-1.on.aws",
+            "domainPrefix": "abcdefghij",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "203.0.113.7",
+                "userAgent": "agent",
+            },
+            "requestId": "11111111-2222-3333-4444-555555555555",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "01/Jan/2026:10:00:00 +0000",
+            "timeEpoch": 1767261600000,
+        },
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def rest_api(body: str, encoded: bool, path: str = "/prod/impressions") -> Any:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+    return {
+        "resource": "/impressions",
+        "path": path,
+        "httpMethod": "POST",
+        "headers": {"Content-Type": "application/json", "Host": "abcdefghij.execute-api.us-east-1.amazonaws.com"},
+        "multiValueHeaders": {
+            "Content-Type": ["application/json"],
+            "Host": ["abcdefghij.execute-api.us-east-1.amazonaws.com"],
+        },
+        "queryStringParameters": {"token": TOKEN},
+        "multiValueQueryStringParameters": {"token": [TOKEN]},
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourceId": "123456",
+            "resourcePath": "/impressions",
+            "httpMethod": "POST",
+            "path": path,
+            "accountId": "123456789012",
+            "protocol": "HTTP/1.1",
+            "stage": "prod",
+            "requestId": "11111111-2222-3333-4444-555555555555",
+            "identity": {"sourceIp": "203.0.113.7", "userAgent": "agent"},
+            "apiId": "abcdefghij",
+        },
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def load_balancer(body: str, encoded: bool) -> Any:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html"""
+    return {
+        "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/x/1"}},
+        "httpMethod": "POST",
+        "path": "/",
+        "queryStringParameters": {"token": TOKEN},
+        "headers": {"content-type": "application/json", "host": "lb.example.com", "x-forwarded-for": "203.0.113.7"},
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+@pytest.fixture(autouse=True)
+def settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TAP_SPLIT_IMPRESSIONS_PATH", str(folder))
+    monkeypatch.setenv("TAP_SPLIT_IMPRESSIONS_WEBHOOK_TOKEN", TOKEN)
+    module.handler.cache_clear()
+    yield
+    module.handler.cache_clear()
+
+
+@pytest.mark.parametrize("event", [function_url, rest_api, load_balancer])
+def test_each_request_is_one_sealed_object(event: Any, folder: Path, run: Run) -> None:
+    for number in range(3):
+        body = base64.b64encode(zipped([posted(number)])).decode()
+        answer = lambda_handler(event(body, encoded=True), CONTEXT)
+        assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"accepted": 1, "rejected": 0})
+        assert len(stored_batches(folder)) == number + 1
+    plain = lambda_handler(event(json.dumps([posted(3)]), encoded=False), CONTEXT)
+    assert plain["statusCode"] == 200
+    assert len(list(folder.glob("*.jsonl"))) == 4
+    assert numbers_of(run()) == [0, 1, 2, 3]
+
+
+def test_refusals() -> None:
+    assert lambda_handler(function_url("[]", encoded=False, query=""), CONTEXT)["statusCode"] == 401
+    assert lambda_handler(function_url("{}", encoded=False), CONTEXT)["statusCode"] == 400
+    assert lambda_handler(function_url("", encoded=False, method="GET"), CONTEXT)["statusCode"] == 405
+    assert lambda_handler(function_url("", encoded=False, path="/health", method="GET"), CONTEXT)["statusCode"] == 200
+
+
+def test_a_folder_that_cannot_be_written_is_no_success(folder: Path) -> None:
+    answer = lambda_handler(function_url(json.dumps([posted(1)]), encoded=False), CONTEXT)
+    assert answer["statusCode"] == 200
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    folder.write_text("a file where the folder should be")
+    assert lambda_handler(function_url(json.dumps([posted(2)]), encoded=False), CONTEXT)["statusCode"] == 503
