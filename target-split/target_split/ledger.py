@@ -5,7 +5,9 @@ Split's events API never de-duplicates, and events can be neither changed nor de
 afterwards. After a kill at any moment an event is either known as accepted, or known as unsent, or of unknown fate:
 posted, but its answer never came.
 
-One SQLite file, held by one run at a time. Every commit reaches the disk before the next step.
+One SQLite file, held by one run at a time. Every commit reaches the disk before the next step. A request costs two
+small ones: its ids as one row of `posted`, later its number in `answered`. Only many requests together go into
+`accepted`, the large table that is searched: ids are hashes, so each one that is put in alone rewrites a page.
 """
 
 from __future__ import annotations
@@ -31,9 +33,13 @@ SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE accepted (id BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE posted (number INTEGER PRIMARY KEY, stream TEXT NOT NULL, time REAL NOT NULL, ids BLOB NOT NULL);
+CREATE TABLE answered (number INTEGER PRIMARY KEY);
 CREATE TABLE pruned (day INTEGER NOT NULL);
 INSERT INTO pruned VALUES (0);
 """
+
+# Accepted events that go into the large table together.
+IDS_PER_FOLD = 50_000
 
 # Parameters of one statement; older SQLite allows 999.
 IDS_PER_QUERY = 900
@@ -64,7 +70,7 @@ class Sifted:
         skipped: How many are left out because an earlier run may have posted them.
     """
 
-    fresh: list[int]
+    fresh: Sequence[int]
     doubtful: int
     skipped: int
 
@@ -73,13 +79,16 @@ class EventIds:
     """Makes the ids of one stream's events: 16 bytes of hash over the destination, the stream and the event's key."""
 
     def __init__(self, destination: Sequence[str], stream: str) -> None:
-        self._base = hashlib.blake2b("\0".join([*destination, stream, ""]).encode(), digest_size=ID_BYTES)
+        self._prefix = hashed("\0".join([*destination, stream]).encode())
 
     def of(self, identity: bytes) -> bytes:
         """Return the id of an event that these bytes tell from all others of its stream."""
-        state = self._base.copy()
-        state.update(identity)
-        return state.digest()
+        return hashed(self._prefix + identity)
+
+
+def hashed(text: bytes) -> bytes:
+    """Return 16 bytes of hash."""
+    return hashlib.blake2b(text, digest_size=ID_BYTES).digest()
 
 
 class Ledger:
@@ -99,7 +108,8 @@ class Ledger:
         self._path = path
         self._skip_unknown = skip_unknown
         self._lock = threading.Lock()
-        self._claimed: set[bytes] = set()  # on their way in this run
+        self._claimed: set[bytes] = set()  # of this run, and not in the large table yet
+        self._answered = 0  # how many of these were accepted
         self._leftovers: dict[int, Leftover] = {}
         self._doubtful: dict[bytes, int] = {}  # id to the leftover's number
         self._today = int((time.time() if now is None else now) // SECONDS_PER_DAY)
@@ -111,6 +121,7 @@ class Ledger:
                 Path(path).expanduser(), isolation_level=None, check_same_thread=False, timeout=1
             )
             self._open(days)
+        self._is_open = True
 
     def _open(self, days: int) -> None:
         execute = self._database.execute
@@ -130,6 +141,7 @@ class Ledger:
             raise ConnectorError(f"Setting 'ledger_path': {self._path} was written by another version of this target.")
         if execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("the file is damaged")
+        self._fold()  # what a killed run left
         self._prune(days)
         for number, stream, posted, ids in execute("SELECT number, stream, time, ids FROM posted"):
             self._leftovers[number] = Leftover(stream, posted, set(split_ids(ids)))
@@ -153,34 +165,42 @@ class Ledger:
         """Tell which events are to be posted, and claim these for this run."""
         with self._lock, self._errors():
             known = self._known(ids)
-            fresh: list[int] = []
-            doubtful: list[bytes] = []
-            for position, identity in enumerate(ids):
-                if identity in known or identity in self._claimed:
+            distinct = set(ids)
+            if len(distinct) == len(ids) and not known and distinct.isdisjoint(self._claimed) and not self._doubtful:
+                self._claimed |= distinct  # nothing to tell apart: the usual case, and the fastest
+                return Sifted(range(len(ids)), doubtful=0, skipped=0)
+            return self._told_apart(ids, known)
+
+    def _told_apart(self, ids: Sequence[bytes], known: set[bytes]) -> Sifted:
+        fresh: list[int] = []
+        doubtful: list[bytes] = []
+        for position, identity in enumerate(ids):
+            if identity in known or identity in self._claimed:
+                continue
+            self._claimed.add(identity)
+            if identity in self._doubtful:
+                doubtful.append(identity)
+                if self._skip_unknown:
                     continue
-                self._claimed.add(identity)
-                if identity in self._doubtful:
-                    doubtful.append(identity)
-                    if self._skip_unknown:
-                        continue
-                fresh.append(position)
-            if doubtful and self._skip_unknown:
-                self._remember(doubtful)
-                return Sifted(fresh, doubtful=0, skipped=len(doubtful))
-            return Sifted(fresh, doubtful=len(doubtful), skipped=0)
+            fresh.append(position)
+        if doubtful and self._skip_unknown:
+            with self._transaction():
+                self._answer(self._post("", doubtful), doubtful)
+            return Sifted(fresh, doubtful=0, skipped=len(doubtful))
+        return Sifted(fresh, doubtful=len(doubtful), skipped=0)
 
     def posting(self, stream: str, ids: Sequence[bytes]) -> int:
         """Write down that events are about to be posted; return the number of this entry."""
         with self._lock, self._errors():
-            row = (stream, time.time(), b"".join(ids))
-            number = self._database.execute("INSERT INTO posted (stream, time, ids) VALUES (?, ?, ?)", row).lastrowid
-            assert number is not None  # noqa: S101
-            return number
+            return self._post(stream, ids)
 
     def accepted(self, number: int, ids: Sequence[bytes]) -> None:
         """Write down that Split took the events of an entry."""
         with self._lock, self._errors():
-            self._remember(ids, number)
+            with self._transaction():
+                self._answer(number, ids)
+            if self._answered >= IDS_PER_FOLD:
+                self._fold()
 
     def refused(self, number: int) -> None:
         """Write down that Split did not take the events of an entry."""
@@ -189,8 +209,11 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file."""
-        with self._errors():
-            self._database.close()
+        with self._lock, self._errors():
+            if self._is_open:
+                self._fold()
+                self._database.close()
+            self._is_open = False
 
     def _known(self, ids: Sequence[bytes]) -> set[bytes]:
         found: set[bytes] = set()
@@ -201,14 +224,29 @@ class Ledger:
             found.update(identity for (identity,) in rows)
         return found
 
-    def _remember(self, ids: Sequence[bytes], entry: int | None = None) -> None:
+    def _post(self, stream: str, ids: Sequence[bytes]) -> int:
+        row = (stream, time.time(), b"".join(ids))
+        number = self._database.execute("INSERT INTO posted (stream, time, ids) VALUES (?, ?, ?)", row).lastrowid
+        assert number is not None  # noqa: S101
+        return number
+
+    def _answer(self, number: int, ids: Sequence[bytes]) -> None:
+        self._database.execute("INSERT INTO answered VALUES (?)", (number,))
+        self._answered += len(ids)
+        self._settle(ids)
+
+    def _fold(self) -> None:
+        """Put the ids of answered entries into the large table, in its order."""
+        rows = self._database.execute("SELECT ids FROM posted JOIN answered USING (number)")
+        ids = sorted(identity for (blob,) in rows for identity in split_ids(blob))
         with self._transaction():
             self._database.executemany(
-                "INSERT OR IGNORE INTO accepted VALUES (?, ?)", [(identity, self._today) for identity in sorted(ids)]
+                "INSERT OR IGNORE INTO accepted VALUES (?, ?)", ((identity, self._today) for identity in ids)
             )
-            self._database.execute("DELETE FROM posted WHERE number = ?", (entry,))
-            self._settle(ids)
+            self._database.execute("DELETE FROM posted WHERE number IN (SELECT number FROM answered)")
+            self._database.execute("DELETE FROM answered")
         self._claimed.difference_update(ids)
+        self._answered = 0
 
     def _settle(self, ids: Sequence[bytes]) -> None:
         """Take events whose fate is known now out of the leftovers."""

@@ -48,22 +48,21 @@ class Packer:
         self.batch: Batch | None = None
         self._room = 0
 
-    def has_room(self, event: bytes) -> bool:
-        """Whether an event still fits into the open batch."""
-        return self.batch is not None and len(event) < self._room and len(self.batch.events) < MAX_REQUEST_EVENTS
+    def add(self, event: bytes, identity: bytes | None) -> bool:
+        """Add an event to the open batch; return whether there is one and it has room."""
+        batch = self.batch
+        if batch is None or len(event) >= self._room or len(batch.events) >= MAX_REQUEST_EVENTS:
+            return False
+        batch.events.append(event)
+        if identity is not None:
+            batch.ids.append(identity)
+        self._room -= len(event) + 1
+        return True
 
     def open(self, stream: str, work: Work) -> None:
-        """Begin a batch."""
+        """Begin a batch; any event fits into it."""
         self.batch = Batch(stream, work)
         self._room = MAX_REQUEST_BYTES - len(body_of([])) + 1  # the first event brings no comma
-
-    def add(self, event: bytes, identity: bytes | None) -> None:
-        """Add an event to the open batch, which has room for it."""
-        assert self.batch is not None  # noqa: S101
-        self.batch.events.append(event)
-        if identity is not None:
-            self.batch.ids.append(identity)
-        self._room -= len(event) + 1
 
     def close(self) -> Batch | None:
         """End the open batch and return it; None when there is none."""

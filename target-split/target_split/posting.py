@@ -151,6 +151,8 @@ class Posting:
             self._summary.add("records_unknown", sifted.skipped, "skipped")
         if sifted.doubtful:
             self._summary.add("records_unknown", sifted.doubtful, "resent")
+        if len(sifted.fresh) == len(batch.events):
+            return Part(batch.stream, batch.events, batch.ids)
         return Part(batch.stream, [batch.events[i] for i in sifted.fresh], [batch.ids[i] for i in sifted.fresh])
 
     def _deliver(self, part: Part, refused: Answer | None) -> bool:

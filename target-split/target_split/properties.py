@@ -9,7 +9,8 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 import msgspec
@@ -18,17 +19,25 @@ from .limits import LARGEST_LONG, MAX_PROPERTIES, MAX_PROPERTY_LENGTH
 from .paths import Record, check_path, getter, parse_path
 
 Note = Callable[[str], None]
-Put = Callable[[str, Any], None]
+Choice = Callable[[Record, dict[str, Any]], None]
 
 GLOB_CHARACTERS = re.compile(r"[*?\[]")
+COLUMN = re.compile(r"[^.\"*?\[]+")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 # Objects deeper than this become JSON text. Far beyond any real event, and within what Python can recurse.
 MAX_DEPTH = 20
 
+encode = msgspec.json.Encoder().encode
+
 TEXT_CUT = f"a property over {MAX_PROPERTY_LENGTH} characters"
 TOO_MANY = f"over {MAX_PROPERTIES} properties"
 NOT_FINITE = "a property that is no finite number"
+
+
+def is_column(entry: str) -> bool:
+    """Whether an entry of `properties` is the bare name of a column."""
+    return COLUMN.fullmatch(entry) is not None
 
 
 def is_glob(entry: str) -> bool:
@@ -43,92 +52,115 @@ class Selection:
         entries: Paths and globs. A path to an object takes all that is in it; a glob is compared with the whole
             name of each property. Columns that a stream does not have are passed over.
         join_arrays: Whether arrays become their items joined by commas, not JSON.
-        note: Called with what had to be shortened or left out.
+        note: Called with what had to be shortened or left out, once a record for each kind.
     """
 
     def __init__(self, entries: Sequence[str], note: Note, *, join_arrays: bool = False) -> None:
-        self._choices = [self._glob(entry) if is_glob(entry) else self._path(entry) for entry in entries]
+        self._choices = self._chosen_by(entries)
         self._join_arrays = join_arrays
         self._note = note
-        self._problems: set[str] = set()  # of the record in hand, each said once
+        self._problems: set[str] = set()  # of the record in hand
 
     def __call__(self, record: Record) -> dict[str, Any]:
         """Return the properties of a record: name to text, number or boolean; none is null."""
         chosen: dict[str, Any] = {}
         for choose in self._choices:
             choose(record, chosen)
+        if len(chosen) > MAX_PROPERTIES:
+            self._problems.add(TOO_MANY)
+            chosen = dict(islice(chosen.items(), MAX_PROPERTIES))
         if self._problems:
             for problem in self._problems:
                 self._note(problem)
             self._problems.clear()
         return chosen
 
-    def _path(self, entry: str) -> Callable[[Record, dict[str, Any]], None]:
+    def _chosen_by(self, entries: Sequence[str]) -> list[Choice]:
+        choices: list[Choice] = []
+        # Columns that follow one another are read together: this runs for every column of every record.
+        for are_columns, run in groupby(entries, is_column):
+            if are_columns:
+                choices.append(self._columns(list(run)))
+            else:
+                choices += [self._glob(entry) if is_glob(entry) else self._path(entry) for entry in run]
+        return choices
+
+    def _columns(self, names: Sequence[str]) -> Choice:
+        def choose(record: Record, chosen: dict[str, Any]) -> None:
+            get = record.get
+            for name in names:
+                value = get(name)
+                if type(value) is str and len(value) <= MAX_PROPERTY_LENGTH:
+                    chosen.setdefault(name, value)
+                elif value is not None:
+                    self._put({name: value}, "", chosen, None, 0)
+
+        return choose
+
+    def _path(self, entry: str) -> Choice:
         path = parse_path(entry)
         get, name = getter(path), ".".join(path)
 
         def choose(record: Record, chosen: dict[str, Any]) -> None:
-            value = get(record)
-            if value is not None:
-                self._flatten(name, value, chosen, None, 0)
+            self._put({name: get(record)}, "", chosen, None, 0)
 
         return choose
 
-    def _glob(self, entry: str) -> Callable[[Record, dict[str, Any]], None]:
+    def _glob(self, entry: str) -> Choice:
         column, dot, rest = entry.partition(".")
         if dot and rest == "*" and not GLOB_CHARACTERS.search(column):
             return self._inside(column)
         fits = Remembering(re.compile(fnmatch.translate(entry)).match)
 
         def choose(record: Record, chosen: dict[str, Any]) -> None:
-            for name, value in record.items():
-                if value is not None:
-                    self._flatten(name, value, chosen, fits, 0)
+            self._put(record, "", chosen, fits, 0)
 
         return choose
 
-    def _inside(self, column: str) -> Callable[[Record, dict[str, Any]], None]:
+    def _inside(self, column: str) -> Choice:
         """All that is in an object: the usual glob, `event_properties.*`, without comparing any name."""
         prefix = column + "."
 
         def choose(record: Record, chosen: dict[str, Any]) -> None:
             value = record.get(column)
             if isinstance(value, dict):
-                for name, inner in value.items():
-                    if inner is not None:
-                        self._flatten(prefix + name, inner, chosen, None, 1)
+                self._put(value, prefix, chosen, None, 1)
 
         return choose
 
-    def _flatten(
-        self, name: str, value: Any, chosen: dict[str, Any], fits: Callable[[str], bool] | None, depth: int
+    def _put(
+        self,
+        parts: Mapping[str, Any],
+        prefix: str,
+        chosen: dict[str, Any],
+        fits: Callable[[str], bool] | None,
+        depth: int,
     ) -> None:
-        if isinstance(value, dict) and depth < MAX_DEPTH:
-            for inner_name, inner in value.items():
-                if inner is not None:
-                    self._flatten(f"{name}.{inner_name}", inner, chosen, fits, depth + 1)
-            return
-        if (fits is not None and not fits(name)) or name in chosen:
-            return
-        if len(chosen) == MAX_PROPERTIES:
-            self._problems.add(TOO_MANY)
-            return
-        scalar = value if isinstance(value, bool) else self._scalar(value)
-        if scalar is not None:
-            chosen[name] = scalar
+        """Put the parts of an object among the properties, as far as they fit the glob."""
+        for part, value in parts.items():
+            if value is None:
+                continue
+            name = prefix + part
+            kind = type(value)
+            if kind is dict and depth < MAX_DEPTH:
+                self._put(value, name + ".", chosen, fits, depth + 1)
+            elif name not in chosen and (fits is None or fits(name)):
+                if kind is str and len(value) <= MAX_PROPERTY_LENGTH:
+                    chosen[name] = value
+                elif (scalar := self._scalar(value)) is not None:
+                    chosen[name] = scalar
 
     def _scalar(self, value: Any) -> str | int | float | None:
-        if isinstance(value, str):
-            text = value
-        elif isinstance(value, int):
-            if -LARGEST_LONG - 1 <= value <= LARGEST_LONG:
-                return value
-            text = str(value)
-        elif isinstance(value, float):
+        """Return what Split takes in place of a value; None for nothing."""
+        if isinstance(value, float):
             if math.isfinite(value):
                 return value
             self._problems.add(NOT_FINITE)
             return None
+        if isinstance(value, int) and -LARGEST_LONG - 1 <= value <= LARGEST_LONG:  # booleans among them
+            return value
+        if isinstance(value, str):
+            text = value
         else:
             text = joined(value) if self._join_arrays and isinstance(value, list) else json_text(value)
         if len(text) > MAX_PROPERTY_LENGTH:
@@ -164,7 +196,7 @@ def joined(items: list[Any]) -> str:
 def json_text(value: Any) -> str:
     """Return a value as JSON text."""
     try:
-        return msgspec.json.encode(value).decode()
+        return encode(value).decode()
     except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError, RecursionError):
         return str(value)  # beyond JSON: lone surrogates, integers over 64 bits
 

@@ -80,6 +80,7 @@ class EventSink(SplitSink):
             self.config["arrays"] == "join",
         )
         self._make = EventMaker(mapping, style, self.note)
+        self._keys = list(self.key_properties)
         self._ids = None
         if target.config.get("ledger_path"):
             if self._event_id is None and not self.key_properties:
@@ -105,20 +106,15 @@ class EventSink(SplitSink):
             self.skip("no key")
             return
         packer = self._packer
-        if not packer.has_room(event):
+        if not packer.add(event, identity):
             self.target.send(packer.close())
             packer.open(self.stream_name, self.target.checkpoints.begin())
-        packer.add(event, identity)
+            packer.add(event, identity)
 
     def _identity(self, record: dict[str, Any]) -> bytes:
         """Return what tells a record's event from others of the stream."""
-        if self._event_id is not None:
-            values: Any = self._event_id(record)
-            known = not is_empty(values)
-        else:
-            values = [record[name] for name in self.key_properties]
-            known = any(not is_empty(value) for value in values)
-        if not known:
+        values = [record[name] for name in self._keys] if self._event_id is None else [self._event_id(record)]
+        if all(is_empty(value) for value in values):
             raise UnfitError("no event id")
         try:
             return encode(values)

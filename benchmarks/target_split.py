@@ -1,0 +1,123 @@
+"""target-split: Singer lines to requests, with the ledger; the ledger alone; from an archive of Amplitude to Split."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.data import export_rows, singer_lines
+from benchmarks.harness import BIN, Bound, Case, Way, background
+from benchmarks.tap_amplitude import served
+from tap_amplitude.tap import TapAmplitude
+
+HELPERS = Path(__file__).parent / "target_split_ways"
+RECORDS, MANY_RECORDS = 200_000, 1_000_000
+SDK_RECORDS = 40_000  # the SDK takes about a minute for each 100,000
+LEDGER_IDS = 500_000
+
+
+def rows(count: int) -> Iterator[dict[str, Any]]:
+    """Yield exported events as tap-amplitude emits them."""
+    for row in export_rows(count):
+        times = {name: value.replace(" ", "T") + "Z" for name, value in row.items() if name.endswith("_time") and value}
+        yield row | times
+
+
+def events_schema() -> dict[str, Any]:
+    """Return the schema of tap-amplitude's `events`."""
+    tap = TapAmplitude(config={"api_key": "bench", "secret_key": "bench"})
+    return next(dict(s["schema"]) for s in tap.catalog_dict["streams"] if s["stream"] == "events")
+
+
+def ours(folder: Path, url: str) -> list[str | Path]:
+    """Return the command of target-split with a ledger that is empty at every start."""
+    config, ledger = folder / "target.json", folder / "ledger.sqlite"
+    config.write_text(json.dumps({"sdk_api_key": "bench-sdk-key", "events_url": url, "ledger_path": str(ledger)}))
+    afresh = f"import pathlib; pathlib.Path({str(ledger)!r}).unlink(missing_ok=True)"
+    start = "from target_split.target import TargetSplit; TargetSplit.cli()"
+    return [sys.executable, "-c", f"{afresh}; {start}", "--config", config]
+
+
+@contextmanager
+def prepared(folder: Path, records: int) -> Iterator[tuple[Path, str]]:
+    """Write Singer lines and start what takes the requests; yield the lines' file and the address."""
+    lines = folder / "input.singer"
+    with lines.open("wb") as file:
+        file.writelines(singer_lines("events", events_schema(), ["uuid"], rows(records)))
+    with background([sys.executable, HELPERS / "sink.py"]) as url:
+        yield lines, url
+
+
+@contextmanager
+def floor_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: Singer lines to requests, and the least that this takes."""
+    with prepared(folder, records) as (lines, url):
+        yield {
+            "floor": Way([[sys.executable, HELPERS / "floor.py", url]], lines),
+            "ours": Way([ours(folder, url)], lines),
+        }
+
+
+@contextmanager
+def sdk_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: the same beside the SDK's defaults."""
+    with prepared(folder, records) as (lines, url):
+        config = folder / "sdk.json"
+        config.write_text(json.dumps({"url": url}))
+        yield {
+            "sdk": Way([[sys.executable, HELPERS / "sdk_target.py", "--config", config]], lines),
+            "ours": Way([ours(folder, url)], lines),
+        }
+
+
+@contextmanager
+def memory_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: many lines."""
+    with prepared(folder, records) as (lines, url):
+        yield {"ours": Way([ours(folder, url)], lines)}
+
+
+@contextmanager
+def ledger_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: the ledger alone."""
+    yield {"ours": Way([[sys.executable, HELPERS / "ledger.py", folder, str(records)]])}
+
+
+@contextmanager
+def archive_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: tap-amplitude and target-split joined by a pipe, over records and over batch files."""
+    with served(folder, records) as (config, _), background([sys.executable, HELPERS / "sink.py"]) as url:
+        catalog = folder / "catalog.json"
+
+        def pipeline(settings: Path) -> Way:
+            tap = [BIN / "tap-amplitude", "--config", settings, "--catalog", catalog]
+            return Way([tap, ours(folder, url)])
+
+        yield {"records": pipeline(config), "batches": pipeline(folder / "batch.json")}
+
+
+def cases() -> list[Case]:
+    """Return the cases of this connector."""
+    return [
+        Case(
+            "target-split: lines to requests",
+            RECORDS,
+            floor_ways,
+            [Bound("ours", other="floor", times=2.0), Bound("ours", megabytes=150)],
+        ),
+        Case(
+            "target-split: beside the SDK's defaults", SDK_RECORDS, sdk_ways, [Bound("ours", other="sdk", times=1 / 8)]
+        ),
+        Case("target-split: memory", MANY_RECORDS, memory_ways, [Bound("ours", megabytes=150)]),
+        Case("target-split: ledger alone, at least 50,000 ids a second", LEDGER_IDS, ledger_ways),
+        Case(
+            "archive of Amplitude to Split, over records and over batch files",
+            RECORDS,
+            archive_ways,
+            [Bound("batches", other="records", times=1 / 1.5), Bound("records", megabytes=150)],
+        ),
+    ]
