@@ -11,8 +11,6 @@ from typing import Any
 
 # Operations of which the newest value wins, so that a later one replaces an earlier one that was not sent yet.
 REPLACING = frozenset({"$set", "$unset"})
-# What `$unset` and `$clearAll` carry in place of a value.
-PLACEHOLDER = "-"
 
 
 @dataclass

@@ -153,11 +153,17 @@ def event_type(value: Any, count: Count) -> str:
     return clean_text(value, count)
 
 
-def clean_text(text: str, count: Count) -> str:
-    """Return a text that Amplitude keeps whole."""
+def whole_unicode(text: str, count: Count) -> str:
+    """Return a text without lone surrogates, which no JSON can carry."""
     if SURROGATE.search(text):
         count(LONE_SURROGATE)
-        text = SURROGATE.sub(REPLACEMENT, text)
+        return SURROGATE.sub(REPLACEMENT, text)
+    return text
+
+
+def clean_text(text: str, count: Count) -> str:
+    """Return a text that Amplitude keeps whole."""
+    text = whole_unicode(text, count)
     if len(text) > MAX_TEXT:
         count(LONG_TEXT)
         text = text[:MAX_TEXT]
@@ -197,13 +203,13 @@ def clean_properties(properties: Mapping[str, Any], count: Count, depth: int = 1
     """
     cleaned: dict[str, Any] = {}
     for name, value in properties.items():
-        if not name.strip():
+        if not name:
             count(EMPTY_NAME)
         elif len(cleaned) == MAX_PROPERTIES:
             count(TOO_MANY)
             break
         else:
-            cleaned[SURROGATE.sub(REPLACEMENT, name)] = clean_value(value, count, depth)
+            cleaned[whole_unicode(name, count)] = clean_value(value, count, depth)
     return cleaned
 
 
@@ -240,12 +246,14 @@ def number(value: Any, count: Count) -> float | None:
             value = int(value) if value.strip().lstrip("+-").isdecimal() else float(value)
         except ValueError:
             value = None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            count(NOT_FINITE)
-            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        count(NO_NUMBER)
+    elif isinstance(value, float) and not math.isfinite(value):
+        count(NOT_FINITE)
+    elif isinstance(value, int) and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        count(LARGE_INTEGER)
+    else:
         return value
-    count(NO_NUMBER)
     return None
 
 
@@ -254,7 +262,7 @@ def whole_number(value: Any, count: Count) -> int | None:
     parsed = number(value, count)
     if parsed is None:
         return None
-    if parsed != int(parsed) or not SMALLEST_INTEGER <= parsed <= LARGEST_INTEGER:
+    if parsed != int(parsed) or not SMALLEST_INTEGER <= int(parsed) <= LARGEST_INTEGER:
         count(NO_NUMBER)
         return None
     return int(parsed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ from .paths import (
     MappingError,
     check_members,
     field_or_literal,
+    field_path,
     filter_test,
     glob_matcher,
+    parse_path,
     source_paths,
 )
 from .selection import check_selection
@@ -29,6 +31,8 @@ MEMBERS = (
 )
 # Operations that name properties and need no value.
 WITHOUT_VALUE = ("$unset", "$clearAll")
+# What they carry in its place: https://amplitude.com/docs/apis/analytics/identify
+PLACEHOLDER = "-"
 
 
 @dataclass(frozen=True)
@@ -144,3 +148,32 @@ def entries(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(name.strip() for name in value):
         raise MappingError(f"must be an object of {what}.")
     return value
+
+
+def mapped_paths(mapping: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield member and path of all that a mapping reads, its selections of properties aside."""
+    for member, value in mapping.items():
+        if member == "event_type":
+            paths = [] if isinstance(value, str) else [field_path(value)]
+        elif member == "groups":
+            paths = [path for source in value.values() for path in source_paths(source)]
+        elif member == "operations":
+            paths = [path for _, _, source in operation_sources(value) for path in source_paths(source)]
+        elif member == "filter":
+            paths = [parse_path(text) for text in value]
+        elif member in (*SELECTIONS, "load_as"):
+            paths = []
+        else:
+            paths = source_paths(value)
+        for path in paths:
+            yield member, path
+
+
+def operation_sources(operations: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield operation, property and source of `operations`; what needs no value has a literal."""
+    for operation, properties in operations.items():
+        if operation == "$clearAll":
+            yield operation, "", {"value": PLACEHOLDER}
+        else:
+            for name in properties:
+                yield operation, name, {"value": PLACEHOLDER} if operation in WITHOUT_VALUE else properties[name]

@@ -77,11 +77,12 @@ def chunks(route: Route, things: Iterable[T], part_of: Callable[[T], bytes]) -> 
     chunk: list[T] = []
     size = route.frame_bytes
     for thing in things:
-        more = len(part_of(thing)) + len(route.separator)
-        if chunk and (len(chunk) == route.endpoint.max_items or size + more > route.endpoint.max_bytes):
+        length = len(part_of(thing))
+        gap = len(route.separator) if chunk else 0
+        if chunk and (len(chunk) == route.endpoint.max_items or size + gap + length > route.endpoint.max_bytes):
             yield chunk
-            chunk, size = [], route.frame_bytes
+            chunk, size, gap = [], route.frame_bytes, 0
         chunk.append(thing)
-        size += more
+        size += gap + length
     if chunk:
         yield chunk

@@ -7,35 +7,36 @@ stream has of itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import event_keys, impressions, insert_ids, limits
 from .command import ConnectorError
-from .impressions import LeftOut
 from .insert_ids import InsertId
-from .limits import Count, Unusable
-from .mapping import SELECTIONS, WITHOUT_VALUE, Loading
+from .limits import Count
+from .mapping import SELECTIONS, SOURCES, Loading, mapped_paths, operation_sources
 from .paths import (
     Getter,
     MappingError,
     Record,
     check_path,
     field_or_literal,
-    field_path,
     filter_test,
     first_match,
     parse_path,
     source_getter,
     source_paths,
 )
+from .readers import Ids, ids_reader, time_reader
 from .selection import Select, Selection, plain_names, selected_columns
-from .times import epoch_milliseconds
 
 # https://amplitude.com/docs/feature-experiment/under-the-hood/event-tracking
 EXPOSURE_EVENT = "$exposure"
 
-Ids = Callable[[Record], dict[str, Any]]
+SHOWN_NAMES = 8
+# Columns with a place of their own in an event.
+NATIVE_COLUMNS = frozenset({"event_type", *SOURCES, *SELECTIONS, "groups", *event_keys.PLAIN_KEYS})
+
 Change = tuple[str, str, Getter]  # operation, property, value
 
 
@@ -74,6 +75,26 @@ class Planner:
                 "device_id at least), or name its columns as Amplitude names the keys of an event."
             )
         self._check_paths()
+        self._note_what_has_no_effect()
+
+    def _note_what_has_no_effect(self) -> None:
+        """Say which members of the mapping mean nothing in this way, and which columns are not sent."""
+        idle = [member for member in self.mapping if member in self._meaningless_members()]
+        if idle:
+            self.notes.append(
+                f"Stream '{self.stream}', loaded as {self.way}: {quoted(idle)} in 'mappings' has no effect."
+            )
+        unsent = [name for name in self.columns if name not in NATIVE_COLUMNS and not name.startswith("_sdc_")]
+        if self.is_native and unsent and not self.mapping:
+            self.notes.append(
+                f"Stream '{self.stream}': {quoted(unsent)} are no keys of an event and are not sent; a mapping can."
+            )
+
+    def _meaningless_members(self) -> set[str]:
+        if self.way == "identify":
+            unknown = {*event_keys.PLAIN_KEYS, *event_keys.ALIASES} - {*event_keys.IDENTIFICATION_KEYS}
+            return {"event_type", "event_properties", *unknown}
+        return {"event_properties"} if self.way == "exposure" and self.is_impression else set()
 
     def _has_native_columns(self) -> bool:
         has_id = any(name in self.columns for name in ("user_id", "device_id")) or any(
@@ -93,7 +114,7 @@ class Planner:
         return any(path[0] in self.columns for path in source_paths(source))
 
     def _check_paths(self) -> None:
-        for member, path in self._mapped_paths():
+        for member, path in mapped_paths(self.mapping):
             try:
                 check_path(path, self.schema)
             except MappingError as error:
@@ -108,24 +129,6 @@ class Planner:
                 except MappingError as error:
                     raise ConnectorError(f"Stream '{self.stream}', mapping '{member}': {error}") from None
 
-    def _mapped_paths(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Yield member and path of all that the mapping reads, properties aside."""
-        for member, value in self.mapping.items():
-            if member == "event_type":
-                paths = [] if isinstance(value, str) else [field_path(value)]
-            elif member == "groups":
-                paths = [path for source in value.values() for path in source_paths(source)]
-            elif member == "operations":
-                paths = [path for _, _, source in operation_sources(value) for path in source_paths(source)]
-            elif member == "filter":
-                paths = [parse_path(text) for text in value]
-            elif member in (*SELECTIONS, "load_as"):
-                paths = []
-            else:
-                paths = source_paths(value)
-            for path in paths:
-                yield member, path
-
     def _base_of(self, member: str) -> tuple[str | None, Mapping[str, Any]]:
         """Return the object column that properties are chosen from, and its schema; or None and the record's."""
         if not self.is_impression and member in self.columns:
@@ -134,13 +137,17 @@ class Planner:
 
     def _read_elsewhere(self, member: str) -> set[str]:
         """Return the columns that are no properties of their own accord: other members read them."""
-        columns = {path[0] for name, path in self._mapped_paths() if name != "filter"}
-        columns |= {path[0] for name in self._id_sources().values() for path in source_paths(name)}
+        columns = {path[0] for name, path in mapped_paths(self.mapping) if name != "filter"}
+        columns |= {path[0] for source in self._id_sources().values() for path in source_paths(source)}
+        columns |= {name for name in self.columns if name.startswith("_sdc_")}
+        if "time" not in self.mapping:
+            columns.add("time")
+        if self.is_native:
+            columns |= NATIVE_COLUMNS
         for other in SELECTIONS:
             if other != member:
                 columns |= selected_columns(self.mapping.get(other, {}))
-        columns |= {name for name in ("time", "insert_id", "event_type") if name in self.columns}
-        return columns | {name for name in self.columns if name.startswith("_sdc_")}
+        return columns
 
     # Readers
 
@@ -203,18 +210,7 @@ class Planner:
         source = self.mapping.get("time", "time" if "time" in self.columns else None)
         if source is None:
             return None
-        get = source_getter(source)
-
-        def read(record: Record) -> int:
-            value = get(record)
-            if value is None:
-                raise Unusable("no time")
-            try:
-                return limits.event_time(epoch_milliseconds(value))
-            except (ValueError, OverflowError):
-                raise Unusable("a time that cannot be read") from None
-
-        return read
+        return time_reader(source_getter(source))
 
     def insert_id(self) -> InsertId:
         """Return a function that gives the id by which Amplitude recognises repeats."""
@@ -293,44 +289,7 @@ class Planner:
         ]
 
 
-def operation_sources(operations: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield operation, property and source; what needs no value has a literal."""
-    for operation, properties in operations.items():
-        if operation == "$clearAll":
-            yield operation, "", {"value": "-"}
-        else:
-            for name in properties:
-                yield operation, name, {"value": "-"} if operation in WITHOUT_VALUE else properties[name]
-
-
-def ids_reader(getters: Mapping[str, Getter], shortest: int, count: Count) -> Ids:
-    """Return a function that gives a record's usable ids.
-
-    It raises:
-        LeftOut: There is none at all.
-        Unusable: There is none that Amplitude takes.
-    """
-    items = list(getters.items())
-
-    def read(record: Record) -> dict[str, Any]:
-        ids: dict[str, Any] = {}
-        problem = ""
-        for name, get in items:
-            try:
-                text = limits.id_text(get(record))
-            except Unusable as unusable:
-                problem = str(unusable)
-                continue
-            if text is None:
-                continue
-            if refused := limits.id_problem(text, shortest):
-                problem = refused
-            else:
-                ids[name] = text
-        if not ids:
-            raise Unusable(problem) if problem else LeftOut("no user or device id")
-        if problem:
-            count(f"{problem} beside a usable one")
-        return ids
-
-    return read
+def quoted(names: Sequence[str]) -> str:
+    """Return names for a sentence, the first few of them."""
+    shown = ", ".join(f"'{name}'" for name in names[:SHOWN_NAMES])
+    return shown if len(names) <= SHOWN_NAMES else f"{shown} and {len(names) - SHOWN_NAMES} more"

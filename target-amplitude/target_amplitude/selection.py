@@ -56,37 +56,41 @@ class Selection:
         for name, value in members.items():
             if value is None:
                 continue
-            if self._looks_inside and isinstance(value, dict):
-                self._look_inside(name, value, selected)
-            elif (sent := self.name(name)) is not None:
-                selected[sent] = value
+            sent = self.name(name)
+            if not self._looks_inside or not isinstance(value, dict):
+                if sent is not None:
+                    selected[sent] = value
+            elif sent is not None:
+                selected[sent] = self._rest(name, value, selected)
+            elif not self._excluded(name):
+                self._pick(name, value, selected)
         return selected
 
-    def _look_inside(self, name: str, members: dict[str, Any], selected: dict[str, Any]) -> None:
-        whole = self.name(name)
-        rest: dict[str, Any] = {}
-        for inner, value in members.items():
-            path = f"{name}.{inner}"
-            if whole is None:  # only members that are named by their path
-                if isinstance(value, dict):
-                    self._look_inside(path, value, selected)
-                elif value is not None and not self._excluded(name) and (sent := self.name(path)) is not None:
-                    selected[sent] = value
-            elif path in self._rename and not self._excluded(path):
-                selected[self._rename[path]] = value
-            elif not self._excluded(path):
-                rest[inner] = self._pruned(path, value)
-        if whole is not None:
-            selected[whole] = rest
+    def _rest(self, path: str, members: dict[str, Any], selected: dict[str, Any]) -> dict[str, Any]:
+        """Return an included object without what is excluded inside; what is renamed inside moves out of it."""
+        rest = {}
+        for name, value in members.items():
+            inner = f"{path}.{name}"
+            if self._excluded(inner):
+                continue
+            kept = self._rest(inner, value, selected) if isinstance(value, dict) else value
+            if inner in self._rename:
+                selected[self._rename[inner]] = kept
+            else:
+                rest[name] = kept
+        return rest
 
-    def _pruned(self, path: str, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {
-            name: self._pruned(f"{path}.{name}", inner)
-            for name, inner in value.items()
-            if not self._excluded(f"{path}.{name}")
-        }
+    def _pick(self, path: str, members: dict[str, Any], selected: dict[str, Any]) -> None:
+        """Take the included members of an object that is not included itself."""
+        for name, value in members.items():
+            inner = f"{path}.{name}"
+            if value is None or self._excluded(inner):
+                continue
+            if self._included(inner):
+                whole = self._rest(inner, value, selected) if isinstance(value, dict) else value
+                selected[self._rename.get(inner, inner)] = whole
+            elif isinstance(value, dict):
+                self._pick(inner, value, selected)
 
 
 def check_selection(member: Any) -> None:

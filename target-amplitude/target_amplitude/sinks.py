@@ -11,7 +11,7 @@ from .events import event_maker
 from .identification import lane_key
 from .identifications import identification_maker
 from .impressions import MAX_EXPOSED_FLAGS, LeftOut
-from .limits import Unusable, clean_value
+from .limits import Unusable, clean_properties
 from .planner import Planner
 from .streaming import StreamingSink
 
@@ -71,7 +71,7 @@ class AmplitudeSink(StreamingSink):
         try:
             part = encode(event)
         except UnicodeEncodeError:  # a lone surrogate somewhere
-            event = clean_value(event, self._mended.add, 0)
+            event = clean_properties(event, self._mended.add, depth=0)
             part = encode(event)
         self.target.dispatch.add_event(self.stream_name, lane_key(event), part)
         if self._flags is not None:

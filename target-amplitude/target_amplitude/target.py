@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +15,7 @@ from singer_sdk.plugin_base import _ConfigInput
 
 from . import trial
 from .client import Client
-from .command import ConnectorError
+from .command import ConnectorError, hint
 from .courier import Courier, Office
 from .dedupe import Seen
 from .delivery import Lanes
@@ -212,6 +213,14 @@ class TargetAmplitude(StreamingTarget):
             )
         self._lanes.close()
         self._close()
+        self._note_unused_mappings()
+
+    def _note_unused_mappings(self) -> None:
+        for glob in self.loading.mappings:
+            if not any(fnmatch.fnmatchcase(stream, glob) for stream in self._sinks_active):
+                self.logger.warning(
+                    "Setting 'mappings.%s' fits no stream of this run.%s", glob, hint(glob, self._sinks_active)
+                )
 
     def give_up(self) -> None:
         """Let the requests that are on their way come to their end."""

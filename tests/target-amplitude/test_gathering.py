@@ -1,0 +1,217 @@
+"""Many records about a user become one identification; older values never overwrite newer ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.amplitude_target import load
+from support.impressions import impression, messages, record_message, state_message
+from support.sandbox import Sandbox
+from target_amplitude import gathering
+from target_amplitude.gathering import Gathering, LastValues
+from target_amplitude.identification import Identification
+
+CHANGES = st.tuples(
+    st.integers(0, 3),  # user
+    st.sampled_from(["a", "b", "c"]),  # property
+    st.integers(0, 6),  # time
+    st.integers(0, 2),  # value
+    st.booleans(),  # set, or unset
+)
+
+
+def last_values() -> LastValues:
+    return LastValues(lambda: 0.0, lambda: None)
+
+
+def change(user: int, name: str, time: int | None, value: Any, is_set: bool = True) -> Identification:
+    operations = {"$set": {name: value}} if is_set else {"$unset": {name: "-"}}
+    return Identification({"user_id": f"user-{user}"}, operations, time, f"{user}{name}{time}{value}")
+
+
+def applied(identifications: Iterable[Identification]) -> dict[str, dict[str, Any]]:
+    """What a service holds after taking identifications in order."""
+    users: dict[str, dict[str, Any]] = {}
+    for one in identifications:
+        properties = users.setdefault(one.subject["user_id"], {})
+        properties.update(one.operations.get("$set", {}))
+        for name in one.operations.get("$unset", {}):
+            properties.pop(name, None)
+    return users
+
+
+@given(st.lists(CHANGES, max_size=40), st.sets(st.integers(0, 40)))
+def test_the_newest_value_wins_whatever_the_order_and_the_batches(changes: list[tuple[Any, ...]], ends: set[int]):
+    gathered = Gathering(last_values())
+    sent: list[Identification] = []
+    newest: dict[tuple[int, str], tuple[int, Any]] = {}
+    for number, (user, name, time, value, is_set) in enumerate(changes):
+        gathered.add("s", change(user, name, time, value, is_set))
+        if (user, name) not in newest or time >= newest[user, name][0]:
+            newest[user, name] = (time, value if is_set else None)
+        if number in ends:
+            batch = [one for _, one in gathered.close()]
+            assert len({one.subject["user_id"] for one in batch}) == len(batch)
+            sent += batch
+    sent += [one for _, one in gathered.close()]
+    expected: dict[str, dict[str, Any]] = {f"user-{user}": {} for user, _ in newest}
+    for (user, name), (_, value) in newest.items():
+        if value is not None:
+            expected[f"user-{user}"][name] = value
+    assert applied(sent) == expected
+
+
+@given(st.lists(CHANGES, max_size=40))
+def test_what_is_known_is_not_sent_again(changes: list[tuple[Any, ...]]):
+    gathered = Gathering(last_values())
+    for one in changes:
+        gathered.add("s", change(*one))
+    list(gathered.close())
+    for one in changes:
+        assert not gathered.add("s", change(*one)) or any(other[:3] == one[:3] and other != one for other in changes)
+
+
+def test_without_a_time_the_later_wins():
+    gathered = Gathering(last_values())
+    for value in ("x", "y", "x"):
+        gathered.add("s", change(1, "a", None, value))
+    ((_, made),) = gathered.close()
+    assert (made.operations, made.time, made.insert_id) == ({"$set": {"a": "x"}}, None, "")
+
+
+def test_other_operations_keep_their_number_and_order():
+    gathered = Gathering(last_values())
+    plus = [Identification({"user_id": "user-1"}, {"$add": {"n": 1}}, 5, f"add-{n}") for n in range(2)]
+    made = [gathered.add("s", one) for one in (change(1, "a", 1, "x"), plus[0], change(1, "a", 2, "y"), plus[1])]
+    assert made == [True] * 4
+    assert [one.operations for _, one in gathered.close()] == [
+        {"$set": {"a": "x"}},
+        {"$add": {"n": 1}},
+        {"$set": {"a": "y"}},
+        {"$add": {"n": 1}},
+    ]
+
+
+def test_merged_insert_ids_tell_contents_apart_and_repeats_together():
+    def insert_id(*changes: Identification) -> str:
+        gathered = Gathering(last_values())
+        for one in changes:
+            gathered.add("s", one)
+        ((_, made),) = gathered.close()
+        return made.insert_id
+
+    first = insert_id(change(1, "a", 1, "x"), change(1, "b", 2, "y"))
+    assert first == insert_id(change(1, "a", 1, "x"), change(1, "b", 2, "y"))
+    others = [
+        insert_id(change(1, "a", 1, "x")),
+        insert_id(change(1, "a", 3, "x"), change(1, "b", 2, "y")),
+        insert_id(change(2, "a", 1, "x"), change(2, "b", 2, "y")),
+    ]
+    assert len({first, *others}) == 4
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gathering, "REMEMBERED_SUBJECTS", 100)
+    last = last_values()
+    for number in range(1000):
+        one = change(number, "a", 1, "x")
+        last.news(tuple(one.subject.items()), one)
+    assert len(last._sent) == 100
+
+
+def test_too_many_updates_of_a_user_are_said_once():
+    now, warned = 0.0, []
+    last = LastValues(lambda: now, lambda: warned.append(now))
+    gathered = Gathering(last)
+    for number in range(2000):
+        gathered.add("s", change(1, "a", number, number))
+        list(gathered.close())
+    assert len(warned) == 1
+    now = 4000.0  # an hour later it begins anew
+    for number in range(2000, 3700):
+        gathered.add("s", change(1, "a", number, number))
+        list(gathered.close())
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize("via", ["api", "events"])
+class TestAgainstTheSandbox:
+    def test_the_newest_impression_wins(self, via: str, config, sandbox: Sandbox):
+        times = [f"2026-03-14T0{hour}:00:00.000Z" for hour in (3, 9, 1, 5)]
+        records = [impression(n, key="ada", treatment=f"t{n}", time=time) for n, time in enumerate(times)]
+        records += [impression(9, key="ada", split="other", treatment="on", time=times[0])]
+        loaded = load(config | {"load_as": "identify", "identify_via": via}, messages(records))
+        assert loaded.error == ""
+        (user,) = sandbox.amplitude_users()
+        assert user["user_properties"] == {"checkout_redesign": "t1", "other": "on"}
+        assert loaded.counts["records_sent"] == 1
+        assert loaded.reasons["records_deduplicated", "merged or unchanged"] == 4
+
+    def test_groups_go_their_own_way(self, via: str, config, sandbox: Sandbox):
+        schema = {"properties": {"org": {"type": "string"}, "seats": {"type": "integer"}}}
+        mapping = {"load_as": "identify", "groups": {"org": "org"}, "group_properties": {"include": ["seats"]}}
+        loaded = load(
+            config | {"mappings": {"orgs": mapping}, "identify_via": via},
+            [
+                {"type": "SCHEMA", "stream": "orgs", "schema": schema, "key_properties": ["org"]},
+                *(record_message({"org": f"org {n % 10}", "seats": n}, "orgs") for n in range(30)),
+                state_message(done=1),
+            ],
+        )
+        assert (loaded.error, loaded.state) == ("", {"done": 1})
+        assert {request["path"] for request in sandbox.requests()} == {"/groupidentify"}
+        assert sorted(one["group_value"] for one in sandbox.amplitude_identifications()) == [
+            f"org {n}" for n in range(10)
+        ]
+        assert all(
+            one["group_properties"] == {"$set": {"seats": 20 + int(one["group_value"][-1])}}
+            for one in sandbox.amplitude_identifications()
+        )
+
+    def test_operations_of_other_streams(self, via: str, config, sandbox: Sandbox):
+        schema = {"properties": {"who": {"type": "string"}, "what": {"type": "string"}, "n": {"type": "integer"}}}
+        mapping = {
+            "load_as": "identify",
+            "user_id": "who",
+            "operations": {"$add": {"count": {"value": 1}}, "$append": {"seen": "what"}, "$setOnce": {"first": "what"}},
+        }
+        records = [{"who": f"user {n % 2}", "what": f"page {n}", "n": n} for n in range(6)]
+        loaded = load(
+            config | {"mappings": {"views": mapping}, "identify_via": via},
+            [
+                {"type": "SCHEMA", "stream": "views", "schema": schema, "key_properties": []},
+                *(record_message(record, "views") for record in records),
+            ],
+        )
+        assert loaded.error == ""
+        users = {user["user_id"]: user["user_properties"] for user in sandbox.amplitude_users()}
+        assert users["user 0"] == {"count": 3, "first": "page 0", "seen": ["page 0", "page 2", "page 4"]}
+
+    def test_a_change_of_a_user_goes_out_before_its_next_event(self, via: str, config, sandbox: Sandbox):
+        schema = {"properties": {"user_id": {}, "event_type": {}, "time": {}, "plan": {}}}
+        mappings = {
+            "users": {"load_as": "identify", "user_properties": {"include": ["plan"]}},
+            "plays": {"event_properties": {"include": []}},
+        }
+        lines: list[Any] = [
+            {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": []} for stream in mappings
+        ]
+        for number in range(4):
+            time = 1773480413000 + number
+            lines += [
+                record_message({"user_id": "ada", "time": time, "plan": f"p{number}"}, "users"),
+                record_message({"user_id": "ada", "time": time, "event_type": f"e{number}"}, "plays"),
+            ]
+        loaded = load(config | {"mappings": mappings, "identify_via": via}, lines)
+        assert loaded.error == ""
+        paths = [request["path"] for request in sandbox.requests()]
+        if via == "api":
+            assert paths == ["/identify", "/batch"] * 4
+        else:
+            kinds = [event["event_type"] for event in sandbox.amplitude_events()]
+            assert kinds == [kind for number in range(4) for kind in ("$identify", f"e{number}")]

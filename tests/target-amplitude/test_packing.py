@@ -1,0 +1,94 @@
+"""Requests are full, and never too full."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from urllib.parse import parse_qs
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_amplitude.delivery import Work
+from target_amplitude.limits import Unusable
+from target_amplitude.packing import Load, Request, check_size, chunks
+from target_amplitude.routes import Route, events_route, group_identify_route, identify_route
+
+ROUTES = [
+    events_route('key "with" odd signs', "batch", 1),
+    events_route("k", "http", 5),
+    identify_route("k&=%", 1),
+    group_identify_route("k"),
+]
+LIMITS = {
+    "/batch": (2000, 20_000_000),
+    "/2/httpapi": (1999, 999_999),
+    "/identify": (1000, 10**6),
+    "/groupidentify": (1000, 10**6),
+}
+every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.endpoint.path)
+
+
+def pack(route: Route, parts: list[bytes]) -> list[Request]:
+    requests: list[Request] = []
+    for part in parts:
+        if not requests or not requests[-1].has_room(part):
+            requests.append(Request(route, Load(Work()), 0.0))
+        requests[-1].add("s", part)
+    return requests
+
+
+@every_route
+@given(st.lists(st.one_of(st.integers(2, 200_000), st.just(2)), max_size=3000), st.randoms(use_true_random=False))
+def test_sizes_are_exact_and_within_the_limits(route: Route, sizes: list[int], chance):
+    parts = [b"x" * size for size in sizes]
+    count, most_bytes = LIMITS[route.endpoint.path]
+    requests = pack(route, parts)
+    for request in requests:
+        body = route.body([part for _, part in request.items])
+        assert len(body) == request.size <= most_bytes
+        assert len(request.items) <= count
+    for request, following in pairwise(requests):
+        full = len(request.items) == count
+        assert full or request.size + len(following.items[0][1]) + len(route.separator) > most_bytes
+    divided = list(chunks(route, parts, lambda part: part))
+    assert [part for chunk in divided for part in chunk] == parts
+    assert [len(chunk) for chunk in divided] == [len(request.items) for request in requests]
+
+
+@every_route
+@pytest.mark.parametrize("size", [2, 30_000])
+def test_many_fill_each_request(route: Route, size: int):
+    requests = pack(route, [b"x" * size] * 4500)
+    count, most_bytes = LIMITS[route.endpoint.path]
+    assert {len(request.items) for request in requests[:-1]} == {
+        min(count, (most_bytes - route.frame_bytes + len(route.separator)) // (size + len(route.separator)))
+    }
+
+
+@every_route
+def test_bodies_say_what_was_put_in(route: Route):
+    things = [{"user_id": 'é "&+% 東京', "n": [1, None]}, {"a": {}}]
+    body = route.body([route.part(msgspec.json.encode(thing)) for thing in things])
+    if route.is_form:
+        fields = {name: values[0] for name, values in parse_qs(body.decode(), strict_parsing=True).items()}
+        assert json.loads(fields["identification"]) == things
+        assert fields["api_key"] in ("k", "k&=%")
+        assert [route.json_text(route.part(msgspec.json.encode(thing))) for thing in things] == [
+            msgspec.json.encode(thing) for thing in things
+        ]
+    else:
+        decoded = json.loads(body)
+        assert decoded["events"] == things
+        assert decoded["options"]["min_id_length"] in (1, 5)
+        assert decoded["api_key"] in ("k", 'key "with" odd signs')
+
+
+@every_route
+def test_what_is_larger_than_any_request(route: Route):
+    most = route.endpoint.max_bytes - route.frame_bytes
+    check_size(route, b"x" * most)
+    with pytest.raises(Unusable, match="larger than a request"):
+        check_size(route, b"x" * (most + 1))
