@@ -2,7 +2,8 @@
 
     plan ──► check ──► window × n ──► hand_over ──► release
 
-From `plan` to `release` the schedules of the same pipeline skip their runs, so that no hour is read by both.
+From `plan` to `release` the schedules of the same pipeline skip their runs, so that no hour is read by both. When
+`plan` or `check` refuses the range, `give_up` releases them.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, Variable, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
-from split_amplitude.commands import LEDGERS, PARALLEL_WINDOWS, VARIABLES, command, hand_over
+from split_amplitude.commands import LEDGERS, PARALLEL_WINDOWS, RETRIES, VARIABLES, command, hand_over
 from split_amplitude.hand_over import BACKFILL_VARIABLE
 from split_amplitude.project import Pipeline, Project, variable
 from split_amplitude.ranges import HOUR, Backfill, RangeError, Window, moment_of, text_of
 
 PROJECT = Project.here()
 PARAMS = {
-    "tap": Param(PROJECT.taps[0], enum=PROJECT.taps, description="What to read."),
-    "target": Param(PROJECT.targets[0], enum=PROJECT.targets, description="Where to."),
+    "tap": Param(type="string", enum=PROJECT.taps, description="What to read."),
+    "target": Param(type="string", enum=PROJECT.targets, description="Where to."),
     "start": Param(type="string", description="The first hour, such as 2026-01-01 or 2026-01-01T05:00:00Z."),
     "end": Param(type="string", description="The end of the last hour (exclusive): the schedule goes on from here."),
     "window_hours": Param(24, type="integer", minimum=1, description="Hours in one window."),
@@ -38,13 +39,14 @@ def plan() -> dict[str, str]:
         backfill = backfill_of(pipeline, params)
     except RangeError as error:
         raise AirflowFailException(str(error)) from error
-    held = Variable.get(pipeline.hold, default=backfill.interval)
-    if held != backfill.interval:
+    hold = Variable.get(pipeline.hold, default=None)
+    if not hold:
+        Variable.set(pipeline.hold, f"{backfill.interval} {context['run_id']}")
+    elif (held := hold.split()[0]) != backfill.interval:
         raise AirflowFailException(
             f"The backfill {held} of this pipeline is not done. Clear its failed windows and let it finish, or give it"
             f" up by deleting the variable {pipeline.hold}."
         )
-    Variable.set(pipeline.hold, backfill.interval)
     for schedule in PROJECT.schedules_of(pipeline):
         if context["ti"].get_dr_count(schedule, states=["running"]):
             raise RuntimeError(f"A run of {schedule} is under way; it must end first.")  # the task's retry looks again
@@ -92,31 +94,42 @@ def release() -> None:
     Variable.delete(Pipeline(params["tap"], params["target"]).hold)
 
 
+@task(trigger_rule="one_failed")
+def give_up() -> None:
+    """Let them run again when nothing was read, unless an earlier run of the same range holds them."""
+    context = get_current_context()
+    hold = Pipeline(context["params"]["tap"], context["params"]["target"]).hold
+    if Variable.get(hold, default="").endswith(f" {context['run_id']}"):
+        Variable.delete(hold)
+
+
 with DAG(
     "backfill",
     description="Fill a range of the past, window by window.",
     schedule=None,
     start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
     max_active_runs=1,
+    default_args=RETRIES,
     params=PARAMS,
     tags=["meltano"],
     doc_md=__doc__,
 ):
     planned = plan()
 
-    check_operator, arguments = hand_over(PROJECT, "check")
-    check = check_operator(task_id="check", **{VARIABLES: planned}, **arguments)
+    operator, arguments = hand_over(PROJECT, "check")
+    check = operator(task_id="check", **arguments | {VARIABLES: planned, "retries": 0})
 
     run = f"mkdir -p {quote(LEDGERS)} && exec meltano run {{{{ params.tap }}}} {{{{ params.target }}}}"
-    window_operator, arguments = command(PROJECT, run)
-    window = window_operator.partial(
+    operator, arguments = command(PROJECT, run)
+    window = operator.partial(
         task_id="window",
         max_active_tis_per_dag=PARALLEL_WINDOWS,
         map_index_template="{{ ti.xcom_pull('windows')[ti.map_index]['MELTANO_RUN_STATE_ID_SUFFIX'] }}",
         **arguments,
-    ).expand(**{VARIABLES: windows(planned)})
+    ).expand(**{VARIABLES: windows(planned)})  # type: ignore[arg-type]  # the task gets the value
 
-    finish_operator, arguments = hand_over(PROJECT, "finish")
-    finish = finish_operator(task_id="hand_over", **{VARIABLES: planned}, **arguments)
+    operator, arguments = hand_over(PROJECT, "finish")
+    finish = operator(task_id="hand_over", **arguments | {VARIABLES: planned, "retries": 1})
 
     check >> window >> finish >> release()
+    [planned, check] >> give_up()

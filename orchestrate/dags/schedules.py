@@ -6,7 +6,7 @@ import shlex
 from datetime import datetime, timezone
 
 from airflow.sdk import DAG, Variable, task
-from split_amplitude.commands import command
+from split_amplitude.commands import RETRIES, command
 from split_amplitude.project import Project, Schedule
 
 
@@ -26,6 +26,7 @@ def dag_of(project: Project, schedule: Schedule) -> DAG:
         # The state says where to go on, so runs that were missed are not made up for, and two never run at once.
         catchup=False,
         max_active_runs=1,
+        default_args=RETRIES,
         tags=["meltano"],
     )
     with dag:

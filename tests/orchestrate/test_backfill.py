@@ -83,6 +83,11 @@ def airflow(tmp_path: Path, meltano: Meltano) -> Iterator[Airflow]:
     airflow.stop()
 
 
+def state_at(moment: datetime) -> dict[str, Any]:
+    bookmark = {"replication_key": "export_hour", "replication_key_value": moment.isoformat()}
+    return {"singer_state": {"bookmarks": {"events": bookmark}}}
+
+
 def state_of(meltano: Meltano) -> Any:
     return json.loads(meltano.run("state", "get", STATE_ID).stdout)
 
@@ -109,8 +114,18 @@ def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their
     refused = f"start={REFUSED_DAY:%Y%m%d}T00"
     sandbox.plan(path="/api/2/export", kind="status", status=403, when=refused, times=None)
 
-    # One day stays refused: it alone is tried again, nothing is handed over, and the schedule holds still.
+    # A range that the pipeline's state does not reach would lose an hour: it is refused, and holds nothing up.
     airflow.unpause("backfill")
+    meltano.run("state", "set", "--force", STATE_ID, json.dumps(state_at(START - timedelta(hours=1))))
+    assert airflow.trigger("backfill", "too-late", **RANGE) == "failed"
+    assert f"would be lost. Start the range at {START - timedelta(hours=1):%Y-%m-%dT%XZ}" in airflow.log(
+        "backfill", "too-late", "check"
+    )
+    assert airflow.variables() == {}
+    assert sandbox.requests() == []
+    meltano.run("state", "clear", "--force", STATE_ID)
+
+    # One day stays refused: it alone is tried again, nothing is handed over, and the schedule holds still.
     assert airflow.trigger("backfill", "month", **RANGE) == "failed"
     tasks = airflow.tasks("backfill", "month")
     windows = [task for task in tasks if task["task_id"] == "window"]
@@ -125,7 +140,7 @@ def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their
     assert 1 < most_at_once(windows) <= WORKERS
     assert state_of(meltano) == {}
     assert airflow.variables() == {
-        "backfill-of-tap-amplitude-to-target-split": f"{START:%Y-%m-%dT%XZ}/{END:%Y-%m-%dT%XZ}"
+        "backfill-of-tap-amplitude-to-target-split": f"{START:%Y-%m-%dT%XZ}/{END:%Y-%m-%dT%XZ} month"
     }
 
     before = len(sandbox.requests())
@@ -141,7 +156,7 @@ def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their
     sandbox.call("DELETE", "/faults")
     assert airflow.clear_failed("backfill", "month") == "success"
     assert events_in(sandbox) == expected
-    assert state_of(meltano)["singer_state"]["bookmarks"]["events"]["replication_key_value"] == END.isoformat()
+    assert state_of(meltano) == state_at(END)
     assert airflow.variables() == {}
 
     assert airflow.trigger("events-hourly", "next") == "success"

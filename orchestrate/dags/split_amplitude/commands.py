@@ -54,7 +54,7 @@ def command(project: Project, text: str) -> tuple[type[BaseOperator], dict[str, 
         text: What the shell runs; Meltano is on its path.
     """
     script = f'export PATH="$PWD/.venv/bin:$PATH" {ENVIRONMENT_VARIABLE}={quote(project.environment)}\n{text}'
-    common = RETRIES | {"pool": POOL, "execution_timeout": TIMEOUT, "do_xcom_push": False}
+    common: dict[str, Any] = {"pool": POOL, "execution_timeout": TIMEOUT, "do_xcom_push": False}
     if not POD_TEMPLATE:
         script = f"set -e\nPROJECT={quote(str(project.root))}\n{OWN_FOLDER}{script}"
         return BashOperator, common | {"bash_command": script, "append_env": True}
