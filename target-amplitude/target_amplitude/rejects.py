@@ -5,6 +5,7 @@ The same file stands in both targets (they share no library); a test holds the c
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -70,7 +71,7 @@ class Rejects:
                 if self.count == 1:
                     self._logger.warning("A record is rejected (%s). Set 'rejects_path' to keep such records.", reason)
             else:
-                self._append(self._path, msgspec.json.encode(line, enc_hook=str) + b"\n")
+                self._append(self._path, json_line(line))
             if self.count > self._limit:
                 raise ConnectorError(
                     f"More than {self._limit} records were rejected, the last because of: {reason}. "
@@ -84,3 +85,12 @@ class Rejects:
                 file.write(line)
         except OSError as error:
             raise ConnectorError(f"Setting 'rejects_path': cannot write {path}: {error.strerror}.") from error
+
+
+def json_line(content: dict[str, Any]) -> bytes:
+    """Return JSON on a line of its own, whatever the content holds."""
+    try:
+        text = msgspec.json.encode(content, enc_hook=str)
+    except UnicodeEncodeError:  # lone surrogates: only Python's own writer can put them into words
+        text = json.dumps(content, default=str).encode()
+    return text + b"\n"
