@@ -80,6 +80,8 @@ def variables_of(window: Window, pipeline: Pipeline) -> dict[str, str]:
     variables = {
         variable(pipeline.tap, "start_date"): text_of(window.start),
         variable(pipeline.tap, "end_date"): text_of(window.end),
+        # As many requests as windows: the limit on windows is then the limit on requests.
+        variable(pipeline.tap, "max_parallel_windows"): "1",
         "MELTANO_RUN_STATE_ID_SUFFIX": window.suffix,
     }
     if PROJECT.keeps_ledger(pipeline.target):
