@@ -183,36 +183,30 @@ def number_or_moment(text: str) -> float | datetime:
 
 @lru_cache(maxsize=65536)
 def second_text(second: int) -> str:
-    """Return a second since 1970 as `2026-01-01T10:00:00`."""
-    return (EPOCH + timedelta(seconds=second)).isoformat()[:19]
+    """Return a second since 1970 as `2026-01-01T10:00:00.`."""
+    return (EPOCH + timedelta(seconds=second)).isoformat()[:19] + "."
+
+
+FRACTIONS = [f"{fraction:03d}Z" for fraction in range(1000)]
 
 
 def rfc3339(moment: int) -> str:
     """Return milliseconds since 1970 as `2026-01-01T10:00:00.123Z`."""
-    return f"{second_text(moment // 1000)}.{moment % 1000:03d}Z"
+    return second_text(moment // 1000) + FRACTIONS[moment % 1000]
 
 
-_natural_key = msgspec.json.Encoder()
+# Environment id, flag, key, bucketing key, treatment, label, flag version, time in milliseconds.
+NaturalKey = tuple[str | None, str, str, str | None, str, str | None, int | None, int]
+encode_natural_key = msgspec.json.Encoder().encode
 
 
-def impression_id(item: Item, time: int) -> str:
+def impression_id(natural_key: NaturalKey) -> str:
     """Return the id of an impression: 32 hex digits, the same through whichever door it came.
 
-    BLAKE2b-128 over the JSON array of environment id, flag, key, bucketing key, treatment, label, flag version and time
-    in milliseconds. In JSON an absent part (null) differs from an empty one (""), and no two lists of parts give one
-    text. `bucketing_key` and `label` are already without the empty text that S3 writes where the webhook writes null.
+    BLAKE2b-128 over the natural key as a JSON array. In JSON an absent part (null) differs from an empty one (""), and
+    no two lists of parts give one text.
     """
-    natural_key = (
-        item.environment_id,
-        item.split,
-        item.key,
-        item.bucketing_key,
-        item.treatment,
-        item.label,
-        item.version,
-        time,
-    )
-    return blake2b(_natural_key.encode(natural_key), digest_size=16).hexdigest()
+    return blake2b(encode_natural_key(natural_key), digest_size=16).hexdigest()
 
 
 def properties_of(value: Any) -> dict[str, Any] | None:
@@ -251,22 +245,21 @@ class Shaper:
 
     def __init__(self, traffic_type: str, names: Names | None = None) -> None:
         self.traffic_type = traffic_type
-        self.names = names or Names()
+        self.names = names
         self.unreadable_properties = 0
 
     def environment_name(self, item: Item) -> str | None:
         """Return the name of an item's environment, if it or `names` tells it."""
-        return item.environment_name or self.names.environments.get(item.environment_id or "")
+        if item.environment_name or not self.names:
+            return item.environment_name
+        return self.names.environments.get(item.environment_id or "")
 
     def traffic_type_of(self, item: Item) -> str:
         """Return the name of an item's traffic type: its own, that of its id, that of its flag, or the default."""
-        names = self.names
-        return (
-            item.traffic_type
-            or names.traffic_types.get(item.traffic_type_id or "")
-            or names.traffic_type_of_flag.get(item.split)
-            or self.traffic_type
-        )
+        if item.traffic_type or not self.names:
+            return item.traffic_type or self.traffic_type
+        by_id = self.names.traffic_types.get(item.traffic_type_id or "")
+        return by_id or self.names.traffic_type_of_flag.get(item.split) or self.traffic_type
 
     def shape(self, item: Item, received_at: str) -> Impression:
         """Return the record of an item; `received_at` is RFC 3339.
@@ -274,28 +267,28 @@ class Shaper:
         Raises:
             NotAnImpression: When its time is none.
         """
+        key, split, treatment, version = item.key, item.split, item.treatment, item.version
+        environment_id = item.environment_id
+        # S3 writes an empty text where the webhook writes null.
+        bucketing_key, label = item.bucketing_key or None, item.label or None
         time = item.time
         if not SECONDS_BELOW <= time < MILLISECONDS_BELOW:
             time = milliseconds(time)  # type: ignore[assignment]  # a number never gives None
-        if item.bucketing_key == "":
-            item.bucketing_key = None
-        if item.label == "":
-            item.label = None
         sdk, sdk_version = item.sdk, item.sdk_version
         if not sdk and sdk_version and (joined := JOINED_SDK.fullmatch(sdk_version)):
             sdk, sdk_version = joined.groups()
         return Impression(
-            impression_id(item, time),
-            item.key,
-            item.bucketing_key,
-            item.split,
-            item.treatment,
-            item.label,
+            impression_id((environment_id, split, key, bucketing_key, treatment, label, version, time)),
+            key,
+            bucketing_key,
+            split,
+            treatment,
+            label,
             rfc3339(time),
-            item.version,
-            item.environment_id,
-            item.environment_name or self.environment_name(item),
-            self.traffic_type_of(item),
+            version,
+            environment_id,
+            self.environment_name(item) if self.names else item.environment_name,
+            self.traffic_type_of(item) if self.names else item.traffic_type or self.traffic_type,
             sdk,
             sdk_version,
             item.machine_name,

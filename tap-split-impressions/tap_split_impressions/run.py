@@ -127,11 +127,13 @@ class Run:
         """Yield the wanted impressions of one file."""
         name = self.folder.name(unread.file)
         rejected: Counter[str] = Counter()
-        out = Pass(unread, self.selection.end)
+        # The time of arrival of rows that tell none.
+        modified = round(unread.file.modified * 1000)
+        out = Pass(unread, self.selection.end, modified)
         try:
             with self.folder.open(unread.file) as stream:
                 for rows in read(name, stream, self.csv_columns):
-                    yield self._wanted(out.due(rows, round(unread.file.modified * 1000)), rejected)
+                    yield self._wanted(out.due(rows), modified, rejected)
                     out.note(self.reading)
                     self._log_progress(name)
                     if self.stopping():
@@ -156,12 +158,12 @@ class Run:
         if out.held_back:
             self._held_back_since = min(self._held_back_since, unread.file.arrived)
 
-    def _wanted(self, rows: list[Row], rejected: Counter[str]) -> list[Impression]:
+    def _wanted(self, rows: list[Row], modified: int, rejected: Counter[str]) -> list[Impression]:
         """Return the records of those rows that are wanted; count the others."""
         filters, shaper, skipped = self.selection.filters, self.shaper, self.counts.skipped
         start = self.selection.start
         impressions: list[Impression] = []
-        received, received_text = -1, ""
+        last, received_at = -1, ""
         for row in rows:
             try:
                 if isinstance(row, NotAnImpression):
@@ -169,18 +171,18 @@ class Run:
                 if filters.active and (reason := filters.reason_against(row, shaper.environment_name(row))):
                     skipped[reason] += 1
                     continue
-                if start is not None and row.received < start:  # type: ignore[operator]  # set by Pass.due
+                received = modified if row.received is None else row.received
+                if start is not None and received < start:
                     skipped["before start_date"] += 1
                     continue
-                if row.received != received:
-                    received = row.received  # type: ignore[assignment]
-                    received_text = rfc3339(received)
-                impressions.append(shaper.shape(row, received_text))
+                if received != last:
+                    last, received_at = received, rfc3339(received)
+                impressions.append(shaper.shape(row, received_at))
             except NotAnImpression as reason:
                 rejected[str(reason)] += 1
         self.counts.read += len(rows)
         self.counts.sent += len(impressions)
-        self.newest = max(self.newest, received)
+        self.newest = max(self.newest, last)
         return impressions
 
     def _report(self, name: str, rejected: Counter[str]) -> None:
@@ -206,21 +208,19 @@ class Pass:
         held_back: Whether a row waits for a later `end_date`.
     """
 
-    def __init__(self, unread: Unread, end: int | None) -> None:
+    def __init__(self, unread: Unread, end: int | None, modified: int) -> None:
         self.unread = unread
         self.earlier = unread.progress
         self.end = end
+        self.modified = modified
         self.position = 0
         self.held_back = False
         self._any_out = bool(unread.progress)
 
-    def due(self, rows: list[Row], modified: int) -> list[Row]:
-        """Pass the next rows and return those to be sent now; a row without time of arrival gets that of the file."""
+    def due(self, rows: list[Row]) -> list[Row]:
+        """Pass the next rows and return those to be sent now."""
         first = self.position
         self.position += len(rows)
-        for row in rows:
-            if isinstance(row, Item) and row.received is None:
-                row.received = modified
         if self.earlier or self.end is not None:
             rows = [row for number, row in enumerate(rows, first) if self._is_due(number, row)]
         self._any_out = self._any_out or bool(rows)
@@ -228,7 +228,7 @@ class Pass:
 
     def _is_due(self, number: int, row: Row) -> bool:
         earlier = self.earlier
-        received = row.received if isinstance(row, Item) and row.received is not None else 0
+        received = row.received if isinstance(row, Item) and row.received is not None else self.modified
         if self.end is not None and received >= self.end:
             self.held_back = True
             return False
@@ -243,6 +243,10 @@ class Pass:
         """Remember that the end of the file is reached."""
         if not self.held_back:
             reading.finish(self.unread)
-        elif self._any_out:
-            earlier_end = self.earlier.until if self.earlier else None
-            reading.note(self.unread, self.position, max(self.end or 0, earlier_end or 0))
+        elif self._any_out and not self._reached_further():
+            reading.note(self.unread, self.position, self.end)
+
+    def _reached_further(self) -> bool:
+        """Whether an earlier run went through the whole file with a later end."""
+        earlier, end = self.earlier, self.end or 0
+        return bool(earlier and earlier.rows >= self.position and (earlier.until is None or earlier.until >= end))

@@ -197,7 +197,9 @@ def test_start_and_end_select_by_arrival_and_nothing_is_lost_by_them(folder: Pat
     assert numbers_of(run(first.state, **dates)) == []
     second = run(first.state, end_date="2026-01-01T13:00:00Z")
     assert numbers_of(second) == [2]
-    third = run(second.state)
+    earlier = run(second.state, end_date="2026-01-01T10:30:00Z")
+    assert numbers_of(earlier) == []
+    third = run(earlier.state)
     assert numbers_of(third) == [3, 8]
     assert numbers_of(run(third.state)) == []
 

@@ -6,15 +6,18 @@ https://developer.harness.io/docs/feature-management-experimentation/integration
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import IO, Any
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from tap_split_impressions.impressions import NECESSARY, NotAnImpression, field_of, item_of_fields
+from tap_split_impressions.impressions import NECESSARY, Item, NotAnImpression, field_of, item_of_fields
 from tap_split_impressions.readers import DamagedFileError, Row
 
 BLOCK_ROWS = 2000
+FIELDS = Item.__struct_fields__
+WHOLE_NUMBERS = ("time", "version", "previous_time", "received")
 
 
 def read_parquet(stream: IO[bytes]) -> Iterator[list[Row]]:
@@ -29,18 +32,32 @@ def read_parquet(stream: IO[bytes]) -> Iterator[list[Row]]:
         if missing := [field for field in NECESSARY if field not in columns]:
             raise DamagedFileError(f"has no column for {', '.join(missing)}")
         for batch in file.iter_batches(BLOCK_ROWS, columns=list(columns.values())):
-            yield rows_of(batch, columns)
+            fields = {field: batch.column(name) for field, name in columns.items()}
+            yield rows_as_they_are(fields, len(batch)) if is_as_documented(fields) else rows_converted(fields)
     except (pa.ArrowException, OSError) as error:
         raise DamagedFileError(f"is cut, damaged or no Parquet file ({type(error).__name__})") from error
 
 
-def rows_of(batch: Any, columns: dict[str, str]) -> list[Row]:
-    """Return the rows of an Arrow batch."""
-    values = [batch.column(name).to_pylist() for name in columns.values()]
+def is_as_documented(fields: dict[str, Any]) -> bool:
+    """Whether columns have the documented types, with nothing missing that is necessary."""
+    return not any(fields[field].null_count for field in NECESSARY) and all(
+        pa.types.is_integer(column.type) if field in WHOLE_NUMBERS else pa.types.is_string(column.type)
+        for field, column in fields.items()
+    )
+
+
+def rows_as_they_are(fields: dict[str, Any], count: int) -> list[Row]:
+    """Return the items of columns whose values need no conversion."""
+    values = [fields[field].to_pylist() if field in fields else repeat(None, count) for field in FIELDS]
+    return list(map(Item, *values))
+
+
+def rows_converted(fields: dict[str, Any]) -> list[Row]:
+    """Return the items of columns of other types, or with missing values, row by row."""
     rows: list[Row] = []
-    for row in zip(*values, strict=True):
+    for row in zip(*(column.to_pylist() for column in fields.values()), strict=True):
         try:
-            rows.append(item_of_fields(dict(zip(columns, row, strict=True))))
+            rows.append(item_of_fields(dict(zip(fields, row, strict=True))))
         except NotAnImpression as reason:
             rows.append(reason)
     return rows

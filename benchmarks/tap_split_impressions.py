@@ -1,0 +1,102 @@
+"""tap-split-impressions: from files to Singer lines, and from posts to files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from benchmarks.harness import BIN, Bound, Case, Way, background, spread
+
+WAYS = "benchmarks.tap_split_impressions_ways"
+RECORDS, FEW_RECORDS, FILES = 1_000_000, 100_000, 10_000
+PROMISED_RATE = 20_000  # impressions a second that the receiver stores
+PROMISED_WAIT = 250  # milliseconds within which 99 of 100 batches have their answer
+
+
+def program(name: str, *arguments: object) -> list[str | Path]:
+    """Return the command line of one of the programs beside this module."""
+    return [sys.executable, "-m", f"{WAYS}.{name}", *map(str, arguments)]
+
+
+def made(folder: Path, records: int, kind: str, files: int = 1) -> Path:
+    """Make a folder of impression files."""
+    path = folder / f"{kind}-{files}"
+    subprocess.run(program("make_files", path, records, kind, files), check=True)
+    return path
+
+
+def tap(path: Path) -> Way:
+    """Return the way of the tap over a folder."""
+    config = path.with_suffix(".json")
+    config.write_text(json.dumps({"path": str(path), "settle_seconds": 0}))
+    return Way([[BIN / "tap-split-impressions", "--config", config]])
+
+
+def sdk(file: Path) -> Way:
+    """Return the way of a plain tap over a file."""
+    config = file.parent.with_suffix(".sdk.json")
+    config.write_text(json.dumps({"path": str(file)}))
+    return Way([program("sdk_tap", "--config", config)])
+
+
+@contextmanager
+def floor_ways(folder: Path, records: int, kind: str) -> Iterator[dict[str, Way]]:
+    """Prepare: one file to RECORD messages, against the floor."""
+    path = made(folder, records, kind)
+    (file,) = path.iterdir()
+    yield {"floor": Way([program("floor", file)]), "copy": Way([program("floor", file, "copy")]), "ours": tap(path)}
+
+
+@contextmanager
+def sdk_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: one file to RECORD messages, against the SDK's defaults."""
+    path = made(folder, records, "stored")
+    (file,) = path.iterdir()
+    yield {"sdk": sdk(file), "ours": tap(path)}
+
+
+@contextmanager
+def files_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: the same impressions in one file and in many."""
+    yield {"one": tap(made(folder, records, "stored")), "many": tap(made(folder, records, "stored", FILES))}
+
+
+@contextmanager
+def receiver_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: posts to a receiver, against the time they may take."""
+    figures = folder / "waits"
+    command: list[str | Path] = [BIN / "tap-split-impressions-webhook", "--path", folder / "impressions", "--port", "0"]
+    with background(command) as listening:
+        url = listening.split()[2].rstrip(",")
+        pace = [sys.executable, "-c", f"import time; time.sleep({records / PROMISED_RATE})"]
+        yield {"pace": Way([pace]), "ours": Way([program("post", url, records, figures)])}
+    waits = [float(line) for line in figures.read_text().split()]
+    kept = "kept" if sorted(waits)[len(waits) // 2] < PROMISED_WAIT else "MISSED"
+    print(f"* receiver: 99 of 100 batches answered in {spread(waits)} ms, promised {PROMISED_WAIT}: {kept}\n")
+
+
+def cases() -> list[Case]:
+    """Return the cases of this connector."""
+    bounds = [Bound("ours", other="floor", times=1.5), Bound("ours", megabytes=150)]
+    return [
+        Case("tap-split-impressions: JSON lines to records", RECORDS, partial(floor_ways, kind="stored"), bounds),
+        Case("tap-split-impressions: Parquet to records", RECORDS, partial(floor_ways, kind="parquet"), bounds),
+        Case("tap-split-impressions: against the SDK's defaults", FEW_RECORDS, sdk_ways),
+        Case(
+            "tap-split-impressions: 10,000 files against one",
+            RECORDS,
+            files_ways,
+            [Bound("many", other="one", times=3.0), Bound("many", megabytes=150)],
+        ),
+        Case(
+            "tap-split-impressions: receiver, gzipped batches of 200",
+            400_000,
+            receiver_ways,
+            [Bound("ours", other="pace", times=1.0)],
+        ),
+    ]
