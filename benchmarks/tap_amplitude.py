@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
-from benchmarks.data import START, export_rows
+from benchmarks.data import START
 from benchmarks.harness import BIN, Bound, Case, Way, background
 from tap_amplitude.tap import TapAmplitude
 
 HELPERS = Path(__file__).parent / "tap_amplitude_ways"
-DISTINCT_ROWS = 5_000
-HOURS = 24
 RECORDS, MANY_RECORDS = 100_000, 1_000_000
-
-
-def write_archive(path: Path, records: int) -> None:
-    """Write an archive of a day; beyond some rows the same ones come again under other names."""
-    encode = msgspec.json.Encoder().encode
-    rows = [encode(row) + b"\n" for row in export_rows(min(records, DISTINCT_ROWS))]
-    per_entry = max(1, records // HOURS)
-    with zipfile.ZipFile(path, "w") as archive:
-        for entry in range(-(-records // per_entry)):
-            first = entry * per_entry
-            lines = (rows[number % len(rows)] for number in range(first, min(first + per_entry, records)))
-            name = f"100042/100042_{START:%Y-%m-%d}_{entry % HOURS}#{entry}.json.gz"
-            archive.writestr(name, gzip.compress(b"".join(lines), 6))
 
 
 @contextmanager
 def served(folder: Path, records: int) -> Iterator[tuple[Path, str]]:
     """Serve an archive; yield the settings file of a tap and the archive's address."""
     archive = folder / "archive.zip"
-    write_archive(archive, records)
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.tap_amplitude_ways.make_archive", archive, str(records)], check=True
+    )
     with background([sys.executable, HELPERS / "serve.py", archive]) as url:
         settings = {
             "api_url": url,

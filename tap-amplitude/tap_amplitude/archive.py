@@ -10,9 +10,10 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from itertools import chain
-from typing import IO
+from typing import IO, Protocol
 
 from tap_amplitude.windows import HOUR, Window
 
@@ -60,10 +61,31 @@ class Archive:
             for _ in self._pieces(entry):
                 pass
 
+    def verify_transfer(self) -> None:
+        """Check the zip's own sums only: that what was sent has arrived.
+
+        Raises:
+            DamagedArchiveError: It has not.
+        """
+        for entry in chain.from_iterable(self._entries.values()):
+            for _ in self.packed(entry):
+                pass
+
     def hours(self) -> Iterator[tuple[datetime, Iterator[bytes]]]:
         """Yield each hour that holds rows, in order, with blocks of whole lines."""
+        for hour, entries in self.entries():
+            yield hour, chain.from_iterable(map(self._blocks, entries))
+
+    def entries(self) -> Iterator[tuple[datetime, list[zipfile.ZipInfo]]]:
+        """Yield each hour that holds rows, in order, with its files."""
         for hour in sorted(self._entries):
-            yield hour, chain.from_iterable(map(self._blocks, self._entries[hour]))
+            yield hour, self._entries[hour]
+
+    def packed(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        """Yield chunks of a file as it is, packed."""
+        with self._damage_of(entry), self._zip.open(entry) as file:
+            while chunk := file.read(READ_BYTES):
+                yield chunk
 
     def close(self) -> None:
         """Free the disk space."""
@@ -74,9 +96,14 @@ class Archive:
         return whole_lines(self._pieces(entry))
 
     def _pieces(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        with self._damage_of(entry), self._zip.open(entry) as file:
+            yield from gunzip(file)
+
+    @staticmethod
+    @contextmanager
+    def _damage_of(entry: zipfile.ZipInfo) -> Iterator[None]:
         try:
-            with self._zip.open(entry) as compressed:
-                yield from gunzip(compressed)
+            yield
         except BROKEN_ARCHIVE as error:
             raise DamagedArchiveError(f"its file {entry.filename!r} cannot be read ({error})") from error
 
@@ -98,7 +125,14 @@ def hour_of_entry(name: str, window: Window) -> datetime:
     return min(max(day + timedelta(hours=int(match["hour"] or 0)), window.start), last)
 
 
-def gunzip(compressed: IO[bytes]) -> Iterator[bytes]:
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, none at the end."""
+
+
+def gunzip(compressed: Readable) -> Iterator[bytes]:
     """Yield pieces of bounded size of a gzip stream, which may have several members.
 
     Raises:

@@ -77,16 +77,17 @@ def read_block(block: bytes, export_hour: str) -> Rows:
     except BROKEN_LINE:
         rows = read_lines(block.split(b"\n"))
     for row in rows.good:
-        if isinstance(row, Event):
-            finish(row, export_hour, rows)
-        else:
+        if type(row) is dict:
             row["export_hour"] = export_hour
+        else:
+            row.export_hour = export_hour
+            rows.nulled += write_times(row)
     return rows
 
 
-def finish(event: Any, export_hour: str, rows: Rows) -> None:
-    """Write the times of a row decoded the fast way as RFC 3339, and add its hour."""
-    event.export_hour = export_hour
+def write_times(event: Any) -> int:
+    """Write the times of a row as RFC 3339; return how many were no times and became null."""
+    nulled = 0
     for name in TIME_FIELDS:
         text = getattr(event, name)
         if text is not None:
@@ -94,7 +95,8 @@ def finish(event: Any, export_hour: str, rows: Rows) -> None:
                 setattr(event, name, rfc3339_of_text(text))
             except ValueError:
                 setattr(event, name, None)
-                rows.nulled += 1
+                nulled += 1
+    return nulled
 
 
 def read_lines(lines: Sequence[bytes]) -> Rows:

@@ -135,7 +135,7 @@ class TapAmplitude(PlainMessages, Tap):
         super().__init__(state=state, **options)
 
     def check_settings(self) -> list[str]:
-        """Return what is wrong with the dates and the keys."""
+        """Return what is wrong with the keys, the dates and the batch settings."""
         config = self._config
         problems = [f"Setting '{name}' is empty." for name in ("api_key", "secret_key") if not config[name].strip()]
         dates: dict[str, datetime] = {}
@@ -150,7 +150,7 @@ class TapAmplitude(PlainMessages, Tap):
             problems.append("Setting 'end_date' must be later than 'start_date'.")
         if start and start > datetime.now(timezone.utc):
             problems.append("Setting 'start_date' lies in the future: there is nothing to read.")
-        return problems
+        return problems + batch_problems(config.get("batch_config"))
 
     def discover_streams(self) -> Sequence[Stream]:
         """Return all streams; what they hold does not depend on the project."""
@@ -233,3 +233,16 @@ class TapAmplitude(PlainMessages, Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """End at a signal with code 128 + its number; nothing else is safe to do in a signal handler."""
         self.message_writer.exit(SIGNAL_EXIT_BASE + signum)
+
+
+def batch_problems(batch_config: dict[str, Any] | None) -> list[str]:
+    """Return what is wrong with the setting `batch_config`."""
+    if not batch_config:
+        return []
+    encoding, storage = batch_config.get("encoding") or {}, batch_config.get("storage") or {}
+    problems = []
+    if encoding.get("format") != "jsonl":
+        problems.append("Setting 'batch_config.encoding.format' must be jsonl.")
+    if not storage.get("root"):
+        problems.append("Setting 'batch_config.storage.root' is missing.")
+    return problems

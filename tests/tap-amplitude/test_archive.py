@@ -60,9 +60,9 @@ def test_a_flipped_byte_in_an_entry_is_seen() -> None:
     "content",
     [
         b'{"uuid":"not packed"}\n',
-        gzip.compress(lines_of(rows_over(1, 50)))[:-9],
-        gzip.compress(lines_of(rows_over(1, 50)))[:-8] + b"\0\0\0\0\0\0\0\0",
-        gzip.compress(b"row\n") + b"tail that is no member",
+        gzip.compress(lines_of(rows_over(1, 50)), mtime=0)[:-9],
+        gzip.compress(lines_of(rows_over(1, 50)), mtime=0)[:-8] + b"\0\0\0\0\0\0\0\0",
+        gzip.compress(b"row\n", mtime=0) + b"tail that is no member",
     ],
 )
 def test_an_entry_that_is_no_whole_gzip_is_seen(content: bytes) -> None:

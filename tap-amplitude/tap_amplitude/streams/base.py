@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.streams import Stream
 
@@ -53,6 +54,10 @@ class AmplitudeStream(Stream):
         record, nulled = clean(row, self.fields)
         self.tap.summary.add("values_nulled", nulled)
         return record
+
+    def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:  # noqa: ARG002
+        """Return none: only `events` has rows enough for batch files; the others send records always."""
+        return None
 
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
         """Log, but leave the SDK's "unhandled error" away for failures that have a sentence of their own."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any
 
 import msgspec
+from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.streams import Stream
 
 from tap_amplitude.ahead import Ahead
 from tap_amplitude.answers import NotFoundError, PassingError, TooLargeError
 from tap_amplitude.archive import Archive, DamagedArchiveError
+from tap_amplitude.batches import BatchWorkers
 from tap_amplitude.client import Download
 from tap_amplitude.command import ConnectorError
 from tap_amplitude.records import Row, read_block
@@ -47,7 +52,6 @@ class EventsStream(AmplitudeStream):
     fields = EVENTS
     keys = ("uuid",)
     replication_key = "export_hour"
-    counted_as = "events"
 
     def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
         """Yield records as dictionaries, for the SDK's own way of syncing."""
@@ -64,36 +68,18 @@ class EventsStream(AmplitudeStream):
         if self._passes_unchanged and write_messages:
             self._write_rows()
         else:
-            yield from super().sync_records(context, write_messages=write_messages)
+            # Past the base's way, which would count the rows a second time.
+            yield from super(AmplitudeStream, self)._sync_records(context, write_messages=write_messages)
 
     def rows(self) -> Iterator[list[Row]]:
         """Yield all rows in blocks, and move the bookmark after each hour whose rows were taken."""
-        start, end = self._span()
-        plan = Plan(start, end, self.config["window_hours"])
-        for window, archive in Ahead(plan, self._fetch, self.config["max_parallel_windows"], self._say_waiting):
-            if archive is None:
-                self.tap.summary.add("empty_windows")
-            else:
-                with closing(archive):
-                    yield from self._rows_of(archive)
-            self._move_bookmark(window.end)
-
-    def _rows_of(self, archive: Archive) -> Iterator[list[Row]]:
-        for hour, blocks in archive.hours():
-            export_hour = rfc3339(hour)
-            count = unreadable = 0
-            for block in blocks:
-                rows = read_block(block, export_hour)
-                self.tap.summary.add("values_nulled", rows.nulled)
-                if rows.unreadable:
-                    self._keep_aside(hour, rows.unreadable)
-                    unreadable += len(rows.unreadable)
-                count += len(rows.good)
-                yield rows.good
-                self.tap.summary.progress(self.logger, lambda: self._progress(archive.window, hour))  # noqa: B023
-            require_mostly_readable(hour, count, unreadable)
-            self.tap.summary.add("hours")
-            self._move_bookmark(hour + HOUR)
+        for window, archive in self._archives(Archive.verify):
+            for hour, blocks in archive.hours():
+                with self._reading(window, hour) as report:
+                    for block in blocks:
+                        rows = read_block(block, rfc3339(hour))
+                        report(len(rows.good), rows.nulled, rows.unreadable)
+                        yield rows.good
 
     def _write_rows(self) -> None:
         """Write records many at a time, without the SDK's message object, copy and flush for each."""
@@ -103,7 +89,30 @@ class EventsStream(AmplitudeStream):
                 now = rfc3339(datetime.now(timezone.utc))
                 writer.write_records([EventMessage(row, now) for row in rows])
                 counter.increment(len(rows))
-                self.tap.summary.add("events", len(rows))
+
+    def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
+        """Return how to write batch files; None when records have to be changed one by one."""
+        return Stream.get_batch_config(self, config) if self._passes_unchanged else None
+
+    def get_batches(
+        self,
+        batch_config: BatchConfig,
+        context: Context = None,  # noqa: ARG002
+    ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
+        """Write batch files; yield those of each exported file, and move the bookmark behind those of an hour."""
+        self.write_state()  # the SDK writes the state after each BATCH, when it has changed: it must know the first one
+        with BatchWorkers(batch_config, self.name) as workers, self.get_record_counter() as counter:
+            for window, archive in self._archives(Archive.verify_transfer):
+                results = workers.results(archive)
+                for hour, entries in archive.entries():
+                    with self._reading(window, hour) as report:
+                        for entry in entries:
+                            result = next(results)
+                            if result.damage:
+                                raise ConnectorError(f"The archive of {window} is damaged: {entry.filename}.")
+                            report(result.rows, result.nulled, result.unreadable)
+                            counter.increment(result.rows)
+                            yield batch_config.encoding, result.urls
 
     @property
     def _passes_unchanged(self) -> bool:
@@ -116,6 +125,42 @@ class EventsStream(AmplitudeStream):
             and not maps[0].flattening_enabled
             and all(self.mask.values())
         )
+
+    def _archives(self, verify: Callable[[Archive], None]) -> Iterator[tuple[Window, Archive]]:
+        """Yield the archives of all windows that hold events, and move the bookmark behind each window."""
+        start, end = self._span()
+        plan, parallel = Plan(start, end, self.config["window_hours"]), self.config["max_parallel_windows"]
+        for window, archive in Ahead(plan, partial(self._fetch, verify), parallel, self._say_waiting):
+            if archive is None:
+                self.tap.summary.add("empty_windows")
+            else:
+                with closing(archive):
+                    yield window, archive
+            self._move_bookmark(window.end)
+
+    @contextmanager
+    def _reading(self, window: Window, hour: datetime) -> Iterator[Callable[[int, int, list[bytes]], None]]:
+        """Give a function that takes the report of each part of an hour; end the hour and move the bookmark behind it.
+
+        Raises:
+            ConnectorError: More than a small share of the hour's rows cannot be read.
+        """
+        summary = self.tap.summary
+        good, bad = 0, 0
+
+        def report(count: int, nulled: int, unreadable: list[bytes]) -> None:
+            nonlocal good, bad
+            good, bad = good + count, bad + len(unreadable)
+            summary.add("events", count)
+            summary.add("values_nulled", nulled)
+            if unreadable:
+                self._keep_aside(hour, unreadable)
+            summary.progress(self.logger, lambda: self._progress(window, hour))
+
+        yield report
+        require_mostly_readable(hour, good, bad)
+        summary.add("hours")
+        self._move_bookmark(hour + HOUR)
 
     # Where to begin and end, and the bookmark
 
@@ -144,13 +189,14 @@ class EventsStream(AmplitudeStream):
 
     # Archives
 
-    def _fetch(self, window: Window) -> Archive | None:
+    def _fetch(self, verify: Callable[[Archive], None], window: Window) -> Archive | None:
         """Return the verified archive of a window, None when it holds no events. Runs in threads."""
-        return self.tap.client.patiently(lambda: self._fetch_once(window))
+        keep = partial(self._spool, window, verify)
+        return self.tap.client.patiently(lambda: self._fetch_once(window, keep))
 
-    def _fetch_once(self, window: Window) -> Archive | None:
+    def _fetch_once(self, window: Window, keep: Callable[[Download], Archive]) -> Archive | None:
         try:
-            return self.tap.client.export(window, lambda download: self._spool(window, download))
+            return self.tap.client.export(window, keep)
         except NotFoundError:
             return None
         except TooLargeError as error:
@@ -158,12 +204,12 @@ class EventsStream(AmplitudeStream):
                 raise PassingError(str(error)) from error
             raise
 
-    def _spool(self, window: Window, download: Download) -> Archive:
+    def _spool(self, window: Window, verify: Callable[[Archive], None], download: Download) -> Archive:
         with self.tap.spool.file() as file:
             self.tap.spool.write(file, download)
             try:
                 archive = Archive(file, window)
-                archive.verify()
+                verify(archive)
             except DamagedArchiveError as error:
                 raise PassingError(f"The archive of {window} is damaged: {error}.") from error
             return archive
