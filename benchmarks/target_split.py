@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import export_rows, singer_lines
+from benchmarks.data import export_rows, singer_lines, write_archive
 from benchmarks.harness import BIN, Bound, Case, Way, background
 from benchmarks.tap_amplitude import served
 from tap_amplitude.tap import TapAmplitude
@@ -90,11 +90,12 @@ def ledger_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
 @contextmanager
 def archive_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
     """Prepare: tap-amplitude and target-split joined by a pipe, over records and over batch files."""
-    with served(folder, records) as (config, _), background([sys.executable, HELPERS / "sink.py"]) as url:
-        catalog = folder / "catalog.json"
+    with served(folder, 1) as (config, _), background([sys.executable, HELPERS / "sink.py"]) as url:
+        # In place of the archive that is served: rows that are all different, as the ledger drops repeated ones.
+        write_archive(folder / "archive.zip", export_rows(records, hours=24))
 
         def pipeline(settings: Path) -> Way:
-            tap = [BIN / "tap-amplitude", "--config", settings, "--catalog", catalog]
+            tap = [BIN / "tap-amplitude", "--config", settings, "--catalog", folder / "catalog.json"]
             return Way([tap, ours(folder, url)])
 
         yield {"records": pipeline(config), "batches": pipeline(folder / "batch.json")}

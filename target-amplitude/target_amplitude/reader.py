@@ -11,6 +11,7 @@ import os
 import select
 import sys
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, BinaryIO, cast
@@ -113,17 +114,15 @@ def decode_line(line: bytes, number: int) -> dict[str, Any]:
     return message
 
 
-def batch_records(stream: str, url: str, *, compressed: bool) -> Iterator[dict[str, Any]]:
-    """Yield the records of one JSON-lines batch file.
+def batch_lines(stream: str, url: str, *, compressed: bool) -> Iterator[bytes]:
+    """Yield the lines of one JSON-lines batch file.
 
     Raises:
-        ConnectorError: The file cannot be read, or a line of it is no JSON object.
+        ConnectorError: The file cannot be read.
     """
     folder, name = StorageTarget.split_url(url)
     try:
         with StorageTarget.from_url(folder).open(name, mode="rb") as file:
-            lines = cast(BinaryIO, gzip.GzipFile(fileobj=file) if compressed else file)
-            for number, line in enumerate(lines, start=1):
-                yield decode_line(line, number)
-    except (OSError, EOFError) as error:
+            yield from cast(BinaryIO, gzip.GzipFile(fileobj=file) if compressed else file)
+    except (OSError, EOFError, zlib.error) as error:
         raise ConnectorError(f"Stream '{stream}': a batch file cannot be read ({type(error).__name__}).") from error

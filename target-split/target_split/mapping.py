@@ -1,17 +1,14 @@
-"""What a stream becomes: events, members of segments, or sizes of cohorts; and the words of `mappings`. Pure.
+"""The words of `mappings` made into what reads a record: an event's parts, or a member of a segment. Pure.
 
-Streams of tap-amplitude are known by their columns; `mappings` changes what is known of them, member by member, and
-says all of any other stream.
+A mapping changes what is known of a stream of tap-amplitude member by member; it says all of any other stream.
 """
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from .command import hint
 from .limits import clean_key
 from .names import SEGMENT_RULE, clean_part, complete
 from .paths import (
@@ -23,26 +20,20 @@ from .paths import (
     field_or_literal,
     field_path,
     filter_test,
-    first_match,
     getter,
     is_empty,
     parse_path,
     source_getter,
     source_paths,
 )
-from .properties import check_entries
+from .properties import check_entries, columns_chosen
+from .segments import Naming
+from .streams import EVENT_COLUMNS, MEMBER_COLUMNS, SIZE_COLUMN, Schema, is_known
+from .templates import template_parts
 
-Kind = Literal["event", "segment", "cohort"]
-Schema = Mapping[str, Any]
-
-COMMON_MEMBERS = ("load_as", "filter", "key", "traffic_type")
-EVENT_MEMBERS = (*COMMON_MEMBERS, "traffic_types", "event_type", "time", "event_id", "properties", "value")
+COMMON_MEMBERS = ("load_as", "filter", "key", "traffic_type", "traffic_types")
+EVENT_MEMBERS = (*COMMON_MEMBERS, "event_type", "time", "event_id", "properties", "value")
 SEGMENT_MEMBERS = (*COMMON_MEMBERS, "segment")
-
-# By these columns a stream of tap-amplitude is known, whatever it is called.
-EVENT_COLUMNS = frozenset({"event_type", "event_time", "event_properties"})
-MEMBER_COLUMNS = frozenset({"cohort_id", "cohort_name", "cohort_size"})
-COHORT_COLUMNS = frozenset({"id", "name", "size", "lastComputed"})
 
 AMPLITUDE_EVENT: dict[str, Any] = {"event_type": {"field": "event_type"}, "time": "event_time"}
 
@@ -65,9 +56,6 @@ DEFAULT_PROPERTIES = (
     "library",
     "paying",
 )
-
-MEMBER_STREAM = "cohort_members"
-SIZE_COLUMN = "cohort_size"
 
 
 @dataclass(frozen=True)
@@ -98,7 +86,12 @@ class KeySource:
 
 @dataclass(frozen=True)
 class EventMapping:
-    """How a record becomes an event. `value` and `event_id` may be absent."""
+    """How a record becomes an event. `value` and `event_id` may be absent.
+
+    Attributes:
+        properties: Paths and globs.
+        columns: All columns that it reads; None when a glob may want any of them.
+    """
 
     accepts: Callable[[Record], bool] | None
     key: KeySource
@@ -107,22 +100,7 @@ class EventMapping:
     properties: Sequence[str]
     value: Getter | None
     event_id: Getter | None
-    traffic_types: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Naming:
-    """What a list of members is called.
-
-    Attributes:
-        name: The segment's name.
-        label: What messages call the list.
-        description: What the segment is described by when it is made.
-    """
-
-    name: str
-    label: str
-    description: str
+    columns: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -142,7 +120,6 @@ class SegmentMapping:
     title: Sequence[str | Getter]
     size: Getter | None
     is_cohort: bool
-    traffic_types: frozenset[str]
 
     def naming(self, record: Record) -> Naming:
         """Return what the list is called that a record belongs to."""
@@ -158,50 +135,6 @@ class SegmentMapping:
         return Naming(name, f"cohort '{cohort}'", f"Amplitude cohort '{cohort}', cohort id {group}")
 
 
-def is_known(schema: Schema, columns: frozenset[str]) -> bool:
-    """Whether a stream has all of some columns."""
-    return columns.issubset(schema.get("properties", ()))
-
-
-def given_for(stream: str, mappings: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the mapping of a stream, empty when there is none."""
-    return first_match(stream, mappings) or {}
-
-
-def kind_of(stream: str, schema: Schema, given: Mapping[str, Any]) -> Kind:
-    """Return what a stream becomes.
-
-    Raises:
-        MappingError: Neither its columns nor a mapping tell.
-    """
-    if given:
-        return load_as(given, schema)
-    if is_known(schema, MEMBER_COLUMNS):
-        return "segment"
-    if is_known(schema, COHORT_COLUMNS):
-        return "cohort"
-    if is_known(schema, EVENT_COLUMNS):
-        return "event"
-    raise MappingError(
-        f"Stream '{stream}' is none of those this target knows. Deselect it in the tap, or say in setting 'mappings' "
-        "what its event type, key and time are (or its segment and key)."
-    )
-
-
-def load_as(given: Mapping[str, Any], schema: Schema) -> Kind:
-    """Return what a mapped stream becomes.
-
-    Raises:
-        MappingError: `load_as` is none of its options.
-    """
-    wanted = given.get("load_as")
-    if wanted in ("event", "segment"):
-        return wanted  # type: ignore[no-any-return]
-    if wanted is not None:
-        raise MappingError(f"'load_as' must be 'event' or 'segment', not {wanted!r}.")
-    return "segment" if "segment" in given or is_known(schema, MEMBER_COLUMNS) else "event"
-
-
 def event_mapping(schema: Schema, given: Mapping[str, Any], defaults: Defaults) -> EventMapping:
     """Return how the records of a stream become events.
 
@@ -215,61 +148,87 @@ def event_mapping(schema: Schema, given: Mapping[str, Any], defaults: Defaults) 
     """
     check_members(given, EVENT_MEMBERS)
     known = AMPLITUDE_EVENT if is_known(schema, EVENT_COLUMNS) else {}
-    mapping = {**known, **given}
+    value = {} if is_empty(defaults.value) else {"value": defaults.value}
+    mapping = completed({**known, **value, **given}, schema, defaults)
     for member, why in (("event_type", "its name in Split"), ("time", "when it happened")):
         if member not in mapping:
             raise MappingError(f"'{member}' is missing ({why}).")
-    event_type = mapping["event_type"]
-    if not isinstance(event_type, str):
-        check_path(field_path(event_type), schema)
-    value = source_of(mapping, "value", schema)
-    if value is None and not is_empty(defaults.value):
-        value = checked_source(defaults.value, schema, "Setting 'value'")
-    key, traffic_types = key_source(schema, mapping, defaults)
+    if not isinstance(mapping["event_type"], str):
+        check_path(field_path(mapping["event_type"]), schema)
+    if "properties" in mapping:
+        check_entries(mapping["properties"], schema)
+    properties = mapping.get("properties", defaults.properties)
     return EventMapping(
         filter_of(mapping, schema),
-        key,
-        field_or_literal(event_type),
+        key_source(mapping, schema),
+        field_or_literal(mapping["event_type"]),
         checked_source(mapping["time"], schema, "time"),
-        properties_of(mapping, schema, defaults),
-        value,
+        properties,
+        source_of(mapping, "value", schema),
         source_of(mapping, "event_id", schema),
-        traffic_types,
+        columns_read(mapping, properties),
     )
 
 
 def segment_mapping(schema: Schema, given: Mapping[str, Any], defaults: Defaults) -> SegmentMapping:
     """Return how the records of a stream become members of segments; arguments and errors as `event_mapping`."""
     check_members(given, SEGMENT_MEMBERS)
-    key, traffic_types = key_source(schema, given, defaults)
+    key = key_source(completed(given, schema, defaults), schema)
     accepts = filter_of(given, schema)
-    size = getter((SIZE_COLUMN,)) if SIZE_COLUMN in schema.get("properties", {}) else None
+    size = getter((SIZE_COLUMN,)) if SIZE_COLUMN in schema.get("properties", ()) else None
     segment = source_of(given, "segment", schema)
     if is_known(schema, MEMBER_COLUMNS):
         title = [segment] if segment else template_parts(defaults.segment_name, schema["properties"])
-        return SegmentMapping(accepts, key, getter(("cohort_id",)), title, size, True, traffic_types)
+        return SegmentMapping(accepts, key, getter(("cohort_id",)), title, size, is_cohort=True)
     if segment is None:
         raise MappingError("'segment' is missing (the name of the segment a record belongs to).")
-    return SegmentMapping(accepts, key, segment, [segment], size, False, traffic_types)
+    return SegmentMapping(accepts, key, segment, [segment], size, is_cohort=False)
 
 
-def key_source(schema: Schema, mapping: Mapping[str, Any], defaults: Defaults) -> tuple[KeySource, frozenset[str]]:
-    """Return what reads the key, and the traffic types that are written in settings (not read from records)."""
-    if "key" in mapping:
-        literal = isinstance(mapping["key"], dict)
-        checked_source(mapping["key"], schema, "key")
-        texts = [] if literal else [mapping["key"]] if isinstance(mapping["key"], str) else list(mapping["key"])
-        getters = [source_getter(mapping["key"])] if literal else [getter(parse_path(text)) for text in texts]
-    else:
-        texts = possible_paths(defaults.key, schema)
-        getters = [getter(parse_path(text)) for text in texts]
-    by_path = mapping.get("traffic_types", defaults.traffic_types)
-    traffic_type = mapping.get("traffic_type", defaults.traffic_type)
-    if not isinstance(traffic_type, str):
-        check_path(field_path(traffic_type), schema)
-    chosen = [by_path.get(text, traffic_type) for text in texts] or [traffic_type]
-    sources = [(get, field_or_literal(name)) for get, name in zip(getters, chosen, strict=True)]
-    return KeySource(sources), frozenset(name.lower() for name in chosen if isinstance(name, str))
+def completed(given: Mapping[str, Any], schema: Schema, defaults: Defaults) -> dict[str, Any]:
+    """Return a mapping that says the key and the traffic type: by itself, or by the settings."""
+    mapping = {"traffic_type": defaults.traffic_type, "traffic_types": defaults.traffic_types, **given}
+    if "key" not in mapping:
+        mapping["key"] = possible_paths(defaults.key, schema)
+    return mapping
+
+
+def key_source(mapping: Mapping[str, Any], schema: Schema) -> KeySource:
+    """Return what reads the key and its traffic type.
+
+    Raises:
+        MappingError: One of them cannot be meant.
+    """
+    key, common, by_path = mapping["key"], mapping["traffic_type"], mapping["traffic_types"]
+    whole = checked_source(key, schema, "key")
+    if not isinstance(by_path, dict) or not all(isinstance(name, str) for name in by_path.values()):
+        raise MappingError("'traffic_types' must be an object: path of a key to the traffic type of such keys.")
+    if not isinstance(common, str):
+        check_path(field_path(common), schema)
+    if isinstance(key, dict):
+        return KeySource([(whole, field_or_literal(common))])
+    texts = [key] if isinstance(key, str) else key
+    return KeySource([(getter(parse_path(text)), field_or_literal(by_path.get(text, common))) for text in texts])
+
+
+def traffic_types_named(given: Mapping[str, Any], defaults: Defaults) -> frozenset[str]:
+    """Return the traffic types that settings name for a stream, not those that its records hold."""
+    common = given.get("traffic_type", defaults.traffic_type)
+    by_path = given.get("traffic_types", defaults.traffic_types)
+    return frozenset(name.lower() for name in (common, *by_path.values()) if isinstance(name, str))
+
+
+def columns_read(mapping: Mapping[str, Any], properties: Sequence[str]) -> frozenset[str] | None:
+    """Return the columns that an event is made of; None when a glob may want any of them."""
+    chosen = columns_chosen(properties)
+    if chosen is None:
+        return None
+    sources = [mapping[member] for member in ("key", "time", "value", "event_id") if member in mapping]
+    paths = [path for source in sources for path in source_paths(source)]
+    paths += [parse_path(text) for text in mapping.get("filter") or ()]
+    fields = (mapping[member] for member in ("event_type", "traffic_type"))
+    paths += [field_path(field) for field in fields if not isinstance(field, str)]
+    return chosen | {path[0] for path in paths}
 
 
 def possible_paths(texts: Sequence[str], schema: Schema) -> list[str]:
@@ -289,17 +248,6 @@ def possible_paths(texts: Sequence[str], schema: Schema) -> list[str]:
     if not possible:
         raise MappingError(f"setting 'key': {problems[0]} Name the column of the key there, or in 'mappings'.")
     return possible
-
-
-def properties_of(mapping: Mapping[str, Any], schema: Schema, defaults: Defaults) -> Sequence[str]:
-    """Return the entries that choose properties; those of the setting may name columns of other streams."""
-    if "properties" not in mapping:
-        return defaults.properties
-    entries = mapping["properties"]
-    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        raise MappingError("'properties' must be a list of paths and globs.")
-    check_entries(entries, dict(schema))
-    return entries
 
 
 def filter_of(mapping: Mapping[str, Any], schema: Schema) -> Callable[[Record], bool] | None:
@@ -331,35 +279,3 @@ def checked_source(source: Any, schema: Schema, name: str) -> Getter:
         return source_getter(source)
     except MappingError as error:
         raise MappingError(f"{name}: {error}") from None
-
-
-def template_parts(template: str, columns: Mapping[str, Any]) -> list[str | Getter]:
-    """Return a template (`amp_{cohort_name}`) as literal text and what a record gives.
-
-    Raises:
-        MappingError: It is malformed, or names a column that the stream does not have.
-    """
-    parts: list[str | Getter] = []
-    for literal, column, form, conversion in template_pieces(template):
-        if literal:
-            parts.append(literal)
-        if column is None:
-            continue
-        if form or conversion or column not in columns:
-            raise MappingError(
-                f"Setting 'segment_name': there is no column '{column}' to put in.{hint(column, columns)}"
-            )
-        parts.append(getter((column,)))
-    return parts
-
-
-def template_pieces(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
-    """Parse a template.
-
-    Raises:
-        MappingError: It is malformed.
-    """
-    try:
-        return list(string.Formatter().parse(template))
-    except ValueError:
-        raise MappingError("Setting 'segment_name': write columns in braces, as in 'amp_{cohort_name}'.") from None

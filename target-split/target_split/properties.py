@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from .limits import LARGEST_LONG, MAX_PROPERTIES, MAX_PROPERTY_LENGTH
-from .paths import Record, check_path, getter, parse_path
+from .paths import MappingError, Record, check_path, getter, parse_path
 
 Note = Callable[[str], None]
 Choice = Callable[[Record, dict[str, Any]], None]
@@ -201,12 +201,28 @@ def json_text(value: Any) -> str:
         return str(value)  # beyond JSON: lone surrogates, integers over 64 bits
 
 
-def check_entries(entries: Sequence[str], schema: dict[str, Any]) -> None:
-    """Check that a stream can have the paths among some entries.
+def columns_chosen(entries: Sequence[str]) -> frozenset[str] | None:
+    """Return the columns that entries read; None when a glob may want any."""
+    columns: set[str] = set()
+    for entry in entries:
+        column, dot, _ = entry.partition(".")
+        if not is_glob(entry):
+            columns.add(parse_path(entry)[0])
+        elif dot and is_column(column):
+            columns.add(column)
+        else:
+            return None
+    return frozenset(columns)
+
+
+def check_entries(entries: Any, schema: Mapping[str, Any]) -> None:
+    """Check a mapping's `properties`.
 
     Raises:
-        MappingError: It cannot; the message names the nearest column.
+        MappingError: They are no list of texts, or the stream cannot have one of the paths among them.
     """
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise MappingError("'properties' must be a list of paths and globs.")
     for entry in entries:
         if not is_glob(entry):
             check_path(parse_path(entry), schema)

@@ -12,9 +12,23 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
-from .mapping import Naming
 
 Action = Literal["add", "remove"]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What a list of members is called.
+
+    Attributes:
+        name: The segment's name.
+        label: What messages call the list.
+        description: What the segment is described by when it is made.
+    """
+
+    name: str
+    label: str
+    description: str
 
 
 @dataclass

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .command import ConnectorError
 from .events import EventMaker, Style, UnfitError
+from .lean import Decode, lean_decoder
 from .ledger import EventIds
 from .limits import MAX_KEY_LENGTH
-from .mapping import (
-    MEMBER_COLUMNS,
-    MEMBER_STREAM,
-    SIZE_COLUMN,
-    Defaults,
-    SegmentMapping,
-    event_mapping,
-    given_for,
-    segment_mapping,
-)
+from .mapping import Defaults, SegmentMapping, event_mapping, segment_mapping, traffic_types_named
 from .names import event_type_rule
 from .packing import Packer
 from .paths import MappingError, is_empty
 from .segments import Members
 from .streaming import StreamingSink
+from .streams import MEMBER_COLUMNS, MEMBER_STREAM, SIZE_COLUMN, given_for
 
 if TYPE_CHECKING:
     from .target import TargetSplit
@@ -70,7 +64,7 @@ class EventSink(SplitSink):
         """Read how records become events, and check what the target needs to send them."""
         target = self.target
         mapping = event_mapping(self.schema, given, defaults)
-        target.prepare_events(mapping.traffic_types)
+        target.prepare_events(traffic_types_named(given, defaults))
         self._accepts = mapping.accepts
         self._event_id = mapping.event_id
         style = Style(
@@ -90,6 +84,24 @@ class EventSink(SplitSink):
                 )
             self._ids = EventIds(target.destination, self.stream_name)
         self._packer = target.packers.setdefault(self.stream_name, Packer())
+        self._decode = self._lean_decoder(mapping.columns)
+
+    def _lean_decoder(self, columns: Collection[str] | None) -> Decode | None:
+        if columns is None or not self.validate_schema:
+            return None
+        return lean_decoder(self.schema, columns, self.key_properties)
+
+    def take_line(self, line: bytes, number: int) -> None:
+        """Take a line of a batch file: only the columns that are needed, where that is enough."""
+        if self._decode is None:
+            super().take_line(line, number)
+            return
+        try:
+            record = self._decode(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            super().take_line(line, number)  # it tells what is wrong, if anything is
+        else:
+            self.process_record(record, {})
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
         """Make a record an event and pack it."""
@@ -114,7 +126,7 @@ class EventSink(SplitSink):
     def _identity(self, record: dict[str, Any]) -> bytes:
         """Return what tells a record's event from others of the stream."""
         values = [record[name] for name in self._keys] if self._event_id is None else [self._event_id(record)]
-        if all(is_empty(value) for value in values):
+        if values.count(None) + values.count("") == len(values):
             raise UnfitError("no event id")
         try:
             return encode(values)
@@ -128,7 +140,7 @@ class MemberSink(SplitSink):
     def read_mapping(self, given: Any, defaults: Defaults) -> None:
         """Read how records become members, and check what the target needs to change segments."""
         self._mapping: SegmentMapping = segment_mapping(self.schema, given, defaults)
-        self._loader = self.target.prepare_segments(self._mapping.traffic_types)
+        self._loader = self.target.prepare_segments(traffic_types_named(given, defaults))
         if self.target.has_filters:
             self._loader.thin(self.stream_name)
 
@@ -177,13 +189,14 @@ class CohortSink(SplitSink):
 
     def read_mapping(self, given: Any, defaults: Defaults) -> None:  # noqa: ARG002
         """Read what segments are called, as for the members."""
+        members = given_for(MEMBER_STREAM, self.target.mappings)
         columns: dict[str, Any] = {name: {} for name in MEMBER_COLUMNS}
         self._mapping = segment_mapping(
             {"properties": columns, "additionalProperties": True},
-            given_for(MEMBER_STREAM, self.target.mappings),
+            members,
             defaults,
         )
-        self._loader = self.target.prepare_segments(self._mapping.traffic_types)
+        self._loader = self.target.prepare_segments(traffic_types_named(members, defaults))
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
         """Note an empty cohort."""

@@ -32,13 +32,16 @@ from singer_sdk.target_base import Target
 
 from .command import ConnectorError, PlainMessages
 from .delivery import Checkpoints
-from .reader import LineReader, batch_records
+from .reader import LineReader, batch_lines, decode_line
 from .rejects import Rejects
 from .summary import Summary
 from .validation import RustValidator, is_valid
 
 # The stream that `meltano config test` sends.
 TEST_STREAM = "meltano_test_stream"
+
+# How many lines of a batch file go by before `tick` runs.
+LINES_PER_TICK = 1_000
 
 
 class StreamingSink(Sink):
@@ -69,6 +72,10 @@ class StreamingSink(Sink):
             self.process_record(record, {})
         else:
             self.reject(validator.problem(record), record)
+
+    def take_line(self, line: bytes, number: int) -> None:
+        """Take the record of one line of a batch file."""
+        self.take(decode_line(line, number))
 
     def reject(self, reason: str, record: Any, status: int | None = None) -> None:
         """Keep a record that can never be delivered, and count it."""
@@ -209,9 +216,22 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
                 f"Stream '{stream}': batch files of format '{encoding.format}' are not read, only jsonl."
             )
         for path in message_dict["manifest"]:
-            for record in batch_records(stream, path, compressed=encoding.compression == "gzip"):
-                self._process_record_message({"stream": stream, "record": record})
+            lines = batch_lines(stream, path, compressed=encoding.compression == "gzip")
+            for number, line in enumerate(lines, start=1):
+                self._take_batch_line(stream, line, number)
+                if number % LINES_PER_TICK == 0:
+                    self.tick()
+                    if self.stopping.is_set():
+                        return
             self.tick()
+
+    def _take_batch_line(self, stream: str, line: bytes, number: int) -> None:
+        sink = self._direct.get(stream)
+        if sink is None:
+            self._process_record_message({"stream": stream, "record": decode_line(line, number)})
+        else:
+            self._records_read += 1
+            sink.take_line(line, number)
 
     # The end
 

@@ -16,7 +16,7 @@ from .command import ConnectorError, hint
 from .delivery import Lanes
 from .ledger import Ledger
 from .loading import Loader, Rules, Writer
-from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults, given_for, kind_of, load_as, template_pieces
+from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults
 from .names import SEGMENT_RULE, event_type_rule, is_clean
 from .packing import Batch, Packer, body_of
 from .paths import MappingError, check_members
@@ -25,6 +25,8 @@ from .posting import Posting
 from .settings import ADMIN_URL, EVENTS_URL, SETTINGS
 from .sinks import CohortSink, EventSink, MemberSink
 from .streaming import TEST_STREAM, StreamingTarget
+from .streams import given_for, kind_of, load_as
+from .templates import template_pieces
 
 SINKS = {"event": EventSink, "segment": MemberSink, "cohort": CohortSink}
 

@@ -279,3 +279,25 @@ def test_the_summary_says_all(config: Config, workplace: Workplace):
     assert {"records_rejected", "http_request_count", "http_retry_count", "bytes_sent"} <= set(result.metrics)
     assert "Done: 3 read, 3 sent" in result.stderr
     assert '"sync_duration"' in result.stderr
+
+
+def test_batch_files_are_checked_like_records(config: Config, workplace: Workplace, sandbox: Sandbox):
+    records = [event(n) for n in range(8)]
+    records[1]["platform"] = 7
+    records[2]["event_time"] = None
+    del records[3]["uuid"]
+    records[4]["event_properties"] = ["no", "object"]
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    path = workplace.file("batch.json", lines)
+    batch = {"type": "BATCH", "stream": "events", "encoding": {"format": "jsonl"}, "manifest": [path.as_uri()]}
+    schema, *_ = events_messages([])
+    result = workplace.run("target-split", config, messages=[schema, batch])
+    assert result.code == 0, result.stderr
+    assert sorted(uuids(sandbox)) == ["user-0000", "user-0005", "user-0006", "user-0007"]
+    rejected = (workplace.folder / "rejects.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["reason"] for line in rejected) == [
+        "no time",
+        "schema: event_properties breaks 'type'",
+        "schema: platform breaks 'type'",
+        "schema: the record breaks 'required'",
+    ]
