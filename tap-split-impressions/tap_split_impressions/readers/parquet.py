@@ -5,9 +5,13 @@ https://developer.harness.io/docs/feature-management-experimentation/integration
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import repeat
 from typing import IO, Any
+
+# Read when pyarrow is loaded: its own memory pool keeps what it has freed.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -16,6 +20,7 @@ from tap_split_impressions.impressions import NECESSARY, Item, NotAnImpression, 
 from tap_split_impressions.readers import DamagedFileError, Row
 
 BLOCK_ROWS = 2000
+BUFFER_BYTES = 64 * 1024
 FIELDS = Item.__struct_fields__
 WHOLE_NUMBERS = ("time", "version", "previous_time", "received")
 
@@ -27,7 +32,8 @@ def read_parquet(stream: IO[bytes]) -> Iterator[list[Row]]:
         DamagedFileError: When it is no Parquet file, is cut, or holds no column for a necessary field.
     """
     try:
-        file = parquet.ParquetFile(stream)
+        # Without these two options whole column chunks are held.
+        file = parquet.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False)
         columns = {field: name for name in file.schema_arrow.names if (field := field_of(name))}
         if missing := [field for field in NECESSARY if field not in columns]:
             raise DamagedFileError(f"has no column for {', '.join(missing)}")
