@@ -90,6 +90,9 @@ class Gate:
             await self._app(exchange.scope, exchange.receive, exchange.send)
         elif fault.kind == "delay":
             await asyncio.sleep(fault.delay_seconds)
+            if exchange.entry not in self.requests:  # all was forgotten meanwhile, and so is this
+                await exchange.hang_up()
+                return
             await self._app(exchange.scope, exchange.receive, exchange.send)
         elif fault.kind == "status":
             await _send_planned(fault, exchange.send)

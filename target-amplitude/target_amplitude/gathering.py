@@ -6,12 +6,13 @@ when it differs from the last one sent. Other operations (`$add`, `$append`, …
 
 from __future__ import annotations
 
+import itertools
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from .identification import Identification
-from .insert_ids import digest
 
 # "1,800 user property updates an hour per Amplitude ID; more may be dropped", Identify API page. Whether an update
 # with several properties counts once is not said, so each property counts.
@@ -99,6 +100,8 @@ class Gathering:
         self._entries: list[Entry] = []
         self._open: dict[Subject, Entry] = {}
         self._keys: set[str] = set()
+        self._token = secrets.token_hex(8)
+        self._numbers = itertools.count()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -131,9 +134,20 @@ class Gathering:
         entries, self._entries, self._open, self._keys = self._entries, [], {}, set()
         for entry in entries:
             subject = tuple(entry.identification.subject.items())
-            made = merged(entry) if entry.values else entry.identification
+            made = self._merged(entry) if entry.values else entry.identification
             self._last.count(subject, sum(1 for _ in made.values()))
             yield entry.stream, made
+
+    def _merged(self, entry: Entry) -> Identification:
+        """Return the one identification that says what several said."""
+        operations: dict[str, dict[str, Any]] = {}
+        for name, (_, operation, value) in entry.values.items():
+            operations.setdefault(operation, {})[name] = value
+        time = None if entry.identification.time is None else max(value[0] for value in entry.values.values())
+        # New in each run: after a crash older values are set again before the newest, and Amplitude would drop the
+        # newest as a repeat of what it took before. Setting a value twice does no harm; a retry keeps its id.
+        insert_id = f"{self._token}-{next(self._numbers)}"
+        return Identification(entry.identification.subject, operations, time, insert_id)
 
 
 def merge(values: dict[str, Value], fresh: dict[str, Value]) -> None:
@@ -141,15 +155,3 @@ def merge(values: dict[str, Value], fresh: dict[str, Value]) -> None:
     for name, value in fresh.items():
         if name not in values or value[0] >= values[name][0]:
             values[name] = value
-
-
-def merged(entry: Entry) -> Identification:
-    """Return the one identification that says what several said."""
-    operations: dict[str, dict[str, Any]] = {}
-    for name, (_, operation, value) in entry.values.items():
-        operations.setdefault(operation, {})[name] = value
-    subject = entry.identification.subject
-    time = None if entry.identification.time is None else max(value[0] for value in entry.values.values())
-    # Without a time, a value that comes back after a change would look like a repeat of the first.
-    insert_id = "" if time is None else digest("identify", subject, operations, time)
-    return Identification(subject, operations, time, insert_id)

@@ -21,8 +21,9 @@ def table(verdicts: list[campaign.Verdict]) -> str:
         for disturbance in {"all", *(verdict.disturbances or ["undisturbed"])}:
             count = rows[verdict.pipeline, disturbance]
             count.update(runs=1, lost=verdict.lost, doubled=verdict.doubled, ambiguous=verdict.ambiguous)
+            count["rejected"] += verdict.rejected
             count["bad"] += not verdict.good
-    columns = ("runs", "lost", "doubled", "ambiguous", "bad")
+    columns = ("runs", "lost", "doubled", "ambiguous", "rejected", "bad")
     lines = ["| pipeline | fault | " + " | ".join(columns) + " |", "| --- | --- |" + " ---: |" * len(columns)]
     for (pipeline, disturbance), count in sorted(rows.items()):
         lines.append(f"| {pipeline} | {disturbance} | " + " | ".join(f"{count[c]:,}" for c in columns) + " |")

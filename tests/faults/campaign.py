@@ -31,7 +31,7 @@ TRACEBACK = "Traceback (most recent call last)"
 
 @dataclass
 class Verdict:
-    """How a run ended."""
+    """How a run ended. What a service refused for itself is in the rejects, and so not lost."""
 
     seed: int
     pipeline: str
@@ -39,6 +39,7 @@ class Verdict:
     lost: int = 0
     doubled: int = 0
     ambiguous: int = 0
+    rejected: int = 0
     problem: str = ""
 
     @property
@@ -83,7 +84,9 @@ def run(seed: int, pipeline_name: str, sandbox: Sandbox, *, keep: bool = False) 
             verdict.disturbances.append(plan.get("kind") or f"status {plan['status']}")
         repeat_until_done(pipeline, sandbox, folder, chance, verdict)
         if not verdict.problem:
-            verdict.lost, verdict.doubled = pipeline.compare()
+            missing, verdict.doubled = pipeline.compare()
+            verdict.rejected = pipeline.rejected()
+            verdict.lost = max(0, missing - verdict.rejected)
     finally:
         if keep:
             print(f"kept: {folder}")

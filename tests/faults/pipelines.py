@@ -49,6 +49,13 @@ class Pipeline:
         """Return how many records are missing and how many are too many."""
         raise NotImplementedError
 
+    def rejected(self) -> int:
+        """Return how many things were written to the rejects, repeats of other attempts left out."""
+        path = self.folder / "rejects.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        records = {json.dumps(json.loads(line)["record"], sort_keys=True): None for line in lines}
+        return sum(len(json.loads(text).get("user_properties", {}).get("$set", [1])) for text in records)
+
     def delivery(self) -> dict[str, Any]:
         """Settings that both targets have."""
         return {
