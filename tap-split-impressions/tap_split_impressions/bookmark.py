@@ -19,7 +19,9 @@ How
     `older` (the number of files up to `read_until`, and sums that stand for them) recognises old files that look new
     because something was done to them: a changed owner, a rename, a restored backup, a move to another disk. They are
     taken for read only if *all* that looks old adds up to exactly what was known before. Any doubt means reading, since
-    a second reading is harmless (equal `impression_id`) and a skipped file is not.
+    a second reading is harmless (equal `impression_id`) and a skipped file is not: so all is read again if there are
+    more old files than before (a clock that was set back by more than an hour, a disk mounted over the folder), or if
+    the state is that of another folder with other files.
     `unfinished`: files of which only some rows are out: one that was being read when the run was stopped, one with rows
     at or after `end_date`, one that turned out to be damaged. Rows are counted as they lie in the file.
 """
@@ -37,9 +39,9 @@ IDENTITY_BYTES = 8  # of 1,000 files in an hour one would be taken for another o
 
 
 class File(NamedTuple):
-    """A file of the folder as the listing shows it. Times are seconds since 1970 by the storage's clock."""
+    """A file as the listing shows it. Times are seconds since 1970 by the storage's clock."""
 
-    path: str
+    path: str  # below the folder
     size: int
     arrived: float
     modified: float
@@ -88,6 +90,14 @@ class Known:
         self.by_name = (self.by_name + number_of(name, file.size, file.modified)) % 2**64
         self.by_inode = (self.by_inode + number_of(file.inode, file.size, file.modified)) % 2**64
 
+    @classmethod
+    def of(cls, files: Iterable[File]) -> Known:
+        """Return what stands for some files."""
+        known = cls()
+        for file in files:
+            known.add(file)
+        return known
+
     def is_same_as(self, other: Known) -> bool:
         """Whether both stand for the same files."""
         return self.count == other.count and (self.by_name == other.by_name or self.by_inode == other.by_inode)
@@ -95,13 +105,21 @@ class Known:
 
 @dataclass
 class Bookmark:
-    """See the module. `identify` returns the identity of a file's content, at the price of opening it where need be."""
+    """See the module.
+
+    Attributes:
+        identify: Returns the identity of a file's content, at the price of opening it where need be.
+        folder: Which folder this is about.
+        is_from_elsewhere: Whether the state is that of another folder, or of this one at another place.
+    """
 
     identify: Callable[[File], bytes]
+    folder: str = ""
     read_until: float | None = None
     read_since: set[bytes] = field(default_factory=set)
     older: Known = field(default_factory=Known)
     unfinished: dict[str, Progress] = field(default_factory=dict)
+    is_from_elsewhere: bool = False
 
     def is_old(self, file: File) -> bool:
         """Whether the time of arrival alone tells that the file is read (or stands in `unfinished`)."""
@@ -112,18 +130,19 @@ class Bookmark:
         return Reading(self, sorted(listing, key=lambda file: (file.arrived, file.path)))
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], identify: Callable[[File], bytes]) -> Bookmark:
+    def from_state(cls, state: dict[str, Any], identify: Callable[[File], bytes], folder: str) -> Bookmark:
         """Restore from a stream's state.
 
         Raises:
             ValueError: When the state was not written by `to_state`.
         """
         if "read_until" not in state:
-            return cls(identify)
+            return cls(identify, folder)
         try:
             digests = base64.b64decode(state["read_since"], validate=True)
             return cls(
                 identify,
+                folder,
                 None if state["read_until"] is None else float(state["read_until"]),
                 {digests[start : start + IDENTITY_BYTES] for start in range(0, len(digests), IDENTITY_BYTES)},
                 Known(
@@ -135,6 +154,7 @@ class Bookmark:
                     path: Progress(bytes.fromhex(entry["identity"]), int(entry["rows"]), entry["until"])
                     for path, entry in state["unfinished"].items()
                 },
+                state["folder"] != folder,
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError("not a state of this stream") from error
@@ -142,6 +162,7 @@ class Bookmark:
     def to_state(self) -> dict[str, Any]:
         """Return the state as plain JSON values, independent of later changes."""
         return {
+            "folder": self.folder,
             "read_until": self.read_until,
             "read_since": base64.b64encode(b"".join(sorted(self.read_since))).decode(),
             "older": {
@@ -170,6 +191,7 @@ class Reading:
     Attributes:
         unread: The files to read, in order of arrival.
         same_content: How many of the files hold exactly what another one holds; they are not read.
+        is_doubtful: Whether the state does not fit this folder, so that everything is read.
     """
 
     def __init__(self, bookmark: Bookmark, listing: list[File]) -> None:
@@ -180,10 +202,20 @@ class Reading:
         self._identities: dict[str, bytes] = {}
         self._last_arrival: dict[bytes, float] = {}
         self._passed = 0  # how many files of the listing lie up to `read_until`
+        self.is_doubtful = self._is_doubtful()
         self._compare()
+
+    def _is_doubtful(self) -> bool:
+        bookmark = self.bookmark
+        old = Known.of(file for file in self.listing if bookmark.is_old(file))
+        return old.count > bookmark.older.count or (
+            bookmark.is_from_elsewhere and bool(self.listing) and not old.is_same_as(bookmark.older)
+        )
 
     def _compare(self) -> None:
         bookmark = self.bookmark
+        if self.is_doubtful:
+            bookmark.read_until = None
         half_read = {progress.identity: progress for progress in bookmark.unfinished.values()}
         looking_new: list[Unread] = []
         for file in self.listing:
@@ -211,9 +243,7 @@ class Reading:
         if bookmark.read_until is None or not bookmark.older.count:
             return set()
         candidates = [u for u in looking_new if not u.progress and u.file.modified <= bookmark.read_until]
-        known = Known()
-        for file in [file for file in self.listing if bookmark.is_old(file)] + [u.file for u in candidates]:
-            known.add(file)
+        known = Known.of([file for file in self.listing if bookmark.is_old(file)] + [u.file for u in candidates])
         return {unread.identity for unread in candidates} if known.is_same_as(bookmark.older) else set()
 
     def _pass(self) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -33,6 +35,7 @@ EXTRAS = {
 # The receiver's sealed files: complete as soon as they bear this name (they get it by a rename, or are one PUT).
 SEALED = re.compile(r"impressions-\d{8}T\d{6}Z-[0-9a-f]+-\d+\.jsonl")
 OPEN_SUFFIX = ".open"
+LEFT_SECONDS = 3600.0
 REJECTS_SUFFIX = ".rejects"
 
 # Split's S3 export puts `_SUCCESS` and `_committed_…` beside its data; programs that copy hide what is not complete yet
@@ -67,6 +70,7 @@ class Folder:
             # Listings must be fresh; s3fs and its like would remember an earlier one.
             self.files, self.root = fsspec.core.url_to_fs(path, **{"use_listings_cache": False, **(options or {})})
         self.local = isinstance(self.files, LocalFileSystem)
+        self.left_open = 0  # files that a killed receiver left open, as of the last listing
         self._ahead: dict[str, bytes] = {}
 
     def listing(self) -> list[File]:
@@ -79,20 +83,23 @@ class Folder:
             if self.local and not self.files.isdir(self.root):
                 raise ConnectorError(f"Setting 'path': there is no folder {self.path}.")
             found = self.files.find(self.root, detail=True)
-        files = [self._file(info) for name, info in found.items() if is_data(name[len(self.root) :])]
+        files = (self._file(self._below(path), info) for path, info in found.items() if is_data(self._below(path)))
+        self.left_open = sum(path.endswith(OPEN_SUFFIX) and is_left(info) for path, info in found.items())
         return [file for file in files if file]
 
-    def left_open(self) -> list[str]:
-        """Return the names of files which a receiver has open, or left open when it died."""
-        with in_sentences(self.path):
-            return [name for name in self.files.find(self.root) if name.endswith(OPEN_SUFFIX)]
+    def _below(self, path: str) -> str:
+        return path[len(self.root) :].lstrip("/")
 
-    def _file(self, info: Mapping[str, Any]) -> File | None:
-        path, size = info["name"], info["size"] or 0
+    def full_path(self, file: File) -> str:
+        """Return a file's path as the file system wants it."""
+        return f"{self.root.rstrip('/')}/{file.path}"
+
+    def _file(self, path: str, info: Mapping[str, Any]) -> File | None:
+        size = info["size"] or 0
         if self.local:
             # The change time of the inode: unlike the modification time no program can set it.
             try:
-                status = Path(path).stat()
+                status = Path(info["name"]).stat()
             except FileNotFoundError:
                 return None  # gone since, or a link to nothing
             return File(path, size, status.st_ctime, status.st_mtime, inode=status.st_ino)
@@ -110,7 +117,7 @@ class Folder:
         if not self.local:
             return identity_of(file.path, file.size, file.modified)
         try:
-            with Path(file.path).open("rb") as stream:
+            with Path(self.full_path(file)).open("rb") as stream:
                 beginning = stream.read(SAMPLE_BYTES)
                 stream.seek(max(SAMPLE_BYTES, file.size - SAMPLE_BYTES))
                 return identity_of(file.size, beginning, stream.read(SAMPLE_BYTES))
@@ -122,7 +129,7 @@ class Folder:
         """Open a file for reading bytes."""
         if file.path in self._ahead:
             return io.BytesIO(self._ahead.pop(file.path))
-        stream: IO[bytes] = self.files.open(file.path, "rb")
+        stream: IO[bytes] = self.files.open(self.full_path(file), "rb")
         return stream
 
     def fetch_ahead(self, files: Sequence[File]) -> None:
@@ -134,15 +141,11 @@ class Folder:
         if self.local or not files or files[0].path in self._ahead:
             return
         sizes = accumulate(file.size for file in files[:AHEAD_FILES])
-        paths = [file.path for file, size in zip(files, sizes, strict=False) if size <= AHEAD_BYTES]
+        paths = [self.full_path(file) for file, size in zip(files, sizes, strict=False) if size <= AHEAD_BYTES]
         if len(paths) > 1:
             answers = self.files.cat(paths, on_error="return")
             # What failed is opened on its own, and fails there.
-            self._ahead = {path: answer for path, answer in answers.items() if isinstance(answer, bytes)}
-
-    def name(self, file: File) -> str:
-        """Return a file's path below the folder."""
-        return file.path[len(self.root) :].lstrip("/")
+            self._ahead = {self._below(path): answer for path, answer in answers.items() if isinstance(answer, bytes)}
 
 
 # Under which names the file systems give the time of the last change.
@@ -162,6 +165,11 @@ def is_data(path: str) -> bool:
     """Whether a file's name (its path below the folder) is one the tap reads."""
     parts = path.strip("/").split("/")
     return bool(DATA_NAME.search(parts[-1])) and not any(part.startswith(IGNORED_BEGINNINGS) for part in parts)
+
+
+def is_left(info: Mapping[str, Any]) -> bool:
+    """Whether nobody has written to an open file for so long that no receiver can be at work on it."""
+    return time.time() - float(info.get("mtime") or math.inf) > LEFT_SECONDS
 
 
 def is_sealed(path: str) -> bool:

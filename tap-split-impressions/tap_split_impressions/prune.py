@@ -27,17 +27,17 @@ def prune(folder: Folder, states: Iterable[Mapping[str, Any]], older_than: float
     listing = folder.listing()
     old = [file for file in listing if file.arrived < time.time() - older_than]
     waiting = {path for state in states for path in unread(folder, listing, state)}
-    removable = [file.path for file in old if file.path not in waiting]
+    removable = [file for file in old if file.path not in waiting]
     with in_sentences(folder.path):
-        for path in removable:
-            folder.files.rm_file(path)
+        for file in removable:
+            folder.files.rm_file(folder.full_path(file))
     return len(removable), len(old) - len(removable)
 
 
 def unread(folder: Folder, listing: list[File], state: Mapping[str, Any]) -> set[str]:
     """Return the paths of the files that a state has not passed."""
     try:
-        bookmark = Bookmark.from_state(dict(state), folder.identity)
+        bookmark = Bookmark.from_state(dict(state), folder.identity, folder.root)
     except ValueError:
         raise ConnectorError("--state: this is no state of stream 'impressions'; nothing was removed.") from None
     if bookmark.read_until is None:

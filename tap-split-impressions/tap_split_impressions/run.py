@@ -17,6 +17,7 @@ from tap_split_impressions.impressions import Impression, Item, NotAnImpression,
 from tap_split_impressions.readers import DamagedFileError, Row, read
 
 PROGRESS_SECONDS = 30.0
+CLOCKS_APART_SECONDS = 86_400.0  # how far the clocks of Split, a receiver and a storage may be apart
 LONGEST_WAIT_SECONDS = 5.0  # for files that are about to settle; others are left to the next run
 
 
@@ -34,6 +35,7 @@ class Counts:
     """What a run did, for its closing summary."""
 
     files: int = 0
+    too_early: int = 0
     read: int = 0
     sent: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -82,6 +84,10 @@ class Run:
 
     def blocks(self) -> Iterator[list[Impression]]:
         """Yield impressions; between two blocks the bookmark tells exactly what is out."""
+        if (self.selection.start or 0) > time.time() * 1000:
+            # A slip of the hand must not pass for having read everything.
+            self.logger.warning("Setting 'start_date' lies in the future, so nothing is read.")
+            return
         settled: list[Unread] = []
         settling: list[Unread] = []
         for unread in self.reading.unread:
@@ -96,14 +102,23 @@ class Run:
     def _files(self, files: list[Unread], others_since: float) -> Iterator[list[Impression]]:
         """Yield the wanted impressions of files; `others_since` is the earliest arrival of those left for later."""
         for number, unread in enumerate(files):
-            self.folder.fetch_ahead([following.file for following in files[number : number + AHEAD_FILES]])
-            yield from self._file(unread)
+            if self._arrived_too_early(unread.file):
+                self.reading.finish(unread)
+                self.counts.too_early += 1
+            else:
+                self.folder.fetch_ahead([following.file for following in files[number : number + AHEAD_FILES]])
+                yield from self._file(unread)
             if self.stopping():
                 return
             waiting_since = files[number + 1].file.arrived if number + 1 < len(files) else math.inf
             self.reading.advance(min(waiting_since, others_since, self._held_back_since), time.time())
         if not files:
             self.reading.advance(min(others_since, self._held_back_since), time.time())
+
+    def _arrived_too_early(self, file: File) -> bool:
+        """Whether a file is so much older than `start_date` that nothing in it can have arrived since."""
+        start = self.selection.start
+        return start is not None and file.arrived < start / 1000 - CLOCKS_APART_SECONDS
 
     def _is_settled(self, file: File) -> bool:
         """Whether a file can be taken for complete: objects are, and so is what the receiver has sealed."""
@@ -125,7 +140,7 @@ class Run:
 
     def _file(self, unread: Unread) -> Iterator[list[Impression]]:
         """Yield the wanted impressions of one file."""
-        name = self.folder.name(unread.file)
+        name = unread.file.path
         rejected: Counter[str] = Counter()
         # The time of arrival of rows that tell none.
         modified = round(unread.file.modified * 1000)

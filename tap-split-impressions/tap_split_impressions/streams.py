@@ -152,7 +152,7 @@ class ImpressionsStream(Stream):
         config = self.config
         folder = Folder(config["path"], config.get("storage_options"))
         try:
-            self._bookmark = Bookmark.from_state(self.stream_state, folder.identity)
+            self._bookmark = Bookmark.from_state(self.stream_state, folder.identity, folder.root)
         except ValueError:
             raise ConnectorError(
                 "The state of stream 'impressions' cannot be understood. Give the one that this tap wrote, or none to "
@@ -167,6 +167,13 @@ class ImpressionsStream(Stream):
         listing = folder.listing()
         reading = self._bookmark.open(listing)
         self.logger.info("%d of %d files in %s are new.", len(reading.unread), len(listing), config["path"])
+        if reading.is_doubtful:
+            self.logger.warning("The state does not fit what is in the folder, so all of it is read, to be sure.")
+        if folder.left_open:
+            self.logger.warning(
+                "%d files were left open by a receiver that was killed. The next one that starts there seals them.",
+                folder.left_open,
+            )
         return Run(
             folder=folder,
             reading=reading,
@@ -202,6 +209,8 @@ class ImpressionsStream(Stream):
                 "%d impressions had properties that are no JSON object; these are left empty.",
                 run.shaper.unreadable_properties,
             )
+        if counts.too_early:
+            self.logger.info("%d files were there long before start_date; they were not opened.", counts.too_early)
         if run.reading.same_content:
             self.logger.info("%d files hold the same as another file; each was read once.", run.reading.same_content)
 

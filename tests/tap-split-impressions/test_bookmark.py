@@ -48,12 +48,15 @@ class Tap:
     """Reads a disk; the state goes through JSON between two runs."""
 
     disk: Disk
+    folder: str = "/data"
     state: dict[str, object] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
 
     def open(self) -> Reading:
         state = json.loads(json.dumps(self.state))
-        return Bookmark.from_state(state, lambda file: identity_of(file.content)).open(self.disk.files.values())
+        return Bookmark.from_state(state, lambda file: identity_of(file.content), self.folder).open(
+            self.disk.files.values()
+        )
 
     def run(self, limit: int | None = None) -> list[str]:
         """Read up to so many files; return the contents in order."""
@@ -210,6 +213,27 @@ def test_an_interrupted_run_goes_on_after_each_file(disk: Disk, tap: Tap) -> Non
     assert tap.run() == []
 
 
+def test_a_folder_that_moves_is_not_read_again_and_another_one_is_read_whole(disk: Disk, tap: Tap) -> None:
+    filled(disk, tap)
+    tap.folder = "/moved"
+    assert tap.run() == []
+    another = Disk(now=disk.now)
+    another.files = {path: file._replace(content=f"other {file.content}") for path, file in disk.files.items()}
+    del another.files["f003.jsonl"]
+    another.write("f004.jsonl", "new")
+    tap.disk, tap.folder = another, "/another"
+    assert not tap.open().bookmark.is_old(another.files["f000.jsonl"])
+    assert len(tap.run()) == 11
+    assert tap.run() == []
+
+
+def test_files_that_turn_up_with_an_arrival_long_ago_are_read(disk: Disk, tap: Tap) -> None:
+    filled(disk, tap)
+    disk.now -= 5 * HOUR  # a clock that was wrong and is set right
+    disk.write("new.jsonl", "new")
+    assert "new" in tap.run()
+
+
 def test_a_half_read_file_is_found_again_even_under_another_name(disk: Disk, tap: Tap) -> None:
     disk.write("half.jsonl", "half")
     reading = tap.open()
@@ -263,7 +287,7 @@ def test_the_state_stays_small(disk: Disk, tap: Tap) -> None:
 )
 def test_a_state_that_is_none_is_refused(state: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="not a state"):
-        Bookmark.from_state(state, lambda file: b"")
+        Bookmark.from_state(state, lambda file: b"", "/data")
 
 
 class AnythingHappens(RuleBasedStateMachine):

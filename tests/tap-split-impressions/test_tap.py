@@ -5,10 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 from collections import Counter
+from datetime import datetime, timezone
 from pathlib import Path
 from shutil import copy2
 from typing import Any
+
+import pytest
 
 from support.receiver import Run, Write, numbers_of, posted
 
@@ -208,7 +212,18 @@ def test_a_start_in_the_future_selects_nothing(folder: Path, write: Write, run: 
     write("a.jsonl", [1])
     result = run(start_date="2999-01-01T00:00:00Z")
     assert numbers_of(result) == []
-    assert "1 left out (1 by before start_date)" in result.stderr
+    assert "'start_date' lies in the future" in result.stderr
+    assert numbers_of(run(result.state)) == [1]
+
+
+def test_files_from_long_before_the_start_are_not_opened(folder: Path, write: Write, run: Run) -> None:
+    (folder / "damaged.parquet").write_bytes(b"never looked at")
+    later = time.time() + 30 * 86400
+    with pytest.MonkeyPatch.context() as clock:
+        clock.setattr("tap_split_impressions.run.time.time", lambda: later)
+        result = run(start_date=datetime.fromtimestamp(later - 86400, timezone.utc).isoformat())
+    assert numbers_of(result) == []
+    assert "1 files were there long before start_date" in result.stderr
 
 
 def test_filters_and_their_counts(folder: Path, write: Write, run: Run) -> None:

@@ -168,6 +168,7 @@ def test_settings_are_checked_in_sentences(
         ({"read_until": "gestern"}, "The state of stream 'impressions' cannot be understood."),
         (
             {
+                "folder": "/data",
                 "read_until": 4e9,
                 "read_since": "",
                 "older": {"count": 0, "by_name": "0", "by_inode": "0"},
