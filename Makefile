@@ -13,13 +13,14 @@ help: ## Say what can be made
 demo: $(VENV)/.installed ## Run every pipeline against the local sandbox and compare both sides
 	$(BIN)/python -m demo
 
-test: $(VENV)/.installed .meltano/.installed ## Run the tests
+test: $(VENV)/.installed .meltano/.installed .airflow/.installed ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(foreach plugin,$(PLUGINS),$(plugin)/$(subst -,_,$(plugin))) sandbox/split_amplitude_sandbox demo tools
+	$(BIN)/hadolint Containerfile
 	$(BIN)/python -m tools.settings --check
 	$(BIN)/python -m tools.hub --check
 
@@ -40,7 +41,7 @@ format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 
 clean: ## Remove all that was made here
-	rm -rf $(VENV) .meltano .demo demo-report.html .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .meltano .airflow .demo demo-report.html .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Remade when a dependency list changes; the connectors are installed in place, so their code is always current.
 $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/pyproject.toml) sandbox/pyproject.toml
@@ -52,4 +53,10 @@ $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/p
 # Meltano gives each plugin an environment of its own; the plugins' code is used in place there too.
 .meltano/.installed: $(VENV)/.installed
 	$(BIN)/meltano --log-level=warning install
+	touch $@
+
+# Airflow and Meltano cannot share an environment.
+.airflow/.installed: orchestrate/requirements.txt $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .airflow
+	$(BIN)/uv pip install --quiet --python .airflow/bin/python -r orchestrate/requirements.txt
 	touch $@
