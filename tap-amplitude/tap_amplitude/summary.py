@@ -16,15 +16,14 @@ PROGRESS_SECONDS = 30.0
 # Counters in words; those at zero are left out.
 WORDS = {
     "events": "{:,} events",
+    "hours": "{:,} hours with events",
+    "empty_windows": "{:,} windows without events",
     "cohort_members": "{:,} cohort members",
     "other_records": "{:,} other records",
-    "hours": "of {:,} hours",
-    "empty_windows": "{:,} windows without events",
-    "records_skipped": "{:,} unreadable rows kept aside",
-    "values_nulled": "{:,} values of a wrong type made null",
-    "windows_halved": "{:,} windows halved",
+    "records_skipped": "{:,} unreadable rows (kept aside)",
+    "values_nulled": "{:,} values of a wrong type (made null)",
     "http_request_count": "{:,} requests",
-    "http_retry_count": "{:,} of them repeated",
+    "http_retry_count": "{:,} repeated",
     "bytes_received": "{:,} bytes",
 }
 METRICS = ("records_skipped", "values_nulled", "http_request_count", "http_retry_count", "bytes_received")

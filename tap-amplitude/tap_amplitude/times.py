@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
 
 if sys.version_info < (3, 11):
     from backports.datetime_fromisoformat import MonkeyPatch  # type: ignore[import-not-found, unused-ignore]
 
     MonkeyPatch.patch_fromisoformat()
 
-# Every third character of the usual form, from the first hyphen to the point.
-USUAL_MARKS = ("-- ::.", "--T::.")
 EXPORT_TEXT_LENGTH = len("2026-03-14 09:26:53.589000")
 # Epoch numbers above this are milliseconds: as seconds they would lie beyond the year 5000.
 LARGEST_EPOCH_SECONDS = 10**11
@@ -43,7 +40,6 @@ def rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-@lru_cache(maxsize=256)
 def rfc3339_of_text(text: str) -> str:
     """Return Amplitude's `2026-03-14 09:26:53.589000` as RFC 3339.
 

@@ -170,21 +170,6 @@ def test_other_streams_send_records(sandbox: Sandbox, run_tap: Runs, tmp_path: P
     assert len(result.of_type("ACTIVATE_VERSION")) == 1
 
 
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ({"encoding": {"format": "parquet"}, "storage": {"root": "x"}}, "'batch_config.encoding.format' must be jsonl"),
-        ({"encoding": {"format": "jsonl"}}, "'batch_config.storage.root' is missing"),
-    ],
-)
-def test_batch_settings_are_checked(
-    workplace: Workplace, keys: dict[str, str], config: dict[str, Any], words: str
-) -> None:
-    result = workplace.run("tap-amplitude", keys | {"batch_config": config})
-    assert result.code == 1
-    assert words in result.stderr
-
-
 def children_of(process_id: int) -> list[int]:
     return [int(text) for text in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()]
 

@@ -157,31 +157,16 @@ def test_a_wrong_key_is_one_sentence(workplace: Workplace, config: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"api_key": None}, "'api_key'"),
-        ({"secret_key": " "}, "'secret_key'"),
-        ({"region": "mars"}, "'region' must be one of: us, eu"),
-        ({"start_date": "soon"}, "'start_date'"),
-        ({"start_date": "2062-01-01"}, "'start_date' lies in the future"),
-        ({"end_date": "2026-03-14"}, "'end_date' must be later"),
-        ({"window_hours": 0}, "'window_hours'"),
-        ({"window_hours": 9000}, "'window_hours'"),
-        ({"lag_hours": -1}, "'lag_hours'"),
-        ({"max_parallel_windows": 9}, "'max_parallel_windows'"),
-        ({"cohort_ids": "c1"}, "'cohort_ids' must be a list"),
-        ({"api_url": "no address"}, "'api_url'"),
-        ({"spool_directory": "/proc/nowhere"}, "'spool_directory'"),
-    ],
+    ("settings", "words"), [({"api_key": None}, "Setting 'api_key' is missing."), ({"api_url": "no url"}, "'api_url'")]
 )
 def test_a_bad_setting_is_one_sentence(
-    workplace: Workplace, config: dict[str, Any], settings: dict[str, Any], words: str, sandbox: Sandbox
+    workplace: Workplace, config: dict[str, Any], settings: dict[str, Any], words: str
 ) -> None:
-    sandbox.put_export_rows([export_row(1)])
     chosen = {name: value for name, value in (config | settings).items() if value is not None}
     result = workplace.run("tap-amplitude", chosen)
     assert result.code == 1
-    assert words in result.stderr
+    (error,) = (line for line in result.stderr.splitlines() if "ERROR" in line)
+    assert words in error
     assert "Traceback" not in result.stderr
 
 
@@ -271,7 +256,7 @@ def test_the_summary_says_what_was_done(
     result = workplace.run("tap-amplitude", config | {"window_hours": 2}, catalog=events_only)
     assert result.code == 0
     (summary,) = (line for line in result.stderr.splitlines() if "| Read " in line)
-    for words in ("20 events", "2 hours", "11 windows without events", "12 requests"):
+    for words in ("20 events", "2 hours with events", "11 windows without events", "12 requests"):
         assert words in summary
     assert result.metrics["record_count"] == 20
     assert result.metrics["http_request_count"] == 12
