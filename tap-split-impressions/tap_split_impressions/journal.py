@@ -45,6 +45,7 @@ class Journal:
         self._queue_bytes = queue_bytes
         self._waiting = 0
         self._lock = threading.Lock()
+        self._closed = False
         self.failure: OSError | None = None  # of the last commit
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -52,7 +53,7 @@ class Journal:
     @property
     def alive(self) -> bool:
         """Whether batches are still being stored."""
-        return self._thread.is_alive()
+        return self._thread.is_alive() and not self._closed
 
     def store(self, lines: bytes, rejects: bytes = b"") -> Future[None]:
         """Queue a batch; the future is done when it is stored, or holds the OSError.
@@ -71,7 +72,9 @@ class Journal:
 
     def close(self) -> None:
         """Store what waits, seal the files and end the thread."""
-        self._queue.put(None)
+        with self._lock:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""The way of batches to the storage: grouped, in order, bounded; nobody is told that something is stored before it is."""
+"""The way of batches to the storage: grouped, in order, bounded; and nobody hears of it before it is done."""
 
 from __future__ import annotations
 
