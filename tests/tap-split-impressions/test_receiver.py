@@ -22,6 +22,7 @@ import requests
 
 from support.processes import BIN, Workplace
 from support.receiver import TOKEN, Receiver, Run, numbers_of, posted, stored_batches, zipped
+from support.sandbox import free_port
 
 ITEM = {"keyName": "k", "treatment": "on", "time": 1767261600123, "changeNumber": 5, "label": "x"}
 EVALUATOR = {"impressions": [{"testName": "f", "keyImpressions": [ITEM]}]}
@@ -310,6 +311,20 @@ def test_a_port_in_use_is_a_failure(folder: Path, workplace: Workplace) -> None:
         _, said = process.communicate(timeout=30)
     assert process.returncode != 0
     assert "address already in use" in said
+
+
+def test_any_asgi_server_runs_it_by_the_environment(folder: Path, workplace: Workplace) -> None:
+    settings = {"TAP_SPLIT_IMPRESSIONS_PATH": str(folder), "TAP_SPLIT_IMPRESSIONS_WEBHOOK_TOKEN": TOKEN}
+    port = free_port()
+    command = [str(BIN / "uvicorn"), "--factory", "tap_split_impressions.webhook:create_app", "--port", str(port)]
+    process = workplace.start(command, settings)
+    lines = iter(process.stderr.readline, "")
+    assert any("Uvicorn running" in line for line in lines)
+    assert requests.post(f"http://127.0.0.1:{port}/", zipped([posted(1)]), timeout=30).status_code == 401
+    assert requests.post(f"http://127.0.0.1:{port}/?token={TOKEN}", zipped([posted(1)]), timeout=30).status_code == 200
+    process.terminate()
+    process.communicate(timeout=30)
+    assert stored_batches(folder) == [[posted(1)]]
 
 
 def test_sigint_stops_as_sigterm_does(folder: Path) -> None:
