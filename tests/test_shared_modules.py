@@ -24,7 +24,7 @@ SHARED_BY_TARGETS = (
     "times.py",
     "validation.py",
 )
-SHARED = {"command.py": list(CONNECTORS)} | dict.fromkeys(SHARED_BY_TARGETS, TARGETS)
+SHARED = {"command.py": list(CONNECTORS), "errors.py": list(CONNECTORS)} | dict.fromkeys(SHARED_BY_TARGETS, TARGETS)
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -5,12 +5,10 @@ The same file stands in each connector (they share no library); a test holds the
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import os
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -19,15 +17,12 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._util import read_json_file
 from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand, _ConfigInput
 
+from .errors import ConnectorError, hint
+
+__all__ = ["ConnectorError", "PlainCommand", "PlainMessages", "hint", "setting_error", "silence_stdout"]
+
 # jsonschema's names of the JSON types, in words a person uses for a setting.
 TYPE_WORDS = {"object": "an object", "array": "a list", "integer": "a whole number", "null": "null"}
-
-
-class ConnectorError(Exception):
-    """A foreseen failure. Its message is for the user: what went wrong and which setting to change.
-
-    It never holds a key, a token or a person's data.
-    """
 
 
 class PlainCommand(SingerCommand):
@@ -120,12 +115,6 @@ def setting_error(error: Any) -> str:
         allowed = ", ".join(str(value) for value in error.validator_value if value is not None)
         return f"Setting '{path}' must be one of: {allowed}."
     return f"Setting '{path}' breaks the rule '{error.validator}: {error.validator_value}'."
-
-
-def hint(name: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean '…'?` when a known name is close to the given one, else an empty text."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def silence_stdout() -> None:

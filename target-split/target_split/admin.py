@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from .client import PASSING, Answer, AnswerLostError, Host, NotSentError
-from .command import ConnectorError
+from .errors import ConnectorError
 from .segments import Action
 
 BASE_PATH = "/internal/api/v2"

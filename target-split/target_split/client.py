@@ -15,7 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from .command import ConnectorError
+from .errors import ConnectorError
 from .summary import Summary
 
 CONNECT_SECONDS = 10.0

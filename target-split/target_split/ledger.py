@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .command import ConnectorError
+from .errors import ConnectorError
 
 ID_BYTES = 16
 SECONDS_PER_DAY = 86_400

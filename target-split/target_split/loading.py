@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .admin import Admin, Change, Segment
-from .command import ConnectorError
 from .delivery import Checkpoints, Work
+from .errors import ConnectorError
 from .limits import MAX_KEYS_PER_SEGMENT
 from .place import Place
 from .segments import Members, Plan, calls, plan

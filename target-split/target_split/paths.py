@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from .command import ConnectorError, hint
+from .errors import ConnectorError, hint
 
 Record = Mapping[str, Any]
 Getter = Callable[[Record], Any]

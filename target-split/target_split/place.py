@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .admin import Admin
-from .command import ConnectorError, hint
+from .errors import ConnectorError, hint
 
 
 class Place:

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from .client import PASSING, UNHEARD, Answer, AnswerLostError, Host, NotSentError
-from .command import ConnectorError
+from .errors import ConnectorError
 from .ledger import Ledger
 from .packing import Batch, body_of
 from .rejects import Rejects

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .command import ConnectorError
+from .errors import ConnectorError
 from .events import EventMaker, Style, UnfitError
 from .lean import Decode, lean_decoder
 from .ledger import EventIds

@@ -12,8 +12,8 @@ from singer_sdk.sinks import Sink
 
 from .admin import Admin, Change
 from .client import Client, Host, Patience
-from .command import ConnectorError, hint
 from .delivery import Lanes
+from .errors import ConnectorError, hint
 from .ledger import Ledger
 from .loading import Loader, Rules, Writer
 from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults

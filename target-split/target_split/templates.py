@@ -6,7 +6,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from .command import hint
+from .errors import hint
 from .paths import Getter, MappingError, getter
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from support.processes import Result
 from support.sandbox import Sandbox
-from target_split.command import ConnectorError
+from target_split.errors import ConnectorError
 from target_split.target import TargetSplit
 
 

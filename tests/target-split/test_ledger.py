@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_split.command import ConnectorError
+from target_split.errors import ConnectorError
 from target_split.ledger import SECONDS_PER_DAY, EventIds, Ledger, Sifted
 
 IDS = [EventIds(["host", "env"], "events").of(str(n).encode()) for n in range(3_000)]

@@ -15,8 +15,8 @@ import pytest
 
 from support.sandbox import Sandbox, free_port
 from target_split.client import Client, Host, Patience
-from target_split.command import ConnectorError
 from target_split.delivery import Work
+from target_split.errors import ConnectorError
 from target_split.ledger import EventIds, Ledger
 from target_split.packing import Batch
 from target_split.posting import Posting
