@@ -82,7 +82,8 @@ class Folder:
         with in_sentences(self.path):
             if self.local and not self.files.isdir(self.root):
                 raise ConnectorError(f"Setting 'path': there is no folder {self.path}.")
-            found = self.files.find(self.root, detail=True)
+            # Of itself the local file system would leave out a folder that it may not read.
+            found = self.files.find(self.root, detail=True, **({"on_error": "raise"} if self.local else {}))
         files = (self._file(self._below(path), info) for path, info in found.items() if is_data(self._below(path)))
         self.left_open = sum(path.endswith(OPEN_SUFFIX) and is_left(info) for path, info in found.items())
         return [file for file in files if file]

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.impressions import Item
+from tap_split_impressions.items import Item
 from tap_split_impressions.payloads import LINE_ITEMS, stored_line
 from tap_split_impressions.segments import Storage
 from tap_split_impressions.storage import SEAL_SECONDS, open_storage

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Stream
 from singer_sdk import typing as th
 
-from tap_split_impressions.impressions import Names, moment_or_none, rfc3339
+from tap_split_impressions.impressions import Names
+from tap_split_impressions.times import moment_or_none, rfc3339
 
 if TYPE_CHECKING:
     from tap_split_impressions.client import AdminApi
@@ -138,9 +139,13 @@ def reached(entry: Any, path: tuple[str, ...]) -> Any:
 def names_of(api: AdminApi) -> Names:
     """Return what the Admin API knows beside the impressions."""
     return Names(
-        environments={entry["id"]: entry["name"] for entry in api.environments},
-        traffic_types={entry["id"]: entry["name"] for entry in api.traffic_types},
-        traffic_type_of_flag={
-            entry["name"]: name for entry in api.feature_flags if (name := reached(entry, ("trafficType", "name")))
-        },
+        environments=pairs(api.environments, ("id",), ("name",)),
+        traffic_types=pairs(api.traffic_types, ("id",), ("name",)),
+        traffic_type_of_flag=pairs(api.feature_flags, ("name",), ("trafficType", "name")),
     )
+
+
+def pairs(entries: list[dict[str, Any]], key: tuple[str, ...], value: tuple[str, ...]) -> dict[str, str]:
+    """Return what lies at one path by what lies at another, of the entries that have both."""
+    found = ((reached(entry, key), reached(entry, value)) for entry in entries)
+    return {name: meaning for name, meaning in found if name and meaning}

@@ -13,8 +13,10 @@ from tap_split_impressions.bookmark import File, Reading, Unread
 from tap_split_impressions.command import ConnectorError
 from tap_split_impressions.filters import Filters
 from tap_split_impressions.folder import AHEAD_FILES, Folder, is_sealed, storage_errors
-from tap_split_impressions.impressions import Impression, Item, NotAnImpression, Shaper, rfc3339
+from tap_split_impressions.impressions import Impression, Shaper
+from tap_split_impressions.items import Item, NotAnImpression
 from tap_split_impressions.readers import DamagedFileError, Row, read
+from tap_split_impressions.times import rfc3339
 
 PROGRESS_SECONDS = 30.0
 CLOCKS_APART_SECONDS = 86_400.0  # how far the clocks of Split, a receiver and a storage may be apart
@@ -129,14 +131,14 @@ class Run:
 
     def _await_settling(self, settling: list[Unread]) -> list[Unread]:
         """Return those files that have settled within a short wait, unchanged since they were listed."""
-        wait = max(unread.file.modified for unread in settling) + self.settle_seconds - time.time()
-        if wait <= LONGEST_WAIT_SECONDS:
-            time.sleep(max(wait, 0))
-        unchanged = {file.path: file for file in self.folder.listing()} if wait <= LONGEST_WAIT_SECONDS else {}
-        still = [u for u in settling if unchanged.get(u.file.path) == u.file and self._is_settled(u.file)]
-        if left := len(settling) - len(still):
+        waits = [unread.file.modified + self.settle_seconds - time.time() for unread in settling]
+        if soon := [wait for wait in waits if wait <= LONGEST_WAIT_SECONDS]:
+            time.sleep(max(*soon, 0))
+        unchanged = {file.path: file for file in self.folder.listing()} if soon else {}
+        ready = [u for u in settling if unchanged.get(u.file.path) == u.file and self._is_settled(u.file)]
+        if left := len(settling) - len(ready):
             self.logger.info("%d files have changed in the last seconds; the next run will read them.", left)
-        return still
+        return ready
 
     def _file(self, unread: Unread) -> Iterator[list[Impression]]:
         """Yield the wanted impressions of one file."""
@@ -193,8 +195,8 @@ class Run:
                 if received != last:
                     last, received_at = received, rfc3339(received)
                 impressions.append(shaper.shape(row, received_at))
-            except NotAnImpression as reason:
-                rejected[str(reason)] += 1
+            except NotAnImpression as found:
+                rejected[str(found)] += 1
         self.counts.read += len(rows)
         self.counts.sent += len(impressions)
         self.newest = max(self.newest, last)

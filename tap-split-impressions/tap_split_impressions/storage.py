@@ -19,7 +19,7 @@ def open_storage(
     options: Mapping[str, Any] | None = None,
     *,
     seal_seconds: float = SEAL_SECONDS,
-    seal_bytes: float = SEAL_BYTES,
+    seal_bytes: int = SEAL_BYTES,
 ) -> Storage:
     """Return the storage for a local folder (made if need be) or a prefix of an object store.
 
@@ -38,6 +38,6 @@ def open_storage(
     if not folder.local:
         return ObjectSegments(folder.files, folder.root)
     try:
-        return LocalSegments(Path(folder.root), max_bytes=int(seal_bytes), max_seconds=seal_seconds)
+        return LocalSegments(Path(folder.root), max_bytes=seal_bytes, max_seconds=seal_seconds)
     except OSError as error:
         raise ConnectorError(f"{path} cannot be written: {error.strerror or type(error).__name__}.") from error

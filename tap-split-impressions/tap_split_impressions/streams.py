@@ -17,10 +17,11 @@ from tap_split_impressions.bookmark import Bookmark
 from tap_split_impressions.command import ConnectorError
 from tap_split_impressions.filters import Filters
 from tap_split_impressions.folder import Folder
-from tap_split_impressions.impressions import Impression, Shaper, milliseconds, rfc3339
+from tap_split_impressions.impressions import Impression, Shaper
 from tap_split_impressions.lists import names_of
 from tap_split_impressions.metrics import count
 from tap_split_impressions.run import Run, Selection
+from tap_split_impressions.times import milliseconds, rfc3339
 
 if TYPE_CHECKING:
     from tap_split_impressions.tap import TapSplitImpressions

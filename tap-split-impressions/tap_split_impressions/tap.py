@@ -12,10 +12,11 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 
 from tap_split_impressions.client import DEFAULT_URL, AdminApi
 from tap_split_impressions.command import PlainMessages
-from tap_split_impressions.impressions import NotAnImpression, field_of, milliseconds
+from tap_split_impressions.items import field_of
 from tap_split_impressions.lists import LISTS
 from tap_split_impressions.output import BufferedWriter
 from tap_split_impressions.streams import ImpressionsStream
+from tap_split_impressions.times import NotATime, milliseconds
 
 
 class TapSplitImpressions(PlainMessages, Tap):
@@ -139,7 +140,7 @@ class TapSplitImpressions(PlainMessages, Tap):
         for name in ("start_date", "end_date"):
             try:
                 times[name] = milliseconds(self.config.get(name))
-            except NotAnImpression:
+            except NotATime:
                 errors.append(f"Setting '{name}' must be a time such as 2026-01-31T00:00:00Z.")
         if not errors and times["start_date"] and times["end_date"] and times["end_date"] <= times["start_date"]:
             errors.append("Setting 'end_date' must be later than 'start_date'.")

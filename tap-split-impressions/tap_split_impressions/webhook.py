@@ -21,10 +21,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tap_split_impressions.impressions import NotAnImpression
+from tap_split_impressions.items import NotAnImpression
 from tap_split_impressions.journal import Busy, Journal
 from tap_split_impressions.payloads import Lines, TooLarge, lines_of, unzipped
-from tap_split_impressions.storage import open_storage
+from tap_split_impressions.storage import SEAL_BYTES, SEAL_SECONDS, open_storage
 
 logger = logging.getLogger("tap-split-impressions.receiver")
 
@@ -89,16 +89,12 @@ class Receiver:
             raise Refused(401, "The token is missing or wrong.")
 
     async def _take_in(self, request: Request) -> Lines:
-        held = 0
+        body = bytearray()
         try:
-            body = bytearray()
-            async with within(BODY_SECONDS):
-                async for chunk in request.stream():
-                    held += self._hold(len(chunk))
-                    body += chunk
-                    if len(body) > self._max_bytes:
-                        await drain(request)
-                        raise Refused(413, f"The body is larger than {self._max_bytes} bytes.")
+            try:
+                await asyncio.wait_for(self._read(request, body), BODY_SECONDS)
+            except asyncio.TimeoutError:
+                raise Refused(408, "The body took too long to come in.") from None
             lines = await self._lines(bytes(body))
             if lines.rejected:
                 logger.warning("%d items of a batch are no impressions and were put aside.", lines.rejected)
@@ -109,15 +105,19 @@ class Receiver:
         except OSError:
             raise Refused(503, "The batch could not be stored; send it again.") from None
         finally:
-            self._held -= held
+            self._held -= len(body)
         return lines
 
-    def _hold(self, size: int) -> int:
-        """Count bytes of bodies that are being taken in; more than can be held are refused."""
-        if self._held + size > BODIES_BYTES:
-            raise Refused(503, "Too much is coming in at once; send it again.")
-        self._held += size
-        return size
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Add a request's body to `body`, and its bytes to those held of all requests."""
+        async for chunk in request.stream():
+            if self._held + len(chunk) > BODIES_BYTES:
+                raise Refused(503, "Too much is coming in at once; send it again.")
+            self._held += len(chunk)
+            body += chunk
+            if len(body) > self._max_bytes:
+                await drain(request)
+                raise Refused(413, f"The body is larger than {self._max_bytes} bytes.")
 
     async def _lines(self, body: bytes) -> Lines:
         received = time.time_ns() // 1_000_000
@@ -143,35 +143,13 @@ async def drain(request: Request) -> None:
             return
 
 
-@contextlib.asynccontextmanager
-async def within(seconds: float) -> AsyncIterator[None]:
-    """Refuse a request whose body takes longer (asyncio.timeout comes with Python 3.11 only)."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  (a request is served by a task)
-    expired = False
-
-    def expire() -> None:
-        nonlocal expired
-        expired = True
-        task.cancel()
-
-    handle = asyncio.get_running_loop().call_later(seconds, expire)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if expired:
-            raise Refused(408, "The body took too long to come in.") from None
-        raise
-    finally:
-        handle.cancel()
-
-
 def create_app(
     path: str | None = None,
     *,
     token: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
-    **limits: float,
+    seal_seconds: float = SEAL_SECONDS,
+    seal_bytes: int = SEAL_BYTES,
 ) -> Starlette:
     """Return the application; what is not given comes from the environment.
 
@@ -179,7 +157,8 @@ def create_app(
         path: Folder or URL to write to (`TAP_SPLIT_IMPRESSIONS_PATH`, the same variable as the tap's setting `path`).
         token: What senders must show (`TAP_SPLIT_IMPRESSIONS_WEBHOOK_TOKEN`); empty or None lets everybody in.
         storage_options: Options of the fsspec file system (`TAP_SPLIT_IMPRESSIONS_STORAGE_OPTIONS`, as JSON).
-        limits: `seal_seconds` and `seal_bytes`, see `storage.open_storage`.
+        seal_seconds: Age at which a local file goes to the tap; 0 seals after each commit.
+        seal_bytes: Size at which it does.
 
     Raises:
         ConnectorError: When the folder cannot be written.
@@ -189,7 +168,7 @@ def create_app(
         token = os.environ.get(TOKEN_VARIABLE)
     if storage_options is None:
         storage_options = json.loads(os.environ.get(OPTIONS_VARIABLE) or "{}")
-    journal = Journal(open_storage(path, storage_options, **limits))
+    journal = Journal(open_storage(path, storage_options, seal_seconds=seal_seconds, seal_bytes=seal_bytes))
     receiver = Receiver(journal, token)
 
     @contextlib.asynccontextmanager

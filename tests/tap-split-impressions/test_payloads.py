@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.receiver import posted, zipped
-from tap_split_impressions.impressions import NotAnImpression
+from tap_split_impressions.items import NotAnImpression
 from tap_split_impressions.payloads import LINE_ITEMS, TooLarge, lines_of, unzipped
 from tap_split_impressions.readers.json_text import rows_of_line
 

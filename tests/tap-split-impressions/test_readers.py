@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from support.receiver import posted
-from tap_split_impressions.impressions import Item, NotAnImpression
+from tap_split_impressions.items import Item, NotAnImpression
 from tap_split_impressions.readers import DamagedFileError, read
 from tap_split_impressions.readers.parquet import BLOCK_ROWS
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
-from tap_split_impressions.impressions import Item, NotAnImpression
+from tap_split_impressions.items import Item, NotAnImpression
 
 Row = Item | NotAnImpression
 BUFFER_BYTES = 256 * 1024

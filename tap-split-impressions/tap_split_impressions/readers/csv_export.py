@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from tap_split_impressions.impressions import NECESSARY, NotAnImpression, field_of, item_of_fields
+from tap_split_impressions.items import NECESSARY, NotAnImpression, field_of, item_of_fields
 from tap_split_impressions.readers import DamagedFileError, Row
 
 BLOCK_ROWS = 1000

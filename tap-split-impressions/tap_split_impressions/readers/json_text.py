@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.impressions import Item, NotAnImpression, items_of
+from tap_split_impressions.items import Item, NotAnImpression, items_of
 from tap_split_impressions.readers import BUFFER_BYTES, DamagedFileError, Row
 
 

@@ -16,7 +16,7 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 import pyarrow as pa
 from pyarrow import parquet
 
-from tap_split_impressions.impressions import NECESSARY, Item, NotAnImpression, field_of, item_of_fields
+from tap_split_impressions.items import NECESSARY, Item, NotAnImpression, field_of, item_of_fields
 from tap_split_impressions.readers import DamagedFileError, Row
 
 BLOCK_ROWS = 2000

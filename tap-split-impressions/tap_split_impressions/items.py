@@ -1,0 +1,233 @@
+"""Impressions as they come: any payload's shape, under one set of names. Pure.
+
+The shapes and their field names are those of Split's webhook, S3 export, Evaluator, Synchronizer, Proxy and SDK
+listeners (https://developer.harness.io/docs/feature-management-experimentation/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from tap_split_impressions.times import NotATime, milliseconds, moment_or_none
+
+
+class NotAnImpression(ValueError):  # noqa: N818  (it names what was found)
+    """Something that lacks what makes an impression. The message is a reason without data, fit for a log."""
+
+
+class Item(
+    msgspec.Struct,
+    gc=False,
+    forbid_unknown_fields=True,  # an object of another door must not pass for one with its other fields dropped
+    rename={
+        "bucketing_key": "bucketingKey",
+        "version": "splitVersionNumber",
+        "environment_id": "environmentId",
+        "environment_name": "environmentName",
+        "traffic_type_id": "trafficTypeId",
+        "traffic_type": "trafficTypeName",
+        "sdk_version": "sdkVersion",
+        "machine_name": "machineName",
+        "machine_ip": "machineIp",
+        "previous_time": "pt",
+        "received": "receptionTimestamp",
+    },
+):
+    """An impression as it came, under one set of names; decoded from JSON it is exactly an item of Split's webhook.
+
+    Times are whole numbers since 1970, usually milliseconds; `properties` is an object, a JSON text or nothing.
+    """
+
+    key: str
+    split: str
+    treatment: str
+    time: int
+    bucketing_key: str | None = None
+    label: str | None = None
+    version: int | None = None
+    environment_id: str | None = None
+    environment_name: str | None = None
+    traffic_type_id: str | None = None
+    traffic_type: str | None = None
+    sdk: str | None = None
+    sdk_version: str | None = None
+    machine_name: str | None = None
+    machine_ip: str | None = None
+    properties: Any = None
+    previous_time: int | None = None
+    received: int | None = None
+
+
+# Every name under which a door gives a field, in small letters without signs, so that `MachineName`, `machine_name` and
+# `machineName` are one. The first is the record's own.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "key": ("key", "keyname", "matchingkey"),
+    "split": (
+        "split",
+        "splitname",
+        "testname",
+        "feature",
+        "featurename",
+        "featureflag",
+        "featureflagname",
+        "flag",
+        "flagname",
+    ),
+    "treatment": ("treatment",),
+    "time": ("time", "timestamp"),
+    "bucketing_key": ("bucketingkey",),
+    "label": ("label", "appliedrule"),
+    "version": ("splitversionnumber", "splitversion", "changenumber", "version"),
+    "environment_id": ("environmentid",),
+    "environment_name": ("environmentname", "environment"),
+    "traffic_type_id": ("traffictypeid",),
+    "traffic_type": ("traffictype", "traffictypename"),
+    "sdk": ("sdk",),
+    "sdk_version": ("sdkversion", "sdklanguageversion"),
+    "machine_name": ("machinename", "hostname"),
+    "machine_ip": ("machineip", "ip"),
+    "properties": ("properties",),
+    "previous_time": ("previoustime", "pt"),
+    "received": ("receivedat", "receptiontimestamp"),
+}
+FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
+NECESSARY = ("key", "split", "treatment", "time")
+
+
+@lru_cache(maxsize=4096)
+def field_of(name: str) -> str | None:
+    """Return the field of `Item` that a payload's or file's name stands for, or None."""
+    return FIELD_OF.get("".join(letter for letter in name.lower() if letter.isalnum()))
+
+
+def items_of(body: Any) -> Iterator[Item | NotAnImpression]:
+    """Yield what a decoded payload of any door holds; what is no impression comes as the reason instead.
+
+    Takes the webhook's array, the `impressions` object of Evaluator, Synchronizer and Proxy, the object of a JavaScript
+    listener, a single impression, and arrays of these.
+    """
+    if isinstance(body, list):
+        for element in body:
+            yield from items_of(element)
+    elif not isinstance(body, dict):
+        yield NotAnImpression("not an object")
+    elif isinstance(body.get("impressions"), list):
+        context = {name: value for name, value in body.items() if name != "impressions"}
+        for group in body["impressions"]:
+            yield from (items_of_group(group, context) if isinstance(group, dict) else items_of(group))
+    elif isinstance(body.get("impression"), dict):
+        context = {name: body.get(name) for name in ("ip", "hostname", "sdkLanguageVersion")}
+        yield item_or_reason(context | body["impression"])
+    else:
+        yield from items_of_group(body, {})
+
+
+def items_of_group(group: Mapping[str, Any], context: Mapping[str, Any]) -> Iterator[Item | NotAnImpression]:
+    """Yield the impressions of one flag, `{"testName": …, "keyImpressions": […]}`, or an object that is one itself."""
+    members = group.get("keyImpressions")
+    if not isinstance(members, list):
+        yield item_or_reason({**context, **group})
+        return
+    shared = {**context, "testName": group.get("testName")}
+    for member in members:
+        yield item_or_reason({**shared, **member}) if isinstance(member, dict) else NotAnImpression("not an object")
+
+
+def item_or_reason(values: Mapping[str, Any]) -> Item | NotAnImpression:
+    """Return `item_from` of the values, or why there is none."""
+    try:
+        return item_from(values)
+    except NotAnImpression as reason:
+        return reason
+
+
+def item_from(values: Mapping[str, Any]) -> Item:
+    """Return the item that an object or row holds, its fields under any of their known names.
+
+    Raises:
+        NotAnImpression: When it lacks a key, a flag, a treatment or a time, or a time cannot be read.
+    """
+    known: dict[str, Any] = {}
+    for name, value in values.items():
+        field = field_of(name)
+        if field and known.get(field) is None:
+            known[field] = value
+    return item_of_fields(known)
+
+
+def item_of_fields(fields: dict[str, Any]) -> Item:
+    """Return the item of values already under the names of `Item`'s fields; the given dictionary is changed.
+
+    Raises:
+        NotAnImpression: As `item_from`.
+    """
+    for field in NECESSARY:
+        if fields.get(field) is None:
+            raise NotAnImpression(f"without {field}")
+    for field, value in fields.items():
+        convert: Callable[[Any], Any] = CONVERSIONS.get(field, text_of)
+        fields[field] = convert(value)
+    if fields["time"] is None:
+        raise NotAnImpression("without time")
+    return Item(**fields)
+
+
+def text_of(value: Any) -> str | None:
+    """Return a value as text. JavaScript's listener gives false for a name it does not know; containers are no text."""
+    if value is None or isinstance(value, (bool, dict, list)):
+        return None
+    return value if isinstance(value, str) else str(value)
+
+
+def necessary_text(value: Any) -> str:
+    """Return a value as text.
+
+    Raises:
+        NotAnImpression: When it is neither a text nor a number.
+    """
+    text = text_of(value)
+    if text is None:
+        raise NotAnImpression("a key, flag or treatment is no text")
+    return text
+
+
+def version_of(value: Any) -> int | None:
+    """Return a flag's version as a number, from a number or digits in a text; anything else is None."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if -(2**63) <= number < 2**63 else None
+
+
+def time_of(value: Any) -> int | None:
+    """Return a time in milliseconds.
+
+    Raises:
+        NotAnImpression: When it is none.
+    """
+    try:
+        return milliseconds(value)
+    except NotATime as reason:
+        raise NotAnImpression(str(reason)) from None
+
+
+def unchanged(value: Any) -> Any:
+    """Return the value."""
+    return value
+
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "key": necessary_text,
+    "split": necessary_text,
+    "treatment": necessary_text,
+    "time": time_of,
+    "version": version_of,
+    "properties": unchanged,
+    "previous_time": moment_or_none,
+    "received": moment_or_none,
+}
