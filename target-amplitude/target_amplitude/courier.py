@@ -18,10 +18,10 @@ import backoff
 import msgspec
 
 from .client import Client
-from .command import ConnectorError
 from .delivery import Checkpoints
+from .errors import ConnectorError
 from .identification import lane_key
-from .packing import Load, Request, chunks
+from .packing import Item, chunks
 from .reactions import Again, Delivered, Halve, Reaction, Sort, Stop, react
 from .routes import Route
 from .summary import Summary
@@ -35,30 +35,17 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 60.0
 decode = msgspec.json.Decoder().decode
 
 
-class Parcel(NamedTuple):
-    """One thing on its way."""
-
-    route: Route
-    stream: str
-    part: bytes
-    load: Load
-
-    def content(self) -> dict[str, Any]:
-        """Return the thing itself."""
-        return dict(decode(self.route.json_text(self.part)))
-
-
 @dataclass
 class Held:
     """What waits of one user or device.
 
     Attributes:
         until: Monotonic seconds when it may be sent again.
-        parcels: In order.
+        items: In order.
     """
 
     until: float
-    parcels: list[Parcel] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
 
 
 class Step(NamedTuple):
@@ -155,18 +142,17 @@ class Courier:
         self._deadlines: dict[str, float] = {}  # of those that are being sent again
         self.undelivered = 0
 
-    def deliver(self, request: Request | None) -> None:
-        """Deliver a request, and what has waited long enough; without a request, everything that waits.
+    def deliver(self, items: list[Item] | None) -> None:
+        """Deliver the items of a request, and what has waited long enough; without items, everything that waits.
 
         Raises:
             ConnectorError: It cannot be delivered.
         """
         try:
-            self._send_held(everything=request is None)
-            if request is not None:
-                load = request.load
-                parcels = [Parcel(request.route, stream, part, load) for stream, part in request.items]
-                self._send(request.route, self._unheld(parcels))
+            if self._held:
+                self._send_held(everything=items is None)
+            if items:
+                self._send(self._unheld(items))
         except BaseException:
             self._office.failed = True
             self._office.stopping.set()  # reading and the waits of the other lanes end
@@ -180,21 +166,22 @@ class Courier:
 
     # Sending
 
-    def _send(self, route: Route, parcels: list[Parcel]) -> None:
-        waiting = deque([parcels])
+    def _send(self, items: list[Item]) -> None:
+        """Send items of one route until each is delivered, rejected, or held."""
+        waiting = deque([items])
         while waiting:
             batch = waiting.popleft()
             try:
                 if batch:
-                    waiting.extendleft(reversed(self._attempt(route, batch)))
+                    waiting.extendleft(reversed(self._attempt(batch)))
             except InterruptedWait:
                 self.undelivered += len(batch)
 
-    def _attempt(self, route: Route, batch: list[Parcel]) -> list[list[Parcel]]:
+    def _attempt(self, batch: list[Item]) -> list[list[Item]]:
         """Send a batch until it is answered for good; return what of it must be sent anew, in order."""
         waits = retry_waits()
         deadline = 0.0
-        while isinstance((step := self._post(route, batch)).reaction, Again):
+        while isinstance((step := self._post(batch)).reaction, Again):
             reaction = step.reaction
             deadline = deadline or time.monotonic() + self._office.patience
             self._office.wait(next(waits) if reaction.seconds is None else reaction.seconds, deadline, reaction.why)
@@ -204,11 +191,11 @@ class Courier:
         if isinstance(step.reaction, Sort):
             return [self._sorted(batch, step)]
         if isinstance(step.reaction, Halve):
-            return self._halves(route, batch, step)
+            return self._halves(batch, step)
         raise ConnectorError(step.reaction.message)
 
-    def _post(self, route: Route, batch: list[Parcel]) -> Step:
-        status, reaction = self._office.ask(route, [parcel.part for parcel in batch])
+    def _post(self, batch: list[Item]) -> Step:
+        status, reaction = self._office.ask(route_of(batch), [part for _, part, _ in batch])
         keys: frozenset[str] = frozenset()
         if isinstance(reaction, Sort) and (reaction.held or reaction.held_ids):
             keys = keys_to_hold(batch, reaction)
@@ -216,26 +203,26 @@ class Courier:
                 reaction = Again(reaction.why, reaction.seconds)
         return Step(status, reaction, keys)
 
-    def _sorted(self, batch: list[Parcel], step: Step) -> list[Parcel]:
+    def _sorted(self, batch: list[Item], step: Step) -> list[Item]:
         """Reject and hold what an answer names; return the rest."""
         sort = cast(Sort, step.reaction)
-        rest: list[Parcel] = []
-        for index, parcel in enumerate(batch):
+        rest: list[Item] = []
+        for index, item in enumerate(batch):
             if index in sort.rejected:
-                self._reject(parcel, sort.rejected[index], step.status)
-            elif step.keys and (key := lane_key(parcel.content())) in step.keys:
-                self._hold(key, parcel, sort)
+                self._reject(item, sort.rejected[index], step.status)
+            elif step.keys and (key := lane_key(content(item))) in step.keys:
+                self._hold(key, item, sort)
             else:
-                rest.append(parcel)
+                rest.append(item)
         return rest
 
-    def _halves(self, route: Route, batch: list[Parcel], step: Step) -> list[list[Parcel]]:
+    def _halves(self, batch: list[Item], step: Step) -> list[list[Item]]:
         """Return the halves of a batch that was refused without saying why; reject what is alone."""
         halve = cast(Halve, step.reaction)
         middle = len(batch) // 2
         if middle:
             return [batch[:middle], batch[middle:]]
-        if halve.firewall and self._office.client.post(route, []).status == 403:
+        if halve.firewall and self._office.client.post(route_of(batch), []).status == 403:
             raise ConnectorError(
                 "Amplitude's firewall refuses even an empty request (403): it blocks this machine's address or country."
             )
@@ -244,7 +231,7 @@ class Courier:
 
     # Holding
 
-    def _hold(self, key: str, parcel: Parcel, sort: Sort) -> None:
+    def _hold(self, key: str, item: Item, sort: Sort) -> None:
         held = self._held.get(key)
         if held is None:
             now = time.monotonic()
@@ -254,44 +241,45 @@ class Courier:
             self._office.summary.add("http_retry_count")
             self._office.logger.warning("A user or device waits %.0f seconds: %s.", sort.seconds, sort.why)
             held = self._held[key] = Held(min(now + sort.seconds, deadline))
-        held.parcels.append(parcel)
+        held.items.append(item)
 
-    def _unheld(self, parcels: list[Parcel]) -> list[Parcel]:
+    def _unheld(self, items: list[Item]) -> list[Item]:
         """Put what belongs to those who wait behind what waits of them; return the rest."""
         if not self._held:
-            return parcels
-        rest: list[Parcel] = []
-        for parcel in parcels:
-            held = self._held.get(lane_key(parcel.content()))
-            (rest if held is None else held.parcels).append(parcel)
+            return items
+        rest: list[Item] = []
+        for item in items:
+            held = self._held.get(lane_key(content(item)))
+            (rest if held is None else held.items).append(item)
         return rest
 
     def _send_held(self, *, everything: bool) -> None:
         """Send what has waited long enough; wait for it when all must go, or too much waits."""
         while self._held:
             soonest = min(held.until for held in self._held.values())
+            count = sum(len(held.items) for held in self._held.values())
             now = time.monotonic()
             if soonest > now:
-                if not everything and sum(len(held.parcels) for held in self._held.values()) < MOST_HELD:
+                if not everything and count < MOST_HELD:
                     return
                 try:
                     self._office.pause(soonest - now)
                 except InterruptedWait:
-                    self.undelivered += sum(len(held.parcels) for held in self._held.values())
+                    self.undelivered += count
                     self._held.clear()
                     return
             due = [key for key, held in self._held.items() if held.until <= time.monotonic()]
-            parcels = [parcel for key in due for parcel in self._held.pop(key).parcels]
-            for route, group in groupby(parcels, key=lambda parcel: parcel.route):
-                for batch in chunks(route, self._unheld(list(group)), lambda parcel: parcel.part):
-                    self._send(route, self._unheld(batch))
+            items = [item for key in due for item in self._held.pop(key).items]
+            for route, group in groupby(items, key=lambda item: item[2].route):
+                for batch in chunks(route, group):
+                    self._send(self._unheld(batch))
             for key in due:
                 if key not in self._held:
                     del self._deadlines[key]
 
     # The end of a thing's way
 
-    def _settle(self, batch: Sequence[Parcel], ingested: int | None) -> None:
+    def _settle(self, batch: Sequence[Item], ingested: int | None) -> None:
         confirmed = len(batch) if ingested is None else min(ingested, len(batch))
         self._office.summary.add("records_sent", confirmed)
         if confirmed < len(batch):
@@ -304,25 +292,35 @@ class Courier:
             )
         self._finish(batch)
 
-    def _reject(self, parcel: Parcel, reason: str, status: int) -> None:
-        self._office.reject(parcel.stream, reason, parcel.content(), status)
-        self._finish([parcel])
+    def _reject(self, item: Item, reason: str, status: int) -> None:
+        self._office.reject(item[0], reason, content(item), status)
+        self._finish([item])
 
-    def _finish(self, batch: Sequence[Parcel]) -> None:
-        for parcel in batch:
-            load = parcel.load
+    def _finish(self, batch: Sequence[Item]) -> None:
+        for _, _, load in batch:
             load.left -= 1
             if not load.left:
                 self._office.checkpoints.finish(load.work)
 
 
-def keys_to_hold(batch: Sequence[Parcel], sort: Sort) -> frozenset[str]:
+def route_of(batch: Sequence[Item]) -> Route:
+    """Return how a batch is sent; its items all go the same way."""
+    return batch[0][2].route
+
+
+def content(item: Item) -> dict[str, Any]:
+    """Return the event or identification in an item."""
+    _, part, load = item
+    return dict(decode(load.route.json_text(part)))
+
+
+def keys_to_hold(batch: Sequence[Item], sort: Sort) -> frozenset[str]:
     """Return whose things must wait: those named by index, and those whose user or device is named."""
     keys = set()
-    for index, parcel in enumerate(batch):
-        content = parcel.content()
-        if index in sort.held or content.get("user_id") in sort.held_ids or content.get("device_id") in sort.held_ids:
-            keys.add(lane_key(content))
+    for index, item in enumerate(batch):
+        thing = content(item)
+        if index in sort.held or thing.get("user_id") in sort.held_ids or thing.get("device_id") in sort.held_ids:
+            keys.add(lane_key(thing))
     return frozenset(keys)
 
 

@@ -15,9 +15,9 @@ import msgspec
 from .delivery import Checkpoints
 from .events import LIBRARY
 from .gathering import Gathering, LastValues
-from .identification import Identification
+from .identification import Identification, lane_key, owner
 from .limits import Unusable
-from .packing import Load, Request, check_size, chunks
+from .packing import Item, Load, Request, check_size, chunks
 from .routes import Route
 
 # A request that is not full goes out after this time, so that STATE moves while a tap is slow.
@@ -39,20 +39,25 @@ class Routes:
 
 
 class Lane:
-    """What is open in one lane: a request of events, and identifications that gather."""
+    """What is open in one lane: a request of events, and identifications that gather.
+
+    Attributes:
+        loads: By kind of route, what the gathered identifications count against.
+        opened: Monotonic seconds when gathering began.
+    """
 
     def __init__(self, last: LastValues) -> None:
         self.events: Request | None = None
         self.gathering = Gathering(last)
-        self.gathering_load: Load | None = None
-        self.gathering_opened = 0.0
+        self.loads: dict[str, Load] = {}
+        self.opened = 0.0
 
 
 class Dispatch:
     """Packs and hands over. For the main thread alone.
 
     Args:
-        submit: Hands a request over to a lane.
+        submit: Hands the items of a request over to a lane.
         count: Number of lanes.
         routes: How things are sent.
         checkpoints: Learn when work begins.
@@ -63,7 +68,7 @@ class Dispatch:
     def __init__(  # noqa: PLR0913  # each is one thing it needs
         self,
         *,
-        submit: Callable[[int, Request], None],
+        submit: Callable[[int, list[Item]], None],
         count: int,
         routes: Routes,
         checkpoints: Checkpoints,
@@ -75,39 +80,41 @@ class Dispatch:
         self._routes = routes
         self._checkpoints = checkpoints
         self._reject = reject
+        self._last = last
         self._open = [Lane(last) for _ in range(count)]
 
-    def add_event(self, stream: str, key: str, part: bytes) -> None:
+    def add_event(self, stream: str, event: dict[str, Any], part: bytes) -> None:
         """Take an event.
 
         Args:
             stream: The stream it comes from.
-            key: Whose it is.
-            part: The event as JSON.
+            event: The event.
+            part: The same as JSON.
 
         Raises:
             Unusable: It is larger than a request may be.
         """
-        number = hash(key) % self._count
+        number = hash(event.get("user_id") or event["device_id"]) % self._count
         lane = self._open[number]
-        if lane.gathering.concerns(key):
+        if lane.loads and lane.gathering.concerns(owner(event)):
             self._close_gathering(number)  # the change of the user came before this event
-        request = lane.events
-        if request is None or not request.has_room(part):
+        if "user_properties" in event:
+            self._last.forget(owner(event))
+        if lane.events is None or not lane.events.add(stream, part):
             check_size(self._routes.events, part)
             self._close_events(number)
-            request = lane.events = Request(
-                self._routes.events, Load(self._checkpoints.begin()), opened=time.monotonic()
-            )
-        request.add(stream, part)
+            lane.events = Request(self._begin(self._routes.events), time.monotonic())
+            lane.events.add(stream, part)
 
     def add_identification(self, stream: str, identification: Identification) -> bool:
         """Take an identification; return whether it makes one more to send."""
-        number = hash(identification.lane_key) % self._count
+        number = hash(lane_key(identification.subject)) % self._count
         lane = self._open[number]
-        if lane.gathering_load is None:
-            lane.gathering_load = Load(self._checkpoints.begin())
-            lane.gathering_opened = time.monotonic()
+        route = self._route_of(identification)
+        if not lane.loads:
+            lane.opened = time.monotonic()
+        if route.kind not in lane.loads:
+            lane.loads[route.kind] = self._begin(route)
         is_new = lane.gathering.add(stream, identification)
         if len(lane.gathering) >= self._most_gathered:
             self._close_gathering(number)
@@ -123,7 +130,7 @@ class Dispatch:
         for number, lane in enumerate(self._open):
             if lane.events is not None and now - lane.events.opened >= EVENTS_SECONDS:
                 self._close_events(number)
-            if lane.gathering_load is not None and now - lane.gathering_opened >= IDENTIFICATIONS_SECONDS:
+            if lane.loads and now - lane.opened >= IDENTIFICATIONS_SECONDS:
                 self._close_gathering(number)
 
     def flush_all(self) -> None:
@@ -132,20 +139,24 @@ class Dispatch:
             self._close_gathering(number)
             self._close_events(number)
 
+    def _begin(self, route: Route) -> Load:
+        return Load(route, self._checkpoints.begin())
+
     def _close_events(self, number: int) -> None:
         lane = self._open[number]
         if lane.events is not None:
             request, lane.events = lane.events, None
-            self._submit(number, request)
+            request.load.left = len(request.items)
+            self._hand_over(number, request.items)
 
     def _close_gathering(self, number: int) -> None:
         """Hand over identifications, after the events that came before them."""
         lane = self._open[number]
-        load, lane.gathering_load = lane.gathering_load, None
-        if load is None:
+        if not lane.loads:
             return
         self._close_events(number)
-        by_route: dict[str, tuple[Route, list[tuple[str, bytes]]]] = {}
+        loads, lane.loads = lane.loads, {}
+        items: dict[str, list[Item]] = {kind: [] for kind in loads}
         for stream, identification in lane.gathering.close():
             route = self._route_of(identification)
             part = route.part(encode(as_sent(identification, route)))
@@ -154,30 +165,25 @@ class Dispatch:
             except Unusable as problem:
                 self._reject(stream, str(problem), identification.subject)
             else:
-                by_route.setdefault(route.kind, (route, []))[1].append((stream, part))
-        load.left = sum(len(items) for _, items in by_route.values())
-        if not load.left:
-            self._checkpoints.finish(load.work)
-        for route, items in by_route.values():
-            for chunk in chunks(route, items, lambda item: item[1]):
-                self._submit(number, Request(route, load, lane.gathering_opened, chunk), counted=True)
+                items[route.kind].append((stream, part, loads[route.kind]))
+        for kind, load in loads.items():
+            load.left = len(items[kind])
+            if not load.left:
+                self._checkpoints.finish(load.work)
+            for chunk in chunks(load.route, items[kind]):
+                self._hand_over(number, chunk)
 
     def _route_of(self, identification: Identification) -> Route:
         if identification.is_group:
             return self._routes.group_identifications
         return self._routes.identifications or self._routes.events
 
-    def _submit(self, number: int, request: Request, *, counted: bool = False) -> None:
-        if not counted:
-            request.load.left = len(request.items)
-        self._hand_over(number, request)
-
 
 def as_sent(identification: Identification, route: Route) -> dict[str, Any]:
     """Return an identification as it stands in a request."""
     if identification.is_group:
         return {**identification.subject, "group_properties": identification.operations}
-    sent: dict[str, Any] = {**identification.subject, **identification.others}
+    sent: dict[str, Any] = {**identification.subject, **(identification.others or {})}
     if identification.operations:
         sent["user_properties"] = identification.operations
     if route.is_form:

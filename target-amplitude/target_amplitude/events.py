@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from . import event_keys, impressions
-from .command import ConnectorError
+from .errors import ConnectorError
 from .impressions import LeftOut
 from .limits import OPERATIONS, RESERVED_NAME, Count, clean_properties, number
 from .paths import Getter, Record, field_or_literal

@@ -9,19 +9,18 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from .identification import Identification
+from .identification import Identification, owner, replaces
 
 # "1,800 user property updates an hour per Amplitude ID; more may be dropped", Identify API page. Whether an update
 # with several properties counts once is not said, so each property counts.
 UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
 # Users of whom the last values are remembered: about 30 MB with 10 flags each.
-REMEMBERED_SUBJECTS = 20_000
+REMEMBERED_OWNERS = 20_000
 
-Subject = tuple[tuple[str, str], ...]
 Value = tuple[int, str, Any]  # time, operation, value
 
 
@@ -37,37 +36,45 @@ class Sent:
 
 
 class LastValues:
-    """Remembers the last values of the users that changed last.
+    """Remembers the last values of the users and groups that changed last.
 
     Args:
         now: Monotonic seconds.
-        warn: Called once with a user's number of updates when it passes what Amplitude takes in an hour.
+        over_limit: Called when a user's updates pass what Amplitude takes in an hour.
     """
 
     def __init__(self, now: Callable[[], float], over_limit: Callable[[], None]) -> None:
         self._now = now
         self._over_limit = over_limit
-        self._sent: dict[Subject, Sent] = {}  # in order of the last change
+        self._sent: dict[str, Sent] = {}  # in order of the last change
 
-    def news(self, subject: Subject, identification: Identification) -> dict[str, Value]:
+    def news(self, whose: str, identification: Identification) -> dict[str, Value]:
         """Return what of an identification is newer than, and differs from, what is known."""
-        sent = self._sent.pop(subject, None) or Sent()
-        self._sent[subject] = sent
-        if len(self._sent) > REMEMBERED_SUBJECTS:
+        sent = self._sent.pop(whose, None) or Sent()
+        self._sent[whose] = sent
+        if len(self._sent) > REMEMBERED_OWNERS:
             del self._sent[next(iter(self._sent))]
+        known = sent.values
         fresh: dict[str, Value] = {}
-        for operation, name, value in identification.values():
-            last = sent.values.get(name)
-            time = identification.time if identification.time is not None else (last[0] if last else 0)
-            if last is None or time >= last[0]:
-                sent.values[name] = (time, operation, value)
-                if last is None or last[1:] != (operation, value):
-                    fresh[name] = (time, operation, value)
+        for operation, properties in identification.operations.items():
+            for name, value in properties.items():
+                before, last_operation, last_value = known.get(name, NEVER)
+                time = before if identification.time is None else identification.time
+                if time >= before:
+                    known[name] = new = (time, operation, value)
+                    if operation != last_operation or value != last_value or type(value) is not type(last_value):
+                        fresh[name] = new
         return fresh
 
-    def count(self, subject: Subject, updates: int) -> None:
+    def forget(self, whose: str) -> None:
+        """Note that something else may have changed a user's properties: only the times of the last values stay."""
+        sent = self._sent.get(whose)
+        if sent is not None:
+            sent.values = {name: (time, "", None) for name, (time, _, _) in sent.values.items()}
+
+    def count(self, whose: str, updates: int) -> None:
         """Count updates that are about to be sent."""
-        sent = self._sent.get(subject)
+        sent = self._sent.get(whose)
         if sent is None:
             return
         now = self._now()
@@ -79,17 +86,22 @@ class LastValues:
             self._over_limit()
 
 
-@dataclass
+# What is known of a property that was never sent.
+NEVER: Value = (0, "", None)
+
+
+@dataclass(slots=True)
 class Entry:
     """An identification in the making.
 
     Attributes:
-        values: Merged values of each property; None for an identification that stands alone.
+        values: Merged values of each property; empty for an identification that stands alone.
     """
 
     stream: str
+    whose: str
     identification: Identification
-    values: dict[str, Value] = field(default_factory=dict)
+    values: dict[str, Value]
 
 
 class Gathering:
@@ -98,44 +110,44 @@ class Gathering:
     def __init__(self, last: LastValues) -> None:
         self._last = last
         self._entries: list[Entry] = []
-        self._open: dict[Subject, Entry] = {}
-        self._keys: set[str] = set()
+        self._open: dict[str, Entry] = {}  # by owner, what can still take values
+        self._owners: set[str] = set()
         self._token = secrets.token_hex(8)
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def concerns(self, key: str) -> bool:
-        """Whether something of a user or group waits, by its lane's key."""
-        return key in self._keys
+    def concerns(self, whose: str) -> bool:
+        """Whether something of a user or group waits."""
+        return whose in self._owners
 
     def add(self, stream: str, identification: Identification) -> bool:
         """Take an identification; return whether it makes one more to send."""
-        subject = tuple(identification.subject.items())
-        self._keys.add(identification.lane_key)
-        if not identification.replaces:
-            self._open.pop(subject, None)
-            self._entries.append(Entry(stream, identification))
+        whose = owner(identification.subject)
+        self._owners.add(whose)
+        if not replaces(identification.operations, identification.others):
+            self._last.forget(whose)
+            self._open.pop(whose, None)
+            self._entries.append(Entry(stream, whose, identification, {}))
             return True
-        fresh = self._last.news(subject, identification)
-        entry = self._open.get(subject)
-        if entry is not None:
+        fresh = self._last.news(whose, identification)
+        entry = self._open.get(whose)
+        if entry is not None and entry.identification.subject == identification.subject:
             merge(entry.values, fresh)
             return False
         if not fresh:
             return False
-        entry = self._open[subject] = Entry(stream, identification, fresh)
+        self._open[whose] = entry = Entry(stream, whose, identification, fresh)
         self._entries.append(entry)
         return True
 
     def close(self) -> Iterator[tuple[str, Identification]]:
         """Yield stream and identification of all that was gathered, and begin anew."""
-        entries, self._entries, self._open, self._keys = self._entries, [], {}, set()
+        entries, self._entries, self._open, self._owners = self._entries, [], {}, set()
         for entry in entries:
-            subject = tuple(entry.identification.subject.items())
             made = self._merged(entry) if entry.values else entry.identification
-            self._last.count(subject, sum(1 for _ in made.values()))
+            self._last.count(entry.whose, len(entry.values) or 1)
             yield entry.stream, made
 
     def _merged(self, entry: Entry) -> Identification:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from . import event_keys
-from .command import ConnectorError
+from .errors import ConnectorError
 from .events import changed, converted, unreserved
-from .identification import Identification
+from .identification import Identification, replaces
 from .impressions import LeftOut, flag_of, treatment_of
 from .limits import OPERATIONS, RESERVED_NAME, Count, clean_properties, clean_text
 from .paths import Record
@@ -41,7 +41,7 @@ def identification_maker(plan: Planner) -> IdentificationMaker:
 
 def impression_maker(plan: Planner) -> IdentificationMaker:
     """Return a function that makes of an impression the user property `<flag> = <treatment>`."""
-    ids, time, insert_id = plan.needed_ids(), plan.time(), plan.insert_id()
+    ids, time = plan.needed_ids(), plan.time()
     name_of = property_names(plan.loading.property_prefix, plan.count)
     count = plan.count
 
@@ -50,7 +50,7 @@ def impression_maker(plan: Planner) -> IdentificationMaker:
         treatment = clean_text(treatment_of(impression), count)
         operations = {"$set": {name_of(flag_of(impression)): treatment}}
         moment = time(impression) if time else None
-        return [Identification(subject, operations, moment, insert_id(impression, subject))]
+        return [Identification(subject, operations, moment)]
 
     return make
 
@@ -86,7 +86,9 @@ def user_maker(plan: Planner) -> IdentificationMaker | None:
         if not operations and not further:
             return []
         moment = time(record) if time else None
-        return [Identification(subject, operations, moment, insert_id(record, subject), further)]
+        # Those that are merged get an id of their own.
+        own = "" if replaces(operations, further) else insert_id(record, subject)
+        return [Identification(subject, operations, moment, own, further)]
 
     return make
 
@@ -100,7 +102,7 @@ def group_maker(plan: Planner) -> IdentificationMaker | None:
     if groups is None:
         raise ConnectorError(f"Stream '{plan.stream}': 'group_properties' needs 'groups': the type and whose they are.")
     operations_of = operations_reader(plan, "group_properties", plan.changes() if is_alone else [])
-    time, insert_id = plan.time(), plan.insert_id()
+    time = plan.time()
 
     def make(record: Record) -> list[Identification]:
         operations = operations_of(record)
@@ -109,7 +111,7 @@ def group_maker(plan: Planner) -> IdentificationMaker | None:
             raise LeftOut("no group")
         moment = time(record) if time else None
         return [
-            Identification({"group_type": kind, "group_value": value}, operations, moment, insert_id(record, {}))
+            Identification({"group_type": kind, "group_value": value}, operations, moment)
             for kind, values in found.items()
             for value in (values if isinstance(values, list) else [values])
             if operations

@@ -76,21 +76,22 @@ def identity_reader(identity: Mapping[str, str], shortest: int) -> Callable[[Rec
         LeftOut: The impression has no key.
         Unusable: Amplitude refuses its key, or its traffic type has no identity.
     """
-    kinds: dict[str, str | None] = {}
+    kinds: dict[Any, str | None] = {}
 
     def read(impression: Record) -> dict[str, Any]:
         key = impression.get("key")
-        if type(key) is not str or not key.strip():
+        if type(key) is not str or not key or key.isspace():
             key = id_text(key)
             if key is None:
                 raise LeftOut("no key")
         if problem := id_problem(key, shortest):
             raise Unusable(problem)
-        traffic_type = impression.get("traffic_type") or ""
+        traffic_type = impression.get("traffic_type")
         try:
             kind = kinds[traffic_type]
         except KeyError:
-            kind = kinds[traffic_type] = identity.get(traffic_type) or first_match(traffic_type, identity)
+            name = traffic_type or ""
+            kind = kinds[traffic_type] = identity.get(name) or first_match(name, identity)
         if kind is None:
             raise Unusable("a traffic type that 'identity' does not name")
         return {kind: key}
@@ -104,12 +105,9 @@ def properties_reader(selection: Selection, count: Count) -> Callable[[Record], 
     pairs = [(sent, column) for name, column in offered.items() if (sent := selection.name(name)) is not None]
 
     def read(impression: Record) -> dict[str, Any]:
-        properties = {}
-        for name, column in pairs:
-            value = impression.get(column)
-            if value is not None:
-                properties[name] = value
-        own = impression.get("properties")
+        get = impression.get
+        properties = {name: value for name, column in pairs if (value := get(column)) is not None}
+        own = get("properties")
         if own and isinstance(own, dict):
             properties.update(selection(own))
         return properties if is_plain(properties) else clean_properties(properties, count)

@@ -42,7 +42,7 @@ def of_impression(way: str) -> InsertId:
 
     def insert_id(impression: Record, _: dict[str, Any]) -> str:
         own = impression.get("impression_id")
-        if not isinstance(own, str) or not own.strip():
+        if type(own) is not str or not own or own.isspace():
             own = digest(*(impression.get(column) for column in NATURAL_KEY))
         return own + mark
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 # "String length: 1,024 characters", HTTP V2, limits; longer texts are cut by Amplitude without a word.
@@ -93,7 +92,6 @@ class Unusable(Exception):  # noqa: N818  # a record, not an error
     """A record that can never be delivered; the message says why, without any of its values."""
 
 
-@lru_cache(maxsize=16_384)
 def id_problem(text: str, shortest: int) -> str:
     """Return why Amplitude would refuse an id, or an empty text.
 
@@ -107,7 +105,7 @@ def id_problem(text: str, shortest: int) -> str:
         return f"an id shorter than {shortest} characters"
     if len(text) > MAX_TEXT:
         return "an id over 1,024 characters"
-    if SURROGATE.search(text):
+    if not text.isascii() and SURROGATE.search(text):
         return "an id that is no Unicode"
     return ""
 
@@ -155,7 +153,7 @@ def event_type(value: Any, count: Count) -> str:
 
 def whole_unicode(text: str, count: Count) -> str:
     """Return a text without lone surrogates, which no JSON can carry."""
-    if SURROGATE.search(text):
+    if not text.isascii() and SURROGATE.search(text):
         count(LONE_SURROGATE)
         return SURROGATE.sub(REPLACEMENT, text)
     return text

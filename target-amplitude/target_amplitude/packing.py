@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
 
 from .delivery import Work
 from .limits import Unusable
 from .routes import Route
 
-T = TypeVar("T")
-
-# Stream, and the thing as it stands in a body.
-Item = tuple[str, bytes]
-
 
 class Load:
-    """A `Work` and how many of its things are not delivered or rejected yet."""
+    """A `Work`, how its things are sent, and how many of them are not delivered or rejected yet."""
 
-    __slots__ = ("left", "work")
+    __slots__ = ("left", "route", "work")
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, route: Route, work: Work) -> None:
+        self.route = route
         self.work = work
         self.left = 0
 
 
-@dataclass
-class Request:
-    """What goes out in one body.
+# Stream, the thing as it stands in a body, and what it counts against.
+Item = tuple[str, bytes, Load]
 
-    Attributes:
-        route: How it is sent.
+
+class Request:
+    """A request that fills.
+
+    Args:
         load: What its items count against.
         opened: Monotonic seconds when it was begun.
+
+    Attributes:
         items: What it holds, in order.
         size: Bytes of the body before compression.
     """
 
-    route: Route
-    load: Load
-    opened: float
-    items: list[Item] = field(default_factory=list)
-    size: int = 0
+    __slots__ = ("_gap", "_most_bytes", "_most_items", "items", "load", "opened", "size")
 
-    def __post_init__(self) -> None:
-        self.size = self.route.frame_bytes
+    def __init__(self, load: Load, opened: float) -> None:
+        route = load.route
+        self.load = load
+        self.opened = opened
+        self.items: list[Item] = []
+        self._gap = len(route.separator)
+        self.size = route.frame_bytes - self._gap  # the first part has no separator before it
+        self._most_items = route.endpoint.max_items
+        self._most_bytes = route.endpoint.max_bytes
 
-    def has_room(self, part: bytes) -> bool:
-        """Whether one more part fits."""
-        endpoint = self.route.endpoint
-        return len(self.items) < endpoint.max_items and self.size + len(part) + self._gap <= endpoint.max_bytes
-
-    def add(self, stream: str, part: bytes) -> None:
-        """Add a part that fits."""
-        self.size += len(part) + self._gap
-        self.items.append((stream, part))
-
-    @property
-    def _gap(self) -> int:
-        return len(self.route.separator) if self.items else 0
+    def add(self, stream: str, part: bytes) -> bool:
+        """Add a part if it fits; return whether it did."""
+        size = self.size + len(part) + self._gap
+        if size > self._most_bytes or len(self.items) == self._most_items:
+            return False
+        self.size = size
+        self.items.append((stream, part, self.load))
+        return True
 
 
 def check_size(route: Route, part: bytes) -> None:
@@ -72,17 +68,16 @@ def check_size(route: Route, part: bytes) -> None:
         raise Unusable(f"larger than a request may be ({route.endpoint.max_bytes:,} bytes)")
 
 
-def chunks(route: Route, things: Iterable[T], part_of: Callable[[T], bytes]) -> Iterator[list[T]]:
-    """Divide things into as few requests as their order allows."""
-    chunk: list[T] = []
-    size = route.frame_bytes
-    for thing in things:
-        length = len(part_of(thing))
-        gap = len(route.separator) if chunk else 0
-        if chunk and (len(chunk) == route.endpoint.max_items or size + gap + length > route.endpoint.max_bytes):
+def chunks(route: Route, items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Divide items into as few requests as their order allows."""
+    gap = len(route.separator)
+    chunk: list[Item] = []
+    size = route.frame_bytes - gap
+    for item in items:
+        size += len(item[1]) + gap
+        if chunk and (len(chunk) == route.endpoint.max_items or size > route.endpoint.max_bytes):
             yield chunk
-            chunk, size, gap = [], route.frame_bytes, 0
-        chunk.append(thing)
-        size += gap + length
+            chunk, size = [], route.frame_bytes + len(item[1])
+        chunk.append(item)
     if chunk:
         yield chunk

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import event_keys, impressions, insert_ids, limits
-from .command import ConnectorError
+from .errors import ConnectorError
 from .insert_ids import InsertId
 from .limits import Count
 from .mapping import SELECTIONS, SOURCES, Loading, mapped_paths, operation_sources

@@ -20,13 +20,15 @@ import msgspec
 from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from .command import ConnectorError
+from .errors import ConnectorError
 
 # How long the input may be silent before `tick` runs, in seconds.
 IDLE_SECONDS = 0.5
 READ_BYTES = 1 << 20
 
 decode = msgspec.json.Decoder().decode
+# What decoding raises for what is no JSON, or too deep.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class LineReader(GenericSingerReader[bytes]):
@@ -51,13 +53,20 @@ class LineReader(GenericSingerReader[bytes]):
         """Hand each message to its callback; return how many of each type came."""
         counts: Counter[str] = Counter()
         for number, line in enumerate(self._lines(file_input or self.default_input), start=1):
-            if not line or line.isspace():
-                continue
-            message = decode_line(line, number)
-            kind = str(message.get("type"))
-            callback = callbacks.get(kind)
-            if callback is None:
-                raise ConnectorError(f"Line {number} of the input is not a Singer message: its 'type' is unknown.")
+            try:
+                message = decode(line)
+                kind = message["type"]
+                callback = callbacks[kind]
+            except (*UNREADABLE, KeyError, TypeError):  # rare, so that looking closer may take long
+                if not line.strip():
+                    continue
+                message = decode_line(line, number)
+                kind = str(message.get("type"))
+                if kind not in callbacks:
+                    raise ConnectorError(
+                        f"Line {number} of the input is not a Singer message: its 'type' is unknown."
+                    ) from None
+                callback = callbacks[kind]
             callback(message)
             counts[kind] += 1
         return counts

@@ -7,7 +7,7 @@ import threading
 import click
 
 from .delivery import Checkpoints
-from .packing import Request
+from .packing import Item
 from .routes import Route
 from .summary import Summary
 
@@ -30,25 +30,26 @@ class Rehearsal:
         self._shown: set[str] = set()
         self._lock = threading.Lock()
 
-    def deliver(self, request: Request | None) -> None:
+    def deliver(self, items: list[Item] | None) -> None:
         """Show a request if it is the first of its kind."""
-        if request is None:
+        if not items:
             return
         with self._lock:
-            self._summary.add("records_skipped", len(request.items), "dry run")
-            if request.route.kind not in self._shown:
-                self._shown.add(request.route.kind)
-                click.echo(in_words(request), err=True)
-            request.load.left -= len(request.items)
-            if not request.load.left:
-                self._checkpoints.finish(request.load.work)
+            self._summary.add("records_skipped", len(items), "dry run")
+            load = items[0][2]
+            if load.route.kind not in self._shown:
+                self._shown.add(load.route.kind)
+                click.echo(in_words(load.route, items), err=True)
+            load.left -= len(items)
+            if not load.left:
+                self._checkpoints.finish(load.work)
 
 
-def in_words(request: Request) -> str:
+def in_words(route: Route, items: list[Item]) -> str:
     """Describe a request and its first items. The API key is not part of it."""
-    route: Route = request.route
-    shown = [route.json_text(part).decode() for _, part in request.items[:SHOWN_ITEMS]]
+    size = len(route.body([part for _, part, _ in items]))
+    shown = [route.json_text(part).decode() for _, part, _ in items[:SHOWN_ITEMS]]
     return (
         f"Dry run: the first request of {route.kind} would go to {route.endpoint.path} with "
-        f"{len(request.items):,} {route.kind} in {request.size:,} bytes. It begins with:\n" + "\n".join(shown)
+        f"{len(items):,} {route.kind} in {size:,} bytes. It begins with:\n" + "\n".join(shown)
     )

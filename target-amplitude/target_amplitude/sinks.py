@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .events import event_maker
-from .identification import lane_key
 from .identifications import identification_maker
 from .impressions import MAX_EXPOSED_FLAGS, LeftOut
 from .limits import Unusable, clean_properties
@@ -73,7 +72,7 @@ class AmplitudeSink(StreamingSink):
         except UnicodeEncodeError:  # a lone surrogate somewhere
             event = clean_properties(event, self._mended.add, depth=0)
             part = encode(event)
-        self.target.dispatch.add_event(self.stream_name, lane_key(event), part)
+        self.target.dispatch.add_event(self.stream_name, event, part)
         if self._flags is not None:
             self._watch_flags(event)
 

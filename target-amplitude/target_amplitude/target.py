@@ -15,15 +15,15 @@ from singer_sdk.plugin_base import _ConfigInput
 
 from . import trial
 from .client import Client
-from .command import ConnectorError, hint
 from .courier import Courier, Office
 from .dedupe import Seen
 from .delivery import Lanes
 from .dispatch import Dispatch, Routes
+from .errors import ConnectorError, hint
 from .gathering import UPDATES_PER_HOUR, LastValues
 from .impressions import DEFAULT_IDENTITY
 from .mapping import WAYS, Loading, check_event_type, check_identity, check_mapping
-from .packing import Request
+from .packing import Item
 from .paths import MappingError, field_or_literal, source_paths
 from .rehearsal import Rehearsal
 from .routes import HOSTS, events_route, group_identify_route, identify_route
@@ -185,8 +185,8 @@ class TargetAmplitude(StreamingTarget):
             last=LastValues(time.monotonic, self._warn_of_updates),
         )
 
-    def _submit(self, lane: int, request: Request | None) -> None:
-        self._lanes.submit(lane, partial(self._couriers[lane].deliver, request))
+    def _submit(self, lane: int, items: list[Item] | None) -> None:
+        self._lanes.submit(lane, partial(self._couriers[lane].deliver, items))
 
     def flush_old(self) -> None:
         """Hand over what has been open for long, and wake lanes in which something has waited long enough."""

@@ -8,7 +8,7 @@ import uuid
 import msgspec
 
 from .client import Client
-from .command import ConnectorError
+from .errors import ConnectorError
 from .events import LIBRARY
 from .reactions import Again, Delivered, Stop, react
 from .routes import Route

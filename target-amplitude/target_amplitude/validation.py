@@ -5,7 +5,7 @@ The same file stands in both targets (they share no library); a test holds the c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -31,7 +31,7 @@ class RustValidator(BaseJSONSchemaValidator):
             self._validator = jsonschema_rs.validator_for({**schema, "required": required}, validate_formats=False)
         except (TypeError, jsonschema_rs.ValidationError) as error:
             raise ValueError("no JSON Schema") from error
-        self.is_valid = self._validator.is_valid
+        self.is_valid: Callable[[Any], bool] = self._validator.is_valid
 
     def validate(self, record: dict[str, Any]) -> None:
         """Raise nothing: `problem` tells what is wrong."""
@@ -46,6 +46,6 @@ class RustValidator(BaseJSONSchemaValidator):
 def is_valid(validator: RustValidator, record: dict[str, Any]) -> bool:
     """Whether a record fits its schema. A text that is no Unicode counts as fitting: sinks mend texts."""
     try:
-        return bool(validator.is_valid(record))
+        return validator.is_valid(record)
     except (ValueError, UnicodeError):
         return True

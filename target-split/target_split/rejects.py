@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from .command import ConnectorError
+from .errors import ConnectorError
 
 
 class Rejects:

@@ -30,8 +30,9 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.sinks import Sink
 from singer_sdk.target_base import Target
 
-from .command import ConnectorError, PlainMessages
+from .command import PlainMessages
 from .delivery import Checkpoints
+from .errors import ConnectorError
 from .reader import LineReader, batch_lines, decode_line
 from .rejects import Rejects
 from .summary import Summary
@@ -39,6 +40,8 @@ from .validation import RustValidator, is_valid
 
 # The stream that `meltano config test` sends.
 TEST_STREAM = "meltano_test_stream"
+
+NO_CONTEXT: dict[str, Any] = {}
 
 # How many lines of a batch file go by before `tick` runs.
 LINES_PER_TICK = 1_000
@@ -53,6 +56,7 @@ class StreamingSink(Sink):
         """Note the target, which owns what sinks share."""
         self.target = target
         super().__init__(target, *args, **kwargs)
+        self._rules = cast("RustValidator | None", self._validator)
 
     def get_validator(self) -> RustValidator | None:
         """Return a fast validator, or none when `validate_records` is false."""
@@ -67,11 +71,11 @@ class StreamingSink(Sink):
 
     def take(self, record: dict[str, Any]) -> None:
         """Check a record and hand it to `process_record`; one that breaks its schema is rejected."""
-        validator = cast("RustValidator | None", self._validator)
-        if validator is None or is_valid(validator, record):
-            self.process_record(record, {})
+        rules = self._rules
+        if rules is None or is_valid(rules, record):
+            self.process_record(record, NO_CONTEXT)
         else:
-            self.reject(validator.problem(record), record)
+            self.reject(rules.problem(record), record)
 
     def take_line(self, line: bytes, number: int) -> None:
         """Take the record of one line of a batch file."""

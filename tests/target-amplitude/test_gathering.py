@@ -97,6 +97,35 @@ def test_other_operations_keep_their_number_and_order():
     ]
 
 
+def test_after_other_operations_nothing_counts_as_known():
+    gathered = Gathering(last_values())
+    gathered.add("s", change(1, "a", 1, "x"))
+    gathered.add("s", Identification({"user_id": "user-1"}, {"$clearAll": "-"}, 2, "clear"))
+    assert gathered.add("s", change(1, "a", 3, "x"))
+    assert not gathered.add("s", change(1, "a", 1, "old"))
+    assert [one.operations for _, one in gathered.close()] == [
+        {"$set": {"a": "x"}},
+        {"$clearAll": "-"},
+        {"$set": {"a": "x"}},
+    ]
+
+
+def test_values_that_differ_in_type_differ():
+    gathered = Gathering(last_values())
+    gathered.add("s", change(1, "a", 1, 1))
+    assert list(gathered.close())
+    assert gathered.add("s", change(1, "a", 2, True))
+
+
+def test_devices_of_one_user_share_its_properties():
+    gathered = Gathering(last_values())
+    for time, device in enumerate(("d1", "d2", "d1")):
+        subject = {"user_id": "ada", "device_id": device}
+        gathered.add("s", Identification(subject, {"$set": {"a": time}}, time))
+    made = [(one.subject["device_id"], one.operations["$set"]["a"]) for _, one in gathered.close()]
+    assert made == [("d1", 0), ("d2", 1), ("d1", 2)]
+
+
 def test_a_replay_that_sets_an_older_value_first_ends_with_the_newest():
     """Amplitude drops what carries a known insert_id: the newest value must not look like a repeat of itself."""
     known: set[str] = set()
@@ -119,11 +148,11 @@ def test_a_replay_that_sets_an_older_value_first_ends_with_the_newest():
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gathering, "REMEMBERED_SUBJECTS", 100)
+    monkeypatch.setattr(gathering, "REMEMBERED_OWNERS", 100)
     last = last_values()
     for number in range(1000):
         one = change(number, "a", 1, "x")
-        last.news(tuple(one.subject.items()), one)
+        last.news(one.subject["user_id"], one)
     assert len(last._sent) == 100
 
 
@@ -154,6 +183,19 @@ class TestAgainstTheSandbox:
         assert user["user_properties"] == {"checkout_redesign": "t1", "other": "on"}
         assert loaded.counts["records_sent"] == 1
         assert loaded.reasons["records_deduplicated", "merged or unchanged"] == 4
+
+    def test_an_event_that_changes_its_user_makes_known_values_unknown(self, via: str, config, sandbox: Sandbox):
+        schema = {"properties": {"user_id": {}, "event_type": {}, "time": {}, "user_properties": {}}}
+        lines: list[Any] = [
+            {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": []}
+            for stream in ("users", "plays")
+        ]
+        for number, (stream, plan) in enumerate([("users", "gold"), ("plays", "free"), ("users", "gold")]):
+            record = {"user_id": "ada", "time": 1773480413000 + number, "user_properties": {"plan": plan}}
+            lines.append(record_message({**record, "event_type": "Play"}, stream))
+        loaded = load(config | {"mappings": {"users": {"load_as": "identify"}}, "identify_via": via}, lines)
+        assert loaded.error == ""
+        assert sandbox.amplitude_users()[0]["user_properties"] == {"plan": "gold"}
 
     def test_groups_go_their_own_way(self, via: str, config, sandbox: Sandbox):
         schema = {"properties": {"org": {"type": "string"}, "seats": {"type": "integer"}}}

@@ -286,7 +286,7 @@ class TestIdentify:
     def identifications(self, mapping: dict[str, Any], **changes: Any) -> list[tuple[Any, ...]]:
         planner, _ = plan({"load_as": "identify", **mapping}, self.USERS)
         made = identification_maker(planner)({**self.USER, **changes})
-        return [(one.subject, one.operations, one.others) for one in made]
+        return [(one.subject, one.operations, one.others or {}) for one in made]
 
     def test_columns_are_set(self):
         mapping = {"user_id": "id", "user_properties": {"include": ["plan", "seats"]}}

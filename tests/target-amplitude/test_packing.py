@@ -34,9 +34,9 @@ every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.e
 def pack(route: Route, parts: list[bytes]) -> list[Request]:
     requests: list[Request] = []
     for part in parts:
-        if not requests or not requests[-1].has_room(part):
-            requests.append(Request(route, Load(Work()), 0.0))
-        requests[-1].add("s", part)
+        if not requests or not requests[-1].add("s", part):
+            requests.append(Request(Load(route, Work()), 0.0))
+            assert requests[-1].add("s", part)
     return requests
 
 
@@ -47,14 +47,15 @@ def test_sizes_are_exact_and_within_the_limits(route: Route, sizes: list[int], c
     count, most_bytes = LIMITS[route.endpoint.path]
     requests = pack(route, parts)
     for request in requests:
-        body = route.body([part for _, part in request.items])
+        body = route.body([part for _, part, _ in request.items])
         assert len(body) == request.size <= most_bytes
         assert len(request.items) <= count
     for request, following in pairwise(requests):
         full = len(request.items) == count
         assert full or request.size + len(following.items[0][1]) + len(route.separator) > most_bytes
-    divided = list(chunks(route, parts, lambda part: part))
-    assert [part for chunk in divided for part in chunk] == parts
+    load = Load(route, Work())
+    divided = list(chunks(route, [("s", part, load) for part in parts]))
+    assert [part for chunk in divided for _, part, _ in chunk] == parts
     assert [len(chunk) for chunk in divided] == [len(request.items) for request in requests]
 
 
