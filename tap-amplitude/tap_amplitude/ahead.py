@@ -23,7 +23,7 @@ def discard(future: Future[Archive | None]) -> None:
 
 
 @dataclass
-class Download:
+class Pending:
     """A window, and its archive once it has been asked for."""
 
     window: Window
@@ -48,7 +48,7 @@ class Ahead:
         self._parallel = parallel
         self._waiting = waiting
         self._windows = iter(plan)
-        self._queue: deque[Download] = deque()
+        self._queue: deque[Pending] = deque()
 
     def __iter__(self) -> Iterator[tuple[Window, Archive | None]]:
         """Yield each window with its archive, in order of time.
@@ -67,18 +67,18 @@ class Ahead:
                 self._queue.popleft()
                 yield first.window, archive
         finally:
-            for download in self._queue:
-                if download.future:
-                    download.future.add_done_callback(discard)
+            for pending in self._queue:
+                if pending.future:
+                    pending.future.add_done_callback(discard)
 
     def _fill(self) -> bool:
         """Start downloads until enough are on their way; return whether there is anything to hand over."""
         while len(self._queue) < self._parallel and (window := next(self._windows, None)):
-            self._queue.append(Download(window))
-        started = sum(download.future is not None for download in self._queue)
-        for download in self._queue:
-            if download.future is None and started < self._parallel:
-                download.future = self._start(download.window)
+            self._queue.append(Pending(window))
+        started = sum(pending.future is not None for pending in self._queue)
+        for pending in self._queue:
+            if pending.future is None and started < self._parallel:
+                pending.future = self._start(pending.window)
                 started += 1
         return bool(self._queue)
 
@@ -95,10 +95,10 @@ class Ahead:
         threading.Thread(target=work, name=f"download {window}", daemon=True).start()
         return future
 
-    def _result(self, download: Download) -> Archive | None:
-        future = download.future or self._start(download.window)
+    def _result(self, pending: Pending) -> Archive | None:
+        future = pending.future or self._start(pending.window)
         while not wait([future], timeout=WAIT_SECONDS).done:
-            self._waiting(download.window)
+            self._waiting(pending.window)
         return future.result()
 
     def _divide(self, window: Window, error: TooLargeError) -> None:
@@ -110,4 +110,4 @@ class Ahead:
                 " export to Amazon S3 for such hours."
             ) from error
         self._queue.popleft()
-        self._queue.extendleft(Download(half) for half in reversed(halves))
+        self._queue.extendleft(Pending(half) for half in reversed(halves))

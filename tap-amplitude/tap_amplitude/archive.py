@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import chain
 from typing import IO, Protocol
 
+from tap_amplitude.command import ConnectorError
 from tap_amplitude.windows import HOUR, Window
 
 # `100042/100042_2026-03-14_9#417.json.gz`: project, date, hour without a leading zero, partition.
@@ -28,7 +29,7 @@ MAX_ROW_BYTES = 1 << 24
 BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
-class DamagedArchiveError(Exception):
+class DamagedArchiveError(ConnectorError):
     """The body is no zip, was cut, or one of its files cannot be read. The message says which."""
 
 

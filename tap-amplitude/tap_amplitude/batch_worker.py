@@ -52,14 +52,14 @@ class Result(msgspec.Struct):
         rows: How many rows they hold together.
         nulled: Values that became null.
         unreadable: Lines that are no events.
-        damage: Why the file could not be read; nothing else holds then.
+        failure: Why there are none; nothing else holds then.
     """
 
     urls: list[str] = []
     rows: int = 0
     nulled: int = 0
     unreadable: list[bytes] = []
-    damage: str = ""
+    failure: str = ""
 
 
 class Frames:
@@ -125,13 +125,19 @@ class BatchFiles:
         """Remove all files."""
         self.close()
         for url in self.urls:
-            files, path = fsspec.core.url_to_fs(url, **self._task.options)
+            files, path = self._place(url)
             files.rm(path)
+
+    def _place(self, url: str) -> tuple[Any, str]:
+        files, path = fsspec.core.url_to_fs(url, **self._task.options)
+        return files, path
 
     def _next_file(self) -> None:
         self.close()
         url = f"{self._task.url}-{len(self.urls) + 1}.jsonl{'.gz' if self._task.packed else ''}"
-        self._file = fsspec.open(url, "wb", auto_mkdir=True, **self._task.options).open()
+        files, path = self._place(url)
+        files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self._file = files.open(path, "wb")
         self.urls.append(url)
         self._sink = (
             gzip.GzipFile(fileobj=self._file, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)
@@ -165,7 +171,9 @@ def convert(task: Task, packed: Frames) -> Result:
                 result.nulled += rows.nulled
                 result.unreadable += rows.unreadable
     except (zlib.error, EOFError) as error:
-        return Result(damage=str(error))
+        return Result(failure=f"it is damaged ({error})")
+    except Exception as error:  # noqa: BLE001 - each kind of storage has failures of its own
+        return Result(failure=f"they cannot be written ({type(error).__name__}: {error})")
     result.urls = files.urls
     return result
 

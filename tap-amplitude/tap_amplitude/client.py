@@ -38,6 +38,11 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 CHUNK_BYTES = 1 << 18
 # At most 5 requests may run at a time in a project. Source: https://amplitude.com/docs/apis/analytics/dashboard-rest
 MAX_CONNECTIONS = 5
+WRONG_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
 
 Parameters = Mapping[str, str | Sequence[str]]
 T = TypeVar("T")
@@ -60,6 +65,10 @@ class Download:
 
 class SlowAnswerError(PassingError):
     """No byte of an answer came in time."""
+
+
+class LastingError(ConnectorError):
+    """A failure that might have passed, but did not."""
 
 
 class Client:
@@ -122,7 +131,7 @@ class Client:
         """
 
         def once() -> Any:
-            with self._answer(self._base_url + path, what, parameters=parameters, form=form) as answer:
+            with self._answer(self._base_url + path, what, params=parameters, data=form) as answer:
                 self._require(answer, what, failure)
                 try:
                     return msgspec.json.decode(self._body(answer, what))
@@ -142,7 +151,7 @@ class Client:
         """
         what = f"the events of {window}"
         try:
-            with self._answer(self._base_url + "/api/2/export", what, parameters=window.parameters) as answer:
+            with self._answer(self._base_url + "/api/2/export", what, params=window.parameters) as answer:
                 if problem := clock_failure(answer.headers.get("Date"), datetime.now(timezone.utc)):
                     raise problem
                 self._require(answer, what, export_failure)
@@ -157,13 +166,13 @@ class Client:
             PassingError: Ask again; a link to the file store is valid for a minute only.
             ConnectorError: It cannot be had.
         """
-        with self._answer(self._base_url + path, what) as answer:
+        with self._answer(self._base_url + path, what, allow_redirects=False) as answer:
             if not answer.is_redirect:
                 self._require(answer, what, failure)
                 return keep(self._download(answer, what))
             link = urljoin(answer.url, answer.headers["Location"])
         # The link is signed: credentials would make the store refuse it, and are none of its business.
-        with self._answer(link, what, signed_in=False) as answer:
+        with self._answer(link, what, auth=NoCredentials()) as answer:
             if answer.status_code != HTTPStatus.OK:
                 raise PassingError(f"The link to {what} is no longer good (status {answer.status_code}).")
             return keep(self._download(answer, what))
@@ -172,7 +181,7 @@ class Client:
         """Do something again and again until it succeeds or patience ends.
 
         Raises:
-            ConnectorError: The last failure, when it did not pass.
+            LastingError: The last failure, when it did not pass.
         """
         retrying = backoff.on_exception(
             self._pauses, PassingError, on_backoff=self._note_pause, jitter=None, logger=None
@@ -180,7 +189,7 @@ class Client:
         try:
             return retrying()
         except PassingError as error:
-            raise ConnectorError(f"{error} Asking again did not help; run again later.") from error
+            raise LastingError(f"{error} Asking again did not help; run again later.") from error
 
     def _pauses(self) -> Generator[float, PassingError, None]:
         """Yield the pause after each failure, for as long as its patience lasts."""
@@ -197,27 +206,12 @@ class Client:
         self._logger.warning("%s Asking again in %.0f s.", details["exception"], details["wait"])
 
     @contextmanager
-    def _answer(
-        self,
-        url: str,
-        what: str,
-        *,
-        parameters: Parameters | None = None,
-        form: Mapping[str, str] | None = None,
-        signed_in: bool = True,
-    ) -> Iterator[requests.Response]:
-        """Send one request; what breaks on the way becomes a `PassingError`."""
+    def _answer(self, url: str, what: str, **options: Any) -> Iterator[requests.Response]:
+        """Send one request with these options of `requests`; what breaks on the way becomes a `PassingError`."""
         self._summary.add("http_request_count")
+        options = {"auth": self._credentials, "timeout": (CONNECT_SECONDS, self.read_seconds), **options}
         try:
-            answer = self._session.get(
-                url,
-                params=parameters,
-                data=form,
-                auth=self._credentials if signed_in else NoCredentials(),
-                timeout=(CONNECT_SECONDS, self.read_seconds),
-                stream=True,
-                allow_redirects=False,
-            )
+            answer = self._session.get(url, stream=True, **options)
         except requests.ReadTimeout:
             raise SlowAnswerError(f"Amplitude took over {self.read_seconds:.0f} s for {what}.") from None
         except requests.RequestException as error:
@@ -228,7 +222,7 @@ class Client:
 
     def _unreached(self, error: requests.RequestException) -> Exception:
         host = urlsplit(self._base_url).netloc
-        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        if isinstance(error, WRONG_ADDRESS):
             return ConnectorError(f"Setting 'api_url' is no address of a web server: {self._base_url!r}.")
         message = f"Amplitude cannot be reached at {host} ({type(error).__name__}): check the network and 'api_url'."
         return (

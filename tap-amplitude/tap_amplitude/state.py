@@ -18,7 +18,9 @@ def require_state(state: Any) -> None:
     Raises:
         ConnectorError: It is not.
     """
-    bookmarks = state.get("bookmarks", {} if not state else None) if isinstance(state, Mapping) else None
+    if state == {}:
+        return
+    bookmarks = state.get("bookmarks") if isinstance(state, Mapping) else None
     if not isinstance(bookmarks, Mapping):
         raise ConnectorError(f"The state has no object 'bookmarks'. {REMEDY}")
     for name, bookmark in bookmarks.items():

@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.processes import Result
 from tap_amplitude.client import Client
 from tap_amplitude.command import ConnectorError
 from tap_amplitude.streams import cohorts
 from tap_amplitude.tap import TapAmplitude
+
+# A busy machine is no failure: no test here is about time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 KEYS = {"api_key": "test-api-key", "secret_key": "test-secret-key"}
 

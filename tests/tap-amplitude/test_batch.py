@@ -141,7 +141,7 @@ def test_a_file_that_is_damaged_inside_stops_the_run_and_leaves_no_file(
     with scripted(lambda _: Answer(body)) as server:
         result = run_tap(api_url=server.url, end_date="2026-03-15", batch_config=batch_config(tmp_path, batch_size=50))
     assert result.code == 1
-    assert "damaged" in result.error
+    assert "it is damaged" in result.error
     assert result.state["bookmarks"]["events"]["replication_key_value"] == "2026-03-14T01:00:00+00:00"
     written = {str(path) for path in (tmp_path / "batches").iterdir()}
     assert written == {urlsplit(url).path for message in result.of_type("BATCH") for url in message["manifest"]}
@@ -212,3 +212,17 @@ def test_a_run_that_was_stopped_leaves_no_process_and_goes_on(
     resumed = workplace.run("tap-amplitude", config, state=messages[-1]["value"], catalog=catalog)
     found = rows_of(messages) + rows_of(resumed.messages)
     assert Counter(row["uuid"] for row in found) == Counter(row["uuid"] for row in rows)
+
+
+def test_storage_that_cannot_be_written_is_one_sentence(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    sandbox.put_export_rows(rows_over(hours=1, per_hour=5))
+    (tmp_path / "batches").write_text("a file where the folder should be")
+    result = run(batch_config=batch_config(tmp_path))
+    assert result.code == 1
+    assert "cannot be written" in result.error
+
+
+def test_an_hour_without_rows_makes_no_message(run_tap: Runs, tmp_path: Path) -> None:
+    with scripted(lambda _: Answer(archive_of({entry_name(0): [], entry_name(1): rows_over(1, 2)}))) as server:
+        result = run_tap(api_url=server.url, end_date="2026-03-15", batch_config=batch_config(tmp_path))
+    assert [len(message["manifest"]) for message in result.of_type("BATCH")] == [1]

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import IO, Any
 
 from tap_amplitude.answers import NotFoundError, PassingError
-from tap_amplitude.client import Download
+from tap_amplitude.client import Download, LastingError
 from tap_amplitude.command import ConnectorError
 from tap_amplitude.membership import MembershipError, members
 from tap_amplitude.schemas import COHORT_MEMBERS, COHORTS
@@ -125,7 +125,10 @@ class CohortMembersStream(AmplitudeStream):
                 self.tap.spool.write(file, download)
                 return count_members(file, what, None if download.ends_visibly else cohort.get("size"))
 
-            size = self.tap.client.patiently(lambda: self.tap.client.file(path, what, keep))
+            try:
+                size = self.tap.client.patiently(lambda: self.tap.client.file(path, what, keep))
+            except LastingError as error:
+                raise FailedListError(str(error)) from error
             for member in members(file):
                 yield {
                     "cohort_id": cohort["id"],

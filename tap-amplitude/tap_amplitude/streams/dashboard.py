@@ -14,6 +14,8 @@ from tap_amplitude.state import bookmark_time
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
 from tap_amplitude.times import parse_time
 
+REPLICATION_KEY = "date"
+
 
 class DailyStream(AmplitudeStream):
     """A figure a day. The bookmark is the first day not emitted yet.
@@ -27,7 +29,7 @@ class DailyStream(AmplitudeStream):
     """
 
     keys = ("date", "segment")
-    replication_key = "date"
+    replication_key = REPLICATION_KEY
     path: ClassVar[str]
     what: ClassVar[str]
     value: ClassVar[str]
@@ -56,7 +58,7 @@ class DailyStream(AmplitudeStream):
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ConnectorError(f"Amplitude's answer for {self.what} is no chart of days.") from error
             bookmark = max(bookmark, last + ONE_DAY)
-            self.write_state(replication_key=self.replication_key, replication_key_value=bookmark.isoformat())
+            self.write_state(replication_key=REPLICATION_KEY, replication_key_value=bookmark.isoformat())
 
     def _await_budget(self, cost: int) -> None:
         """Wait until a request of this cost may be sent."""

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.streams import Stream
 
 from tap_amplitude.ahead import Ahead
 from tap_amplitude.answers import NotFoundError, PassingError, TooLargeError
@@ -26,6 +25,7 @@ from tap_amplitude.streams.base import AmplitudeStream, Context, Record
 from tap_amplitude.times import hour_of, parse_time, rfc3339
 from tap_amplitude.windows import HOUR, Plan, Window, newest_end
 
+REPLICATION_KEY = "export_hour"
 # An hour with more unreadable rows than this, and than this share of its rows, is not Amplitude's data any more.
 FORGIVEN_ROWS, FORGIVEN_SHARE = 10, 0.01
 # So is an hour of which half is unreadable, when that is more than a single row.
@@ -51,7 +51,7 @@ class EventsStream(AmplitudeStream):
     name = "events"
     fields = EVENTS
     keys = ("uuid",)
-    replication_key = "export_hour"
+    replication_key = REPLICATION_KEY
 
     def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
         """Yield records as dictionaries, for the SDK's own way of syncing."""
@@ -92,7 +92,7 @@ class EventsStream(AmplitudeStream):
 
     def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
         """Return how to write batch files; None when records have to be changed one by one."""
-        return Stream.get_batch_config(self, config) if self._passes_unchanged else None
+        return super(AmplitudeStream, self).get_batch_config(config) if self._passes_unchanged else None
 
     def get_batches(
         self,
@@ -108,11 +108,12 @@ class EventsStream(AmplitudeStream):
                     with self._reading(window, hour) as report:
                         for entry in entries:
                             result = next(results)
-                            if result.damage:
-                                raise ConnectorError(f"The archive of {window} is damaged: {entry.filename}.")
+                            if result.failure:
+                                raise ConnectorError(f"No batch files of {entry.filename!r}: {result.failure}.")
                             report(result.rows, result.nulled, result.unreadable)
                             counter.increment(result.rows)
-                            yield batch_config.encoding, result.urls
+                            if result.urls:
+                                yield batch_config.encoding, result.urls
 
     @property
     def _passes_unchanged(self) -> bool:
@@ -120,6 +121,7 @@ class EventsStream(AmplitudeStream):
         maps = self.stream_maps
         return (
             self.ABORT_AT_RECORD_COUNT is None
+            and self._stream_version is None
             and len(maps) == 1
             and type(maps[0]) is SameRecordTransform
             and not maps[0].flattening_enabled
@@ -179,7 +181,7 @@ class EventsStream(AmplitudeStream):
     def _move_bookmark(self, hour: datetime) -> None:
         """Remember that everything before this hour was emitted, and say so in a STATE message."""
         self._bookmark = max(self._bookmark, hour)
-        self.write_state(replication_key=self.replication_key, replication_key_value=self._bookmark.isoformat())
+        self.write_state(replication_key=REPLICATION_KEY, replication_key_value=self._bookmark.isoformat())
 
     def _write_starting_replication_value(self, context: Context) -> None:
         """Do nothing: the bookmark alone says where to begin."""
