@@ -6,6 +6,7 @@ Handler: `tap_split_impressions.lambda_handler.lambda_handler`. Settings come fr
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,15 @@ from tap_split_impressions.webhook import create_app
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one event."""
+    # Mangum runs in the thread's current loop, which Python does not make of itself any more.
+    asyncio.set_event_loop(event_loop())
     return handler()(event, context)
+
+
+@cache
+def event_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of all events."""
+    return asyncio.new_event_loop()
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import zlib
 
 import pytest
 from hypothesis import given
@@ -98,7 +97,7 @@ def test_damaged_gzip_is_refused(damage: object) -> None:
 @given(st.binary(max_size=200), st.booleans())
 def test_no_body_ends_in_anything_but_lines_or_a_refusal(body: bytes, compress: bool) -> None:
     try:
-        made = lines_of(unzipped(zlib.compress(body, wbits=31) if compress else body, 10_000), RECEIVED)
+        made = lines_of(unzipped(gzip.compress(body) if compress else body, 10_000), RECEIVED)
     except (NotAnImpression, TooLarge):
         return
     assert made.lines == b"" or made.lines.endswith(b"\n")

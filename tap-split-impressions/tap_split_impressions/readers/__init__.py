@@ -6,6 +6,7 @@ being readable. Blocks are small: memory does not grow with the file.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import shutil
@@ -56,6 +57,8 @@ def read(name: str, stream: IO[bytes], csv_columns: Mapping[str, str]) -> Iterat
 
                 is_document = lowered.removesuffix(".gz").endswith(".json")
                 yield from read_document(content) if is_document else read_lines(content)
+    except csv.Error as error:
+        raise DamagedFileError(f"is no CSV that can be read ({error})") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DamagedFileError("is cut or damaged (its gzip compression does not end as it should)") from error
 
