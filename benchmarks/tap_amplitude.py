@@ -14,7 +14,7 @@ from benchmarks.harness import BIN, Bound, Case, Way, background
 from tap_amplitude.tap import TapAmplitude
 
 HELPERS = Path(__file__).parent / "tap_amplitude_ways"
-RECORDS, MANY_RECORDS = 100_000, 1_000_000
+RECORDS, MANY_RECORDS = 200_000, 1_000_000
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def cases() -> list[Case]:
         ),
         Case(
             "tap-amplitude: archive to batch files",
-            RECORDS,
+            MANY_RECORDS,
             batch_ways,
             [Bound("batches", other="records", times=0.5), Bound("batches", megabytes=120)],
         ),
