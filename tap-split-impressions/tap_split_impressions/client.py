@@ -55,7 +55,7 @@ class AdminApi:
     """
 
     def __init__(self, key: str, workspace_id: str, url: str, logger: Logger) -> None:
-        self._url = url.rstrip("/") + BASE_PATH
+        self._host = url.rstrip("/")
         self._workspace = workspace_id
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {key}"
@@ -113,8 +113,8 @@ class AdminApi:
             return self._try(kind, query)
         except Passing as failure:
             raise ConnectorError(
-                f"The Admin API did not answer after {FAILURES} tries ({failure}). Check the setting 'api_url', or "
-                "leave out 'admin_api_key' to go on without names."
+                f"The Admin API at {self._host} did not answer after {FAILURES} tries ({failure}). Check the setting "
+                "'api_url', or leave out 'admin_api_key' to go on without names."
             ) from None
 
     @backoff.on_exception(
@@ -144,7 +144,7 @@ class AdminApi:
         self._requests += 1
         try:
             return self._session.get(
-                f"{self._url}/{kind}/ws/{quote(self._workspace, safe='')}",
+                f"{self._host}{BASE_PATH}/{kind}/ws/{quote(self._workspace, safe='')}",
                 params=query,
                 timeout=TIMEOUT_SECONDS,
             )
