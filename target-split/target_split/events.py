@@ -10,7 +10,7 @@ import msgspec
 
 from .limits import MAX_KEY_LENGTH, MAX_PROPERTIES_BYTES, number, properties_bytes, trimmed
 from .mapping import EventMapping
-from .names import NameRule, event_type_name
+from .names import event_type_name, event_type_rule
 from .paths import Record, is_empty
 from .properties import Note, Selection
 from .times import epoch_milliseconds
@@ -46,14 +46,14 @@ class Style:
     """Settings about how events look.
 
     Attributes:
-        rule: What a name of an event type may look like.
-        prefix: Of these names.
+        prefix: Of the names of event types.
+        max_name_length: Longest of these names.
         environment: Name of the environment, where events are to carry it.
         join_arrays: Whether arrays become their items joined by commas, not JSON.
     """
 
-    rule: NameRule
     prefix: str
+    max_name_length: int
     environment: str | None
     join_arrays: bool
 
@@ -72,7 +72,8 @@ class EventMaker:
         self._environment = style.environment
         self._note = note
         self._select = Selection(mapping.properties, note, join_arrays=style.join_arrays)
-        self._name = lru_cache(REMEMBERED_NAMES)(lambda text: event_type_name(style.rule, style.prefix, text))
+        rule = event_type_rule(style.max_name_length)
+        self._name = lru_cache(REMEMBERED_NAMES)(lambda text: event_type_name(rule, style.prefix, text))
 
     def __call__(self, record: Record) -> bytes | None:
         """Return the event, or None for a record without a key.

@@ -12,7 +12,6 @@ small ones: its ids as one row of `posted`, later its number in `answered`. Only
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
 import time
@@ -22,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import ConnectorError
+from .ids import ID_BYTES
 
-ID_BYTES = 16
 SECONDS_PER_DAY = 86_400
 
 # Written into the file's header, so that a file of something else is not taken for a ledger.
@@ -73,22 +72,6 @@ class Sifted:
     fresh: Sequence[int]
     doubtful: int
     skipped: int
-
-
-class EventIds:
-    """Makes the ids of one stream's events: 16 bytes of hash over the destination, the stream and the event's key."""
-
-    def __init__(self, destination: Sequence[str], stream: str) -> None:
-        self._prefix = hashed("\0".join([*destination, stream]).encode())
-
-    def of(self, identity: bytes) -> bytes:
-        """Return the id of an event that these bytes tell from all others of its stream."""
-        return hashed(self._prefix + identity)
-
-
-def hashed(text: bytes) -> bytes:
-    """Return 16 bytes of hash."""
-    return hashlib.blake2b(text, digest_size=ID_BYTES).digest()
 
 
 class Ledger:

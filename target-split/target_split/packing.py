@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .delivery import Work
 from .limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
 
 # Events that wait longer than this are sent, so that STATE follows soon behind a slow tap.
@@ -19,14 +19,14 @@ class Batch:
 
     Attributes:
         stream: Where they come from.
-        work: Finished once all of them are delivered or rejected.
+        done: Called once all of them are delivered or rejected.
         events: Each serialised.
         ids: Each event's id in the ledger; empty when there is no ledger.
         began: When the first event came, by the monotonic clock.
     """
 
     stream: str
-    work: Work
+    done: Callable[[], None]
     events: list[bytes] = field(default_factory=list)
     ids: list[bytes] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
@@ -34,6 +34,33 @@ class Batch:
     def is_old(self) -> bool:
         """Whether its events have waited long enough."""
         return time.monotonic() - self.began >= MAX_WAIT_SECONDS
+
+
+class Joint:
+    """Work that several batches have a part in. Thread-safe.
+
+    Args:
+        finish: Called once every part is done.
+    """
+
+    def __init__(self, finish: Callable[[], None]) -> None:
+        self._finish = finish
+        self._open = 1
+        self._lock = threading.Lock()
+
+    def part(self) -> Callable[[], None]:
+        """Add a part; return what is to be called when it is done."""
+        with self._lock:
+            self._open += 1
+        return self.done
+
+    def done(self) -> None:
+        """Note that a part is done; the first part is that no more are added."""
+        with self._lock:
+            self._open -= 1
+            is_over = self._open == 0
+        if is_over:
+            self._finish()
 
 
 def body_of(events: Sequence[bytes]) -> bytes:
@@ -59,9 +86,9 @@ class Packer:
         self._room -= len(event) + 1
         return True
 
-    def open(self, stream: str, work: Work) -> None:
+    def open(self, stream: str, done: Callable[[], None]) -> None:
         """Begin a batch; any event fits into it."""
-        self.batch = Batch(stream, work)
+        self.batch = Batch(stream, done)
         self._room = MAX_REQUEST_BYTES - len(body_of([])) + 1  # the first event brings no comma
 
     def close(self) -> Batch | None:

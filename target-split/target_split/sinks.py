@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from .batch_files import Job, local_file
+from .batch_worker import Portion
+from .converter import Converter, Recipe, encode
 from .errors import ConnectorError
-from .events import EventMaker, Style, UnfitError
-from .lean import Decode, lean_decoder
-from .ledger import EventIds
+from .events import UnfitError
 from .limits import MAX_KEY_LENGTH
-from .mapping import Defaults, SegmentMapping, event_mapping, segment_mapping, traffic_types_named
-from .names import event_type_rule
-from .packing import Packer
+from .mapping import Defaults, SegmentMapping, segment_mapping, traffic_types_named
+from .packing import Joint, Packer
 from .paths import MappingError, is_empty
+from .reader import decode_line
 from .segments import Members
 from .streaming import StreamingSink
 from .streams import MEMBER_COLUMNS, MEMBER_STREAM, SIZE_COLUMN, given_for
+from .validation import RustValidator, is_valid
 
 if TYPE_CHECKING:
     from .target import TargetSplit
 
-encode = msgspec.json.Encoder(enc_hook=str).encode
+Done = Callable[[], None]
 
 
 class SplitSink(StreamingSink):
@@ -63,33 +67,44 @@ class EventSink(SplitSink):
     def read_mapping(self, given: Any, defaults: Defaults) -> None:
         """Read how records become events, and check what the target needs to send them."""
         target = self.target
-        mapping = event_mapping(self.schema, given, defaults)
         target.prepare_events(traffic_types_named(given, defaults))
-        self._accepts = mapping.accepts
-        self._event_id = mapping.event_id
-        style = Style(
-            event_type_rule(self.config["max_name_length"]),
-            self.config["event_type_prefix"],
-            target.event_environment,
-            self.config["arrays"] == "join",
+        self._recipe = Recipe(
+            self.stream_name, self.schema, list(self.key_properties), given, defaults, target.style, target.destination
         )
-        self._make = EventMaker(mapping, style, self.note)
-        self._keys = list(self.key_properties)
-        self._ids = None
-        if target.config.get("ledger_path"):
-            if self._event_id is None and not self.key_properties:
-                raise MappingError(
-                    "it has no key properties, so the ledger cannot tell its events apart. Name what does by "
-                    "'event_id' in 'mappings', or run without 'ledger_path'."
-                )
-            self._ids = EventIds(target.destination, self.stream_name)
+        self._convert = Converter(self._recipe, self)
+        self._decode = self._convert.decode if self.validate_schema else None
         self._packer = target.packers.setdefault(self.stream_name, Packer())
-        self._decode = self._lean_decoder(mapping.columns)
 
-    def _lean_decoder(self, columns: Collection[str] | None) -> Decode | None:
-        if columns is None or not self.validate_schema:
-            return None
-        return lean_decoder(self.schema, columns, self.key_properties)
+    def take_file(self, url: str, *, packed: bool) -> bool:
+        """Take a whole batch file if other processes can make its events; return whether they do."""
+        path = local_file(url)
+        files = None if path is None or self._decode is None else self.target.batch_files
+        if path is None or files is None:
+            return False
+        work = Joint(self._begin())
+        files.submit(Job(self._recipe, path, packed, work, partial(self._take_portion, work, Packer())))
+        return True
+
+    def _take_portion(self, work: Joint, packer: Packer, portion: Portion) -> None:
+        """Pack what a worker made of a part of a file. Called from threads, for each file from one."""
+        self.target.count_portion(portion)
+        for event, identity in zip_longest(portion.events, portion.ids):
+            self._pack(packer, event, identity, work.part)
+        if portion.others:
+            convert = Converter(self._recipe, self)  # one that no other thread uses
+            for number, line in portion.others:
+                record = decode_line(line, number)
+                problem = self._problem(record)
+                if problem is not None:
+                    self.reject(problem, record)
+                elif (made := self._converted(convert, record)) is not None:
+                    self._pack(packer, *made, work.part)
+        if portion.is_last:
+            self.target.send(packer.close())
+
+    def _problem(self, record: dict[str, Any]) -> str | None:
+        validator = cast(RustValidator, self._validator)
+        return None if is_valid(validator, record) else validator.problem(record)
 
     def take_line(self, line: bytes, number: int) -> None:
         """Take a line of a batch file: only the columns that are needed, where that is enough."""
@@ -105,33 +120,26 @@ class EventSink(SplitSink):
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
         """Make a record an event and pack it."""
-        if self._accepts is not None and not self._accepts(record):
-            self.skip("filter")
-            return
+        made = self._converted(self._convert, record)
+        if made is not None:
+            self._pack(self._packer, *made, self._begin)
+
+    def _converted(self, convert: Converter, record: dict[str, Any]) -> tuple[bytes, bytes | None] | None:
         try:
-            event = self._make(record)
-            identity = None if self._ids is None or event is None else self._ids.of(self._identity(record))
+            return convert(record)
         except UnfitError as error:
             self.reject(str(error), record)
-            return
-        if event is None:
-            self.skip("no key")
-            return
-        packer = self._packer
+            return None
+
+    def _pack(self, packer: Packer, event: bytes, identity: bytes | None, begin: Callable[[], Done]) -> None:
         if not packer.add(event, identity):
             self.target.send(packer.close())
-            packer.open(self.stream_name, self.target.checkpoints.begin())
+            packer.open(self.stream_name, begin())
             packer.add(event, identity)
 
-    def _identity(self, record: dict[str, Any]) -> bytes:
-        """Return what tells a record's event from others of the stream."""
-        values = [record[name] for name in self._keys] if self._event_id is None else [self._event_id(record)]
-        if values.count(None) + values.count("") == len(values):
-            raise UnfitError("no event id")
-        try:
-            return encode(values)
-        except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):
-            return ascii(values).encode()
+    def _begin(self) -> Done:
+        checkpoints = self.target.checkpoints
+        return partial(checkpoints.finish, checkpoints.begin())
 
 
 class MemberSink(SplitSink):

@@ -77,6 +77,10 @@ class StreamingSink(Sink):
         else:
             self.reject(rules.problem(record), record)
 
+    def take_file(self, url: str, *, packed: bool) -> bool:  # noqa: ARG002
+        """Take a whole batch file, if the sink has a better way than line by line; return whether it does."""
+        return False
+
     def take_line(self, line: bytes, number: int) -> None:
         """Take the record of one line of a batch file."""
         self.take(decode_line(line, number))
@@ -219,8 +223,12 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             raise ConnectorError(
                 f"Stream '{stream}': batch files of format '{encoding.format}' are not read, only jsonl."
             )
+        packed = encoding.compression == "gzip"
+        sink = self._direct.get(stream)
         for path in message_dict["manifest"]:
-            lines = batch_lines(stream, path, compressed=encoding.compression == "gzip")
+            if sink is not None and sink.take_file(path, packed=packed):
+                continue
+            lines = batch_lines(stream, path, compressed=packed)
             for number, line in enumerate(lines, start=1):
                 self._take_batch_line(stream, line, number)
                 if number % LINES_PER_TICK == 0:

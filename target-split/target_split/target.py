@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,9 +11,12 @@ import msgspec
 from singer_sdk.sinks import Sink
 
 from .admin import Admin, Change
+from .batch_files import BatchFiles
+from .batch_worker import Portion
 from .client import Client, Host, Patience
 from .delivery import Lanes
 from .errors import ConnectorError, hint
+from .events import Style
 from .ledger import Ledger
 from .loading import Loader, Rules, Writer
 from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults
@@ -56,6 +59,7 @@ class TargetSplit(StreamingTarget):
         self.lanes: Lanes[Batch] | None = None
         self.ledger: Ledger | None = None
         self.loader: Loader | None = None
+        self._files: BatchFiles | None = None
         self.rejects.check()
 
     # Settings
@@ -114,9 +118,18 @@ class TargetSplit(StreamingTarget):
         return place.environment_name if place else self.config.get("environment")
 
     @property
-    def destination(self) -> Sequence[str]:
-        """What tells one destination of events from another in the ledger."""
+    def destination(self) -> list[str] | None:
+        """What tells one destination of events from another in the ledger, if there is one."""
+        if not self.config.get("ledger_path"):
+            return None
         return [self.config["events_url"], self.config.get("environment") or ""]
+
+    @property
+    def style(self) -> Style:
+        """How events look."""
+        config = self.config
+        join = config["arrays"] == "join"
+        return Style(config["event_type_prefix"], config["max_name_length"], self.event_environment, join)
 
     @property
     def skip_unknown(self) -> bool:
@@ -137,12 +150,11 @@ class TargetSplit(StreamingTarget):
             return
         path = self.config.get("ledger_path")
         if path:
-            self.ledger = Ledger(path, self.config["ledger_days"], skip_unknown=self.config["on_unknown"] == "skip")
+            self.ledger = Ledger(path, self.config["ledger_days"], skip_unknown=self.skip_unknown)
             for leftover in self.ledger.leftovers:
                 self.summary.note(
                     f"An earlier run ended while {len(leftover.ids):,} events of stream '{leftover.stream}' were on "
-                    f"their way; if they come again they are "
-                    f"{'skipped' if self.config['on_unknown'] == 'skip' else 'posted again'}."
+                    f"their way; coming again, they are {'skipped' if self.skip_unknown else 'posted again'}."
                 )
         else:
             self.logger.warning(
@@ -153,7 +165,7 @@ class TargetSplit(StreamingTarget):
 
         def deliver(batch: Batch) -> None:
             posting.deliver(batch)
-            self.checkpoints.finish(batch.work)
+            batch.done()
 
         self.lanes = Lanes(self.config["max_parallel_requests"], deliver)
 
@@ -172,8 +184,26 @@ class TargetSplit(StreamingTarget):
             self.shown.add(batch.stream)
             self.show(f"POST /api/events/bulk, stream '{batch.stream}': {len(batch.events):,} events", batch.events[0])
 
+    @property
+    def batch_files(self) -> BatchFiles | None:
+        """What reads batch files in other processes; None where there is but one processor, or nothing to send."""
+        if self._files is None and not self.config["dry_run"] and (os.cpu_count() or 1) > 1:
+            self._files = BatchFiles()
+        return self._files
+
+    def count_portion(self, portion: Portion) -> None:
+        """Count what was read of a batch file in another process."""
+        add = self.summary.add
+        add("records_read", len(portion.events) + sum(portion.skipped.values()) + len(portion.others))
+        for what, count in portion.shortened.items():
+            add("records_shortened", count, what)
+        for why, count in portion.skipped.items():
+            add("records_skipped", count, why)
+
     def flush_old(self) -> None:
         """Send events that have waited long enough."""
+        if self._files is not None:
+            self._files.raise_failure()
         if self.lanes is not None:
             self.lanes.raise_failure()
         for packer in self.packers.values():
@@ -231,6 +261,8 @@ class TargetSplit(StreamingTarget):
 
     def deliver_all(self) -> None:
         """Deliver all events and bring in all lists."""
+        if self._files is not None:
+            self._files.finish()
         for packer in self.packers.values():
             self.send(packer.close())
         if self.lanes is not None:
@@ -242,6 +274,8 @@ class TargetSplit(StreamingTarget):
 
     def give_up(self) -> None:
         """Finish requests that are on their way, so that the ledger knows what became of them."""
+        if self._files is not None:
+            self._files.give_up()
         if self.lanes is not None:
             self.lanes.abort(ConnectorError("The run was stopped."))
         self._close()

@@ -10,7 +10,6 @@ import pytest
 from support.amplitude import EVENT_SCHEMA, MEMBER_SCHEMA, START_MS, event, member
 from target_split.events import NO_NUMBER, NO_UNICODE, TOO_LARGE, EventMaker, Style, UnfitError
 from target_split.mapping import DEFAULT_PROPERTIES, Defaults, event_mapping, segment_mapping
-from target_split.names import event_type_rule
 from target_split.paths import MappingError
 from target_split.streams import given_for, kind_of
 from target_split.target import check_mappings
@@ -58,7 +57,7 @@ def made(
 ) -> dict[str, Any] | None:
     """The event that a record becomes."""
     mapping = event_mapping(schema, given or {}, defaults(**changes))
-    style = Style(event_type_rule(63), "amp.", None, join_arrays=False)
+    style = Style("amp.", 63, None, join_arrays=False)
     text = EventMaker(mapping, style, (notes if notes is not None else []).append)(record)
     return None if text is None else json.loads(text)
 

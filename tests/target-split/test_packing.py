@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_split.delivery import Work
 from target_split.limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
 from target_split.packing import Packer, body_of
 
@@ -17,7 +16,7 @@ def packed(sizes: list[int]) -> list[list[int]]:
         event = b"x" * size
         if not packer.add(event, b"id"):
             batches.append(packer.close())
-            packer.open("s", Work())
+            packer.open("s", lambda: None)
             assert packer.add(event, b"id")
     batches.append(packer.close())
     return [[len(event) for event in batch.events] for batch in batches if batch]

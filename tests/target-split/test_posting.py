@@ -15,9 +15,9 @@ import pytest
 
 from support.sandbox import Sandbox, free_port
 from target_split.client import Client, Host, Patience
-from target_split.delivery import Work
 from target_split.errors import ConnectorError
-from target_split.ledger import EventIds, Ledger
+from target_split.ids import EventIds
+from target_split.ledger import Ledger
 from target_split.packing import Batch
 from target_split.posting import Posting
 from target_split.rejects import Rejects
@@ -47,7 +47,7 @@ class Bench:
 
     def deliver(self, events: list[bytes]) -> None:
         ids = EventIds(["host"], "events")
-        self.posting.deliver(Batch("events", Work(), events, [ids.of(event) for event in events]))
+        self.posting.deliver(Batch("events", lambda: None, events, [ids.of(event) for event in events]))
 
     @property
     def rejected(self) -> list[dict[str, Any]]:
