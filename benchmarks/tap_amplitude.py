@@ -77,6 +77,17 @@ def batch_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
 
 
 @contextmanager
+def received_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: an archive by way of records, or of batch files, to a target of the SDK."""
+    target = [sys.executable, HELPERS / "sdk_target.py"]
+    with served(folder, records) as (config, _):
+        yield {
+            "records": Way([*tap(config).commands, target]),
+            "batches": Way([*tap(folder / "batch.json").commands, target]),
+        }
+
+
+@contextmanager
 def memory_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
     """Prepare: a large archive, for the memory it takes."""
     with served(folder, records) as (config, _):
@@ -97,6 +108,12 @@ def cases() -> list[Case]:
             MANY_RECORDS,
             batch_ways,
             [Bound("batches", other="records", times=0.5), Bound("batches", megabytes=120)],
+        ),
+        Case(
+            "tap-amplitude: archive to an SDK target",
+            RECORDS // 10,
+            received_ways,
+            [Bound("batches", other="records", times=0.5)],
         ),
         Case("tap-amplitude: memory", MANY_RECORDS, memory_ways, [Bound("ours", megabytes=120)]),
     ]
