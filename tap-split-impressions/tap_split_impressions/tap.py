@@ -85,7 +85,7 @@ class TapSplitImpressions(PlainMessages, Tap):
         ),
         th.Property(
             "settle_seconds",
-            th.NumberType(minimum=0),
+            th.IntegerType(minimum=0),
             default=2,
             title="Settling time",
             description="A local file that changed within this many seconds may still be written: up to 5 seconds are "
