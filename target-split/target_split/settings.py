@@ -19,6 +19,12 @@ def whole(minimum: int, maximum: int | None = None) -> Any:
     return th.IntegerType(minimum=minimum, maximum=maximum)
 
 
+def decimal(maximum: float | None = None) -> Any:
+    """Return the type of a number from 0 on. Also written as text: Meltano passes decimals so from the environment."""
+    bound = {} if maximum is None else {"maximum": maximum}
+    return th.CustomType({"type": ["number", "string"], "minimum": 0, **bound, "pattern": r"^\d+(\.\d+)?$"})
+
+
 SETTINGS: dict[str, Any] = th.PropertiesList(
     th.Property(
         "sdk_api_key",
@@ -143,7 +149,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "patience_seconds",
-        th.NumberType(minimum=0),
+        decimal(),
         default=900,
         title="Patience",
         description="How long a request is tried again while Split is unreachable, limits the rate or answers 5xx.",
@@ -187,7 +193,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "max_removal_share",
-        th.NumberType(minimum=0, maximum=1),
+        decimal(maximum=1),
         default=0.5,
         title="Largest removal",
         description="Largest part of a segment's keys that one run removes, from 0 to 1; more is taken for a mistake.",

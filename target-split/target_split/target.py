@@ -250,7 +250,7 @@ class TargetSplit(StreamingTarget):
             rules = Rules(
                 Change(config["change_title"], config["change_comment"]),
                 config["allow_empty_segments"],
-                config["max_removal_share"],
+                float(config["max_removal_share"]),
                 config["dry_run"],
             )
             writer = Writer(self.admin, self.place, rules, self.summary, self.logger)
@@ -287,7 +287,7 @@ class TargetSplit(StreamingTarget):
 
     def patience(self, what: str) -> Patience:
         """Return patience for one request."""
-        return Patience(self.config["patience_seconds"], self.stopping, what, self.summary)
+        return Patience(float(self.config["patience_seconds"]), self.stopping, what, self.summary)
 
     def show(self, title: str, event: bytes) -> None:
         """Show what would be sent."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,10 @@ def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def run_here(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[..., Result]:
-    """Run the target in this process, over real HTTP: quicker than a process of its own."""
+def run_here(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Result]]:
+    """Runs the target in this process, over real HTTP: quicker than a process of its own."""
     caplog.set_level(logging.INFO)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(config: dict[str, Any], messages: list[dict[str, Any]]) -> Result:
         caplog.clear()
@@ -52,4 +54,6 @@ def run_here(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixtur
         target.summary.close(failed=bool(code))
         return Result(code, capsys.readouterr().out, caplog.text)
 
-    return run
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -42,6 +42,7 @@ def test_about(workplace: Workplace):
         ({"arrays": "xml"}, "'arrays' must be one of: json, join"),
         ({"key": "user_id"}, "'key' must be a list"),
         ({"max_removal_share": 50}, "'max_removal_share'"),
+        ({"max_removal_share": "half"}, "'max_removal_share'"),
         ({"max_name_length": 200}, "'max_name_length'"),
         ({"rejects_path": "/nowhere/rejects.jsonl"}, "'rejects_path'"),
     ],
@@ -145,6 +146,20 @@ def run_to_error(run_here):
         return "".join(result.stderr)
 
     return run
+
+
+def test_decimals_from_the_environment(config: Config, workplace: Workplace, sandbox: Sandbox):
+    sandbox.call(
+        "POST", "/split/segments", [{"name": "amp_Power_users", "environment_id": "env-prod", "keys": ["x", "y"]}]
+    )
+    config.pop("patience_seconds")
+    variables = {"TARGET_SPLIT_PATIENCE_SECONDS": "2.5", "TARGET_SPLIT_MAX_REMOVAL_SHARE": "0.25"}
+    command = [*workplace.command("target-split", config), "--config=ENV"]
+    process = workplace.start(command, variables)
+    _, stderr = process.communicate("".join(json.dumps(m) + "\n" for m in members_messages(members(3))), timeout=60)
+    assert process.returncode == 0, stderr
+    assert "max_removal_share" in stderr
+    assert len(sandbox.split_segments()[0]["keys"]) == 5
 
 
 def test_a_settings_file_that_is_no_json(workplace: Workplace):
