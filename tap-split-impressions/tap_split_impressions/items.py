@@ -12,7 +12,13 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.times import NotATime, milliseconds, moment_or_none
+from tap_split_impressions.times import (
+    MILLISECONDS_BELOW,
+    SECONDS_BELOW,
+    NotATime,
+    milliseconds,
+    moment_or_none,
+)
 
 
 class NotAnImpression(ValueError):  # noqa: N818  (it names what was found)
@@ -174,6 +180,14 @@ def item_of_fields(fields: dict[str, Any]) -> Item:
     if fields["time"] is None:
         raise NotAnImpression("without time")
     return Item(**fields)
+
+
+def with_plausible_arrival(items: list[Any]) -> list[Any]:
+    """Return the items, their times of arrival in milliseconds; an impossible one is taken away."""
+    for item in items:
+        if item.received is not None and not SECONDS_BELOW <= item.received < MILLISECONDS_BELOW:
+            item.received = moment_or_none(item.received)
+    return items
 
 
 def text_of(value: Any) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_split_impressions.items import Item, NotAnImpression, items_of
+from tap_split_impressions.leniency import decoded
 from tap_split_impressions.times import rfc3339
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -21,7 +22,6 @@ LINE_ITEMS = 1000  # a larger batch is stored in several lines, so that a reader
 
 _webhook = msgspec.json.Decoder(list[Item])
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
-_anything = msgspec.json.Decoder()
 
 
 class TooLarge(ValueError):  # noqa: N818  (it names what was found)
@@ -86,15 +86,15 @@ def lines_of(body: bytes, received: int) -> Lines:
 def lines_of_any(body: bytes, received: int) -> Lines:
     """Return what to store of a body that is not the webhook's, or has an item that is no impression."""
     try:
-        decoded = _anything.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        payload = decoded(body)
+    except (ValueError, RecursionError):
         raise NotAnImpression("no JSON") from None
-    if decoded == {} or not isinstance(decoded, (list, dict)):
+    if payload == {} or not isinstance(payload, (list, dict)):
         raise NotAnImpression("neither a list nor an object of impressions")
     good: list[bytes] = []
     rejects: list[bytes] = []
     reason = None
-    for part in parts_of(decoded):
+    for part in parts_of(payload):
         reason = next((row for row in items_of(part) if isinstance(row, NotAnImpression)), None)
         if reason is None:
             good.append(encoded(part))

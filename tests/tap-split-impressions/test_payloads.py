@@ -66,6 +66,19 @@ def test_what_is_not_impressions_is_refused(body: bytes) -> None:
         lines_of(body, RECEIVED)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [b'"half an emoji \\ud83d"', b'"\\udc00\\ud800"', b'"no utf-8 \xff\xe9"'],
+)
+def test_a_broken_character_costs_neither_its_impression_nor_the_others(key: bytes) -> None:
+    body = json.dumps([posted(1), posted(2, key="BROKEN")]).encode().replace(b'"BROKEN"', key)
+    for text in (body, b"\xef\xbb\xbf" + body):
+        made = lines_of(text, RECEIVED)
+        first, second = rows_of_line(made.lines)
+        assert (made.accepted, first.key) == (2, "user-000001")
+        assert "\N{REPLACEMENT CHARACTER}" in second.key
+
+
 def test_a_large_batch_is_stored_in_several_lines() -> None:
     batch = [posted(number) for number in range(2 * LINE_ITEMS + 1)]
     lines = stored(batch)

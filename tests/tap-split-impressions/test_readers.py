@@ -34,15 +34,16 @@ def lines(*values: Any) -> bytes:
     return b"".join(json.dumps(value).encode() + b"\n" for value in values)
 
 
+RECEIVED = 1767261605000
 EVALUATOR = {
     "impressions": [{"testName": "f", "keyImpressions": [{"keyName": "e", "treatment": "on", "time": 1767261600}]}]
 }
 
 
 def test_json_lines_of_any_shape() -> None:
-    content = lines(posted(1), [posted(2), posted(3)], EVALUATOR, {"received": 5, "batch": [posted(4)]})
+    content = lines(posted(1), [posted(2), posted(3)], EVALUATOR, {"received": RECEIVED, "batch": [posted(4)]})
     assert keys("any.jsonl", content) == ["user-000001", "user-000002", "user-000003", "e", "user-000004"]
-    assert rows("any.ndjson", content)[-1].received == 5
+    assert rows("any.ndjson", content)[-1].received == RECEIVED
 
 
 def test_json_lines_with_bad_lines_keep_their_places() -> None:
@@ -64,9 +65,29 @@ def test_json_lines_without_a_last_line_feed() -> None:
 
 def test_stored_batches_with_other_payloads_among_them() -> None:
     listener = {"impression": {"feature": "f", "keyName": "j", "treatment": "on", "time": 1767261600123}, "ip": False}
-    stored = lines({"received": 7, "batch": [posted(1)]}).replace(b'": ', b'":')
-    content = stored + lines({"received": 8, "batch": [listener]}).replace(b'": ', b'":')
-    assert [(row.key, row.received) for row in rows("s.jsonl", content)] == [("user-000001", 7), ("j", 8)]
+    stored = lines({"received": RECEIVED, "batch": [posted(1)]}).replace(b'": ', b'":')
+    content = stored + lines({"received": RECEIVED + 1, "batch": [listener]}).replace(b'": ', b'":')
+    assert [(row.key, row.received) for row in rows("s.jsonl", content)] == [
+        ("user-000001", RECEIVED),
+        ("j", RECEIVED + 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (1767261661044, 1767261661044),
+        (1767261661, 1767261661000),
+        (1767261661044000000, 1767261661044),
+        (-5, None),
+        (None, None),
+    ],
+)
+def test_times_of_arrival_in_other_units_or_impossible(given: int | None, expected: int | None) -> None:
+    (by_line,) = rows("a.jsonl", lines(posted(1, receptionTimestamp=given)))
+    table = pa.Table.from_pylist([exported(1) | {"receptionTimestamp": given}], S3_SCHEMA)
+    (by_table,) = rows("a.parquet", as_parquet(table))
+    assert by_line.received == by_table.received == expected
 
 
 @pytest.mark.parametrize("body", [posted(1), [posted(1)], [[posted(1)]]])

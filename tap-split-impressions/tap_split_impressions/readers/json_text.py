@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.items import Item, NotAnImpression, items_of
+from tap_split_impressions.items import Item, NotAnImpression, items_of, with_plausible_arrival
+from tap_split_impressions.leniency import decoded
 from tap_split_impressions.readers import BUFFER_BYTES, DamagedFileError, Row
+from tap_split_impressions.times import moment_or_none
 
 
 class StoredBatch(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -31,7 +33,6 @@ STORED_BEGINNING = b'{"received":'
 _stored = msgspec.json.Decoder(StoredBatch)
 _any_stored = msgspec.json.Decoder(AnyBatch)
 _item = msgspec.json.Decoder(Item)
-_anything = msgspec.json.Decoder()
 
 NO_JSON = "no JSON"
 
@@ -43,7 +44,7 @@ def read_lines(stream: io.BufferedReader) -> Iterator[list[Row]]:
         text = b"".join(lines)
         try:
             if not text.startswith(STORED_BEGINNING):
-                yield list(_item.decode_lines(text))
+                yield with_plausible_arrival(_item.decode_lines(text))
                 continue
             batches = _stored.decode_lines(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -61,16 +62,17 @@ def rows_of_line(line: bytes) -> list[Row]:
         if line.startswith(STORED_BEGINNING):
             stored = _any_stored.decode(line)
             return received(list(items_of(stored.batch)), stored.received)
-        return list(items_of(_anything.decode(line)))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return list(items_of(decoded(line)))
+    except (ValueError, RecursionError):
         return [NotAnImpression(NO_JSON if line.endswith(b"\n") else "a line cut at the end of the file")]
 
 
 def received(rows: list[Any], moment: int) -> list[Any]:
     """Give the rows of a stored batch the time (milliseconds) at which it came."""
+    arrival = moment_or_none(moment)
     for row in rows:
         if isinstance(row, Item):
-            row.received = moment
+            row.received = arrival
     return rows
 
 
@@ -79,8 +81,8 @@ def read_document(stream: io.BufferedReader) -> Iterator[list[Row]]:
     first = stream.readline()
     rest = stream.peek(1)
     try:
-        _anything.decode(first)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        decoded(first)
+    except (ValueError, RecursionError):
         pass
     else:
         yield rows_of_line(first)
@@ -91,6 +93,6 @@ def read_document(stream: io.BufferedReader) -> Iterator[list[Row]]:
     if not text.strip():
         return
     try:
-        yield list(items_of(_anything.decode(text)))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        yield list(items_of(decoded(text)))
+    except (ValueError, RecursionError):
         raise DamagedFileError("is no complete JSON") from None

@@ -16,7 +16,14 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 import pyarrow as pa
 from pyarrow import parquet
 
-from tap_split_impressions.items import NECESSARY, Item, NotAnImpression, field_of, item_of_fields
+from tap_split_impressions.items import (
+    NECESSARY,
+    Item,
+    NotAnImpression,
+    field_of,
+    item_of_fields,
+    with_plausible_arrival,
+)
 from tap_split_impressions.readers import DamagedFileError, Row
 
 BLOCK_ROWS = 2000
@@ -55,7 +62,7 @@ def is_as_documented(fields: dict[str, Any]) -> bool:
 def rows_as_they_are(fields: dict[str, Any], count: int) -> list[Row]:
     """Return the items of columns whose values need no conversion."""
     values = [fields[field].to_pylist() if field in fields else repeat(None, count) for field in FIELDS]
-    return list(map(Item, *values))
+    return with_plausible_arrival(list(map(Item, *values)))
 
 
 def rows_converted(fields: dict[str, Any]) -> list[Row]:

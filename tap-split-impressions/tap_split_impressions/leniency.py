@@ -1,0 +1,35 @@
+"""JSON as others write it: a byte order mark, half a character, bytes that are no UTF-8 cost no impression. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+_strictly = msgspec.json.Decoder().decode
+
+
+def decoded(text: bytes) -> Any:
+    """Return a JSON value; characters that are broken become U+FFFD.
+
+    A key that an SDK has cut in the middle of an emoji comes as half a surrogate pair, which strict decoders refuse.
+
+    Raises:
+        ValueError: When it is no JSON all the same.
+    """
+    try:
+        return _strictly(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = json.loads(text.decode("utf-8-sig", "replace"), parse_constant=refuse)
+    whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return json.loads(whole)
+
+
+def refuse(constant: str) -> None:
+    """Refuse NaN and the infinities, which Python's decoder would take.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(constant)
