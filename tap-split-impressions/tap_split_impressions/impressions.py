@@ -145,7 +145,7 @@ class Shaper:
     def _properties(self, value: Any) -> dict[str, Any] | None:
         try:
             return properties_of(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.unreadable_properties += 1
             return None
 

@@ -20,7 +20,7 @@ def decoded(text: bytes) -> Any:
     """
     try:
         return _strictly(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except ValueError:
         value = json.loads(text.decode("utf-8-sig", "replace"), parse_constant=refuse)
     whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return json.loads(whole)

@@ -76,7 +76,7 @@ def lines_of(body: bytes, received: int) -> Lines:
     """
     try:
         count = len(_webhook.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return lines_of_any(body, received)
     if count > LINE_ITEMS:
         return Lines(stored_lines([compact(bytes(item)) for item in _raw_items.decode(body)], received), b"", count, 0)

@@ -79,6 +79,12 @@ def test_a_broken_character_costs_neither_its_impression_nor_the_others(key: byt
         assert "\N{REPLACEMENT CHARACTER}" in second.key
 
 
+@pytest.mark.parametrize("body", [b"[" * 200_000, json.dumps([posted(1)]).encode().replace(b"null", b"[" * 9000)])
+def test_nesting_without_end_is_refused(body: bytes) -> None:
+    with pytest.raises(NotAnImpression):
+        lines_of(body, RECEIVED)
+
+
 def test_a_large_batch_is_stored_in_several_lines() -> None:
     batch = [posted(number) for number in range(2 * LINE_ITEMS + 1)]
     lines = stored(batch)

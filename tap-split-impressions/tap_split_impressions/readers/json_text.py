@@ -47,7 +47,7 @@ def read_lines(stream: io.BufferedReader) -> Iterator[list[Row]]:
                 yield with_plausible_arrival(_item.decode_lines(text))
                 continue
             batches = _stored.decode_lines(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             for line in lines:
                 if line.strip():
                     yield rows_of_line(line)
