@@ -95,7 +95,7 @@ def cases() -> list[Case]:
         ),
         Case(
             "tap-split-impressions: receiver, gzipped batches of 200",
-            400_000,
+            200_000,
             receiver_ways,
             [Bound("ours", other="pace", times=1.0)],
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -133,6 +134,17 @@ def test_a_store_that_does_not_answer(store: Store, workplace: Workplace) -> Non
     assert result.code == 1
     assert "s3://impressions/export cannot be reached" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_store_that_is_too_slow(store: Store, run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        patience = {"connect_timeout": 1, "read_timeout": 1, "retries": {"max_attempts": 0}}
+        options = store.options | {
+            "endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "config_kwargs": patience,
+        }
+        with pytest.raises(ConnectorError, match="s3://impressions/export cannot be reached"):
+            run(path="s3://impressions/export", storage_options=options)
 
 
 def test_the_receiver_writes_objects_that_the_tap_reads(store: Store, run: Run) -> None:

@@ -102,6 +102,19 @@ def test_late_renamed_and_out_of_order_files(folder: Path, write: Write, run: Ru
     assert numbers_of(run(second.state)) == []
 
 
+def test_two_receivers_whose_clocks_are_days_apart(folder: Path, write: Write, run: Run) -> None:
+    ahead = "impressions-20270301T000000Z-aaaaaaaaaaaa-{:06}.jsonl"
+    behind = "impressions-20250301T000000Z-bbbbbbbbbbbb-{:06}.jsonl"
+    state = None
+    for number in range(0, 8, 2):
+        os.utime(write(ahead.format(number), [number], received=1803859200000), (1803859200, 1803859200))
+        os.utime(write(behind.format(number), [number + 1], received=1740787200000), (1740787200, 1740787200))
+        result = run(state)
+        assert sorted(numbers_of(result)) == [number, number + 1]
+        state = result.state
+    assert numbers_of(run(state)) == []
+
+
 def test_files_of_one_time_and_size_are_told_apart(folder: Path, write: Write, run: Run) -> None:
     state: dict[str, Any] | None = None
     for number in range(1, 4):
