@@ -27,7 +27,8 @@ def event_maker(plan: Planner) -> EventMaker:
         LeftOut: The record is not meant to be sent.
         Unusable: It can never be delivered.
     """
-    ids, event_type, time = plan.needed_ids(), plan.event_type(), plan.time()
+    ids, time = plan.needed_ids(), plan.time()
+    fixed_type, type_of = plan.event_type()
     insert_id = plan.insert_id()
     members = further_members(plan)
     event_properties = event_properties_reader(plan)
@@ -36,7 +37,7 @@ def event_maker(plan: Planner) -> EventMaker:
 
     def make(record: Record) -> dict[str, Any]:
         event = ids(record)
-        event["event_type"] = event_type(record)
+        event["event_type"] = fixed_type or type_of(record)
         if time is not None:
             event["time"] = time(record)
         if event_properties is not None:

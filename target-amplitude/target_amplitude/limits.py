@@ -127,17 +127,6 @@ def id_text(value: Any) -> str | None:
     raise Unusable("an id that is neither text nor a whole number")
 
 
-def event_time(milliseconds: int) -> int:
-    """Return a time that Amplitude can hold.
-
-    Raises:
-        Unusable: It lies before 1970 or after 9999.
-    """
-    if not 0 <= milliseconds <= LATEST_TIME:
-        raise Unusable("a time before 1970 or after 9999")
-    return milliseconds
-
-
 def event_type(value: Any, count: Count) -> str:
     """Return a usable event type.
 

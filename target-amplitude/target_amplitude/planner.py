@@ -190,8 +190,8 @@ class Planner:
             raise ConnectorError(f"Stream '{self.stream}': map 'user_id' or 'device_id'; no column tells whose it is.")
         return ids
 
-    def event_type(self) -> Getter:
-        """Return a function that gives an event's type."""
+    def event_type(self) -> tuple[str, Getter]:
+        """Return the type of all events, empty when they differ, and a function that gives an event's type."""
         member = self.mapping.get("event_type")
         if member is None:
             if self.way == "exposure":
@@ -203,7 +203,7 @@ class Planner:
             else:
                 raise ConnectorError(f"Stream '{self.stream}': map 'event_type'; no column tells it.")
         get, count = field_or_literal(member), self.count
-        return get if isinstance(member, str) else lambda record: limits.event_type(get(record), count)
+        return member if isinstance(member, str) else "", lambda record: limits.event_type(get(record), count)
 
     def time(self) -> Callable[[Record], int] | None:
         """Return a function that gives a record's time in epoch milliseconds; None where a stream has none."""

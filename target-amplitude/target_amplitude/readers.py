@@ -64,8 +64,11 @@ def time_reader(get: Getter) -> Callable[[Record], int]:
         if value is None:
             raise Unusable("no time")
         try:
-            return limits.event_time(epoch_milliseconds(value))
+            milliseconds = epoch_milliseconds(value)
         except (ValueError, OverflowError):
             raise Unusable("a time that cannot be read") from None
+        if not 0 <= milliseconds <= limits.LATEST_TIME:
+            raise Unusable("a time before 1970 or after 9999")
+        return milliseconds
 
     return read

@@ -60,7 +60,7 @@ class Sandbox:
         answer = self.http.request(method, f"{self.url}/_sandbox{path}", json=body, timeout=60)
         answer.raise_for_status()
         if answer.headers.get("Content-Type", "").startswith("application/x-ndjson"):
-            return [json.loads(line) for line in answer.text.split("\n") if line]
+            return [json.loads(line) for line in answer.content.split(b"\n") if line]
         return answer.json()
 
     def reset(self) -> None:

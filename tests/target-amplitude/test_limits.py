@@ -162,12 +162,6 @@ def test_long_event_types_are_cut():
     assert mended == [limits.LONG_TEXT]
 
 
-@pytest.mark.parametrize("time", [-1, 253_402_300_800_000])
-def test_times_that_cannot_be(time: int):
-    with pytest.raises(Unusable):
-        limits.event_time(time)
-
-
 @pytest.mark.parametrize(
     ("value", "number", "whole"),
     [

@@ -159,7 +159,9 @@ def test_batch_files(compressed: bool, tmp_path: Path):
     assert b"".join(batch_lines("s", path.as_uri(), compressed=compressed)) == lines
 
 
-@pytest.mark.parametrize("content", [None, b"not gzip", gzip.compress(b"x" * 1000)[:-20]])
+@pytest.mark.parametrize(
+    "content", [None, b"not gzip", gzip.compress(b"x" * 1000, mtime=0)[:-20]], ids=["missing", "other", "cut"]
+)
 def test_a_batch_file_that_cannot_be_read(content: bytes | None, tmp_path: Path):
     path = tmp_path / "batch.jsonl.gz"
     if content is not None:
