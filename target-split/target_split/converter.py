@@ -51,6 +51,7 @@ class Converter:
     """Makes events.
 
     Attributes:
+        traffic_types: Those that settings name.
         decode: Reads only the needed columns of a line; None when that would not be enough.
 
     Raises:
@@ -59,6 +60,7 @@ class Converter:
 
     def __init__(self, recipe: Recipe, listener: Listener) -> None:
         mapping = event_mapping(recipe.schema, recipe.given, recipe.defaults)
+        self.traffic_types = mapping.key.named
         self._accepts = mapping.accepts
         self._event_id = mapping.event_id
         self._make = EventMaker(mapping, recipe.style, listener.note)

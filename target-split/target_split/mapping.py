@@ -72,9 +72,15 @@ class Defaults:
 
 @dataclass(frozen=True)
 class KeySource:
-    """Reads a record's key and the traffic type that goes with it."""
+    """Reads a record's key and the traffic type that goes with it.
+
+    Attributes:
+        sources: What reads a key, and its traffic type.
+        named: Traffic types that settings name, in lower case; not those that records hold.
+    """
 
     sources: Sequence[tuple[Getter, Getter]]
+    named: frozenset[str]
 
     def __call__(self, record: Record) -> tuple[str | None, Any]:
         """Return the first key there is and its traffic type; no key gives `(None, None)`."""
@@ -206,16 +212,14 @@ def key_source(mapping: Mapping[str, Any], schema: Schema) -> KeySource:
     if not isinstance(common, str):
         check_path(field_path(common), schema)
     if isinstance(key, dict):
-        return KeySource([(whole, field_or_literal(common))])
-    texts = [key] if isinstance(key, str) else key
-    return KeySource([(getter(parse_path(text)), field_or_literal(by_path.get(text, common))) for text in texts])
-
-
-def traffic_types_named(given: Mapping[str, Any], defaults: Defaults) -> frozenset[str]:
-    """Return the traffic types that settings name for a stream, not those that its records hold."""
-    common = given.get("traffic_type", defaults.traffic_type)
-    by_path = given.get("traffic_types", defaults.traffic_types)
-    return frozenset(name.lower() for name in (common, *by_path.values()) if isinstance(name, str))
+        chosen = [(whole, common)]
+    else:
+        texts = [key] if isinstance(key, str) else key
+        chosen = [(getter(parse_path(text)), by_path.get(text, common)) for text in texts]
+    return KeySource(
+        [(get, field_or_literal(name)) for get, name in chosen],
+        frozenset(name.lower() for _, name in chosen if isinstance(name, str)),
+    )
 
 
 def columns_read(mapping: Mapping[str, Any], properties: Sequence[str]) -> frozenset[str] | None:

@@ -15,7 +15,7 @@ from .converter import Converter, Recipe, encode
 from .errors import ConnectorError
 from .events import UnfitError
 from .limits import MAX_KEY_LENGTH
-from .mapping import Defaults, SegmentMapping, segment_mapping, traffic_types_named
+from .mapping import Defaults, SegmentMapping, segment_mapping
 from .packing import Joint, Packer
 from .paths import MappingError, is_empty
 from .reader import decode_line
@@ -67,11 +67,11 @@ class EventSink(SplitSink):
     def read_mapping(self, given: Any, defaults: Defaults) -> None:
         """Read how records become events, and check what the target needs to send them."""
         target = self.target
-        target.prepare_events(traffic_types_named(given, defaults))
         self._recipe = Recipe(
             self.stream_name, self.schema, list(self.key_properties), given, defaults, target.style, target.destination
         )
         self._convert = Converter(self._recipe, self)
+        target.prepare_events(self._convert.traffic_types)
         self._decode = self._convert.decode if self.validate_schema else None
         self._packer = target.packers.setdefault(self.stream_name, Packer())
 
@@ -148,7 +148,7 @@ class MemberSink(SplitSink):
     def read_mapping(self, given: Any, defaults: Defaults) -> None:
         """Read how records become members, and check what the target needs to change segments."""
         self._mapping: SegmentMapping = segment_mapping(self.schema, given, defaults)
-        self._loader = self.target.prepare_segments(traffic_types_named(given, defaults))
+        self._loader = self.target.prepare_segments(self._mapping.key.named)
         if self.target.has_filters:
             self._loader.thin(self.stream_name)
 
@@ -197,14 +197,10 @@ class CohortSink(SplitSink):
 
     def read_mapping(self, given: Any, defaults: Defaults) -> None:  # noqa: ARG002
         """Read what segments are called, as for the members."""
-        members = given_for(MEMBER_STREAM, self.target.mappings)
         columns: dict[str, Any] = {name: {} for name in MEMBER_COLUMNS}
-        self._mapping = segment_mapping(
-            {"properties": columns, "additionalProperties": True},
-            members,
-            defaults,
-        )
-        self._loader = self.target.prepare_segments(traffic_types_named(members, defaults))
+        schema = {"properties": columns, "additionalProperties": True}
+        self._mapping = segment_mapping(schema, given_for(MEMBER_STREAM, self.target.mappings), defaults)
+        self._loader = self.target.prepare_segments(self._mapping.key.named)
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
         """Note an empty cohort."""

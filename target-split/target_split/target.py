@@ -5,31 +5,28 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
 from singer_sdk.sinks import Sink
 
 from .admin import Admin, Change
 from .batch_files import BatchFiles
 from .batch_worker import Portion
+from .checks import problems_of
 from .client import Client, Host, Patience
 from .delivery import Lanes
-from .errors import ConnectorError, hint
+from .errors import ConnectorError
 from .events import Style
 from .ledger import Ledger
 from .loading import Loader, Rules, Writer
-from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults
-from .names import SEGMENT_RULE, event_type_rule, is_clean
-from .packing import Batch, Packer, body_of
-from .paths import MappingError, check_members
+from .mapping import Defaults
+from .packing import Batch, Packer
 from .place import Place
 from .posting import Posting
-from .settings import ADMIN_URL, EVENTS_URL, SETTINGS
+from .rehearsal import Rehearsal
+from .settings import SETTINGS
 from .sinks import CohortSink, EventSink, MemberSink
 from .streaming import TEST_STREAM, StreamingTarget
-from .streams import given_for, kind_of, load_as
-from .templates import template_pieces
+from .streams import given_for, kind_of
 
 SINKS = {"event": EventSink, "segment": MemberSink, "cohort": CohortSink}
 
@@ -55,7 +52,7 @@ class TargetSplit(StreamingTarget):
             config["segment_name"],
         )
         self.packers: dict[str, Packer] = {}
-        self.shown: set[str] = set()
+        self.rehearsal = Rehearsal(self.summary) if config["dry_run"] else None
         self.lanes: Lanes[Batch] | None = None
         self.ledger: Ledger | None = None
         self.loader: Loader | None = None
@@ -66,28 +63,7 @@ class TargetSplit(StreamingTarget):
 
     def check_settings(self) -> list[str]:
         """Check what JSON types cannot say."""
-        config = self._config
-        problems = [
-            f"Setting '{name}' must be scheme and host only, as in {default}."
-            for name, default in (("events_url", EVENTS_URL), ("admin_url", ADMIN_URL))
-            if not is_host(config[name])
-        ]
-        prefix = config["event_type_prefix"]
-        rule = event_type_rule(config["max_name_length"])
-        if prefix and not (is_clean(rule, prefix) and rule.first.match(prefix)):
-            problems.append(
-                "Setting 'event_type_prefix' must begin with a letter or digit and hold only these, '-', '_' and '.'."
-            )
-        problems += [
-            f"Setting 'traffic_types' names '{path}', which is no path of 'key'.{hint(path, config['key'])}"
-            for path in config["traffic_types"].keys() - set(config["key"])
-        ]
-        for check, setting in ((check_template, "segment_name"), (check_mappings, "mappings")):
-            try:
-                check(config[setting])
-            except MappingError as error:
-                problems.append(str(error))
-        return problems
+        return problems_of(self._config)
 
     # Streams
 
@@ -146,20 +122,9 @@ class TargetSplit(StreamingTarget):
             raise ConnectorError("Setting 'sdk_api_key' is missing: events need a server-side SDK key.")
         if self.place:
             self.place.check_traffic_types(traffic_types)
-        if self.lanes is not None or self.config["dry_run"]:
+        if self.lanes is not None or self.rehearsal is not None:
             return
-        path = self.config.get("ledger_path")
-        if path:
-            self.ledger = Ledger(path, self.config["ledger_days"], skip_unknown=self.skip_unknown)
-            for leftover in self.ledger.leftovers:
-                self.summary.note(
-                    f"An earlier run ended while {len(leftover.ids):,} events of stream '{leftover.stream}' were on "
-                    f"their way; coming again, they are {'skipped' if self.skip_unknown else 'posted again'}."
-                )
-        else:
-            self.logger.warning(
-                "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
-            )
+        self.ledger = self._open_ledger()
         host = Host(self.client, self.config["events_url"], "Authorization", self.config["sdk_api_key"], self.patience)
         posting = Posting(host, self.ledger, self.summary, self.rejects, skip_unknown=self.skip_unknown)
 
@@ -168,6 +133,21 @@ class TargetSplit(StreamingTarget):
             batch.done()
 
         self.lanes = Lanes(self.config["max_parallel_requests"], deliver)
+
+    def _open_ledger(self) -> Ledger | None:
+        path = self.config.get("ledger_path")
+        if not path:
+            self.logger.warning(
+                "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
+            )
+            return None
+        ledger = Ledger(path, self.config["ledger_days"], skip_unknown=self.skip_unknown)
+        for leftover in ledger.leftovers:
+            self.summary.note(
+                f"An earlier run ended while {len(leftover.ids):,} events of stream '{leftover.stream}' were on "
+                f"their way; coming again, they are {'skipped' if self.skip_unknown else 'posted again'}."
+            )
+        return ledger
 
     def send(self, batch: Batch | None) -> None:
         """Hand over a batch to be posted; waits while all lanes are busy.
@@ -179,15 +159,13 @@ class TargetSplit(StreamingTarget):
             return
         if self.lanes is not None:
             self.lanes.submit(self.lanes.idlest(), batch)
-            return
-        if batch.stream not in self.shown:
-            self.shown.add(batch.stream)
-            self.show(f"POST /api/events/bulk, stream '{batch.stream}': {len(batch.events):,} events", batch.events[0])
+        elif self.rehearsal is not None:
+            self.rehearsal.deliver(batch)
 
     @property
     def batch_files(self) -> BatchFiles | None:
         """What reads batch files in other processes; None where there is but one processor, or nothing to send."""
-        if self._files is None and not self.config["dry_run"] and (os.cpu_count() or 1) > 1:
+        if self._files is None and self.rehearsal is None and (os.cpu_count() or 1) > 1:
             self._files = BatchFiles()
         return self._files
 
@@ -288,38 +266,3 @@ class TargetSplit(StreamingTarget):
     def patience(self, what: str) -> Patience:
         """Return patience for one request."""
         return Patience(float(self.config["patience_seconds"]), self.stopping, what, self.summary)
-
-    def show(self, title: str, event: bytes) -> None:
-        """Show what would be sent."""
-        self.logger.info("%s, the first: %s", title, msgspec.json.format(body_of([event])).decode())
-
-
-def is_host(url: str) -> bool:
-    """Whether a URL is a scheme and a host, and no more."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.path in ("", "/") and not parts.query
-
-
-def check_template(template: str) -> None:
-    """Check the template of segment names.
-
-    Raises:
-        MappingError: It is malformed.
-    """
-    for literal, _, _, _ in template_pieces(template):
-        if not is_clean(SEGMENT_RULE, literal):
-            raise MappingError("Setting 'segment_name' may hold letters, digits, '-' and '_' beside columns in braces.")
-
-
-def check_mappings(mappings: dict[str, dict[str, Any]]) -> None:
-    """Check the members of mappings; their paths are checked when a stream's SCHEMA comes.
-
-    Raises:
-        MappingError: One is unknown.
-    """
-    for glob, given in mappings.items():
-        try:
-            check_members(given, {*EVENT_MEMBERS, *SEGMENT_MEMBERS})
-            load_as(given, {})
-        except MappingError as error:
-            raise MappingError(f"Setting 'mappings', '{glob}': {error}") from None

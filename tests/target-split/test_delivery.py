@@ -187,7 +187,9 @@ def test_dry_run_sends_nothing_and_shows_what_it_would(config: Config, workplace
     assert result.code == 0, result.stderr
     assert result.stdout == ""
     assert sandbox.requests(BULK) == []
-    assert '"eventTypeId": "amp.Amplitude_Page_Viewed"' in result.stderr
+    assert "the first request of stream 'events' would go to /api/events/bulk with 5 events" in result.stderr
+    assert '{"eventTypeId":"amp.Amplitude_Page_Viewed"' in result.stderr
+    assert result.metrics["records_sent"] == 0
     assert not (workplace.folder / "ledger.sqlite").exists()
 
 

@@ -43,6 +43,7 @@ def test_about(workplace: Workplace):
         ({"key": "user_id"}, "'key' must be a list"),
         ({"max_removal_share": 50}, "'max_removal_share'"),
         ({"max_removal_share": "half"}, "'max_removal_share'"),
+        ({"max_removal_share": "50"}, "'max_removal_share'"),
         ({"max_name_length": 200}, "'max_name_length'"),
         ({"rejects_path": "/nowhere/rejects.jsonl"}, "'rejects_path'"),
     ],
@@ -94,6 +95,12 @@ def test_an_environment_by_id_is_named_in_events(config: Config, run_here, sandb
     config |= {"environment": "env-prod"}
     assert run_here(config, events_messages([event()])).code == 0
     assert sandbox.split_events()[0]["environmentName"] == "Production"
+
+
+def test_a_traffic_type_that_no_key_has_need_not_exist(config: Config, run_here, sandbox: Sandbox):
+    config |= {"traffic_type": "nobody", "traffic_types": {"user_id": "User"}}
+    assert run_here(config, events_messages([event()])).code == 0
+    assert sandbox.split_events()[0]["trafficTypeName"] == "user"
 
 
 def test_without_an_environment_events_carry_none(config: Config, run_here, sandbox: Sandbox):

@@ -1,0 +1,72 @@
+"""Checks of settings that JSON types cannot make. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import hint
+from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS
+from .names import SEGMENT_RULE, event_type_rule, is_clean
+from .paths import MappingError, check_members
+from .settings import ADMIN_URL, EVENTS_URL
+from .streams import load_as
+from .templates import template_pieces
+
+
+def problems_of(config: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with settings, one sentence each."""
+    problems = [
+        f"Setting '{name}' must be scheme and host only, as in {default}."
+        for name, default in (("events_url", EVENTS_URL), ("admin_url", ADMIN_URL))
+        if not is_host(config[name])
+    ]
+    prefix, rule = config["event_type_prefix"], event_type_rule(config["max_name_length"])
+    if prefix and not (is_clean(rule, prefix) and rule.first.match(prefix)):
+        problems.append(
+            "Setting 'event_type_prefix' must begin with a letter or digit and hold only these, '-', '_' and '.'."
+        )
+    problems += [
+        f"Setting 'traffic_types' names '{path}', which is no path of 'key'.{hint(path, config['key'])}"
+        for path in config["traffic_types"].keys() - set(config["key"])
+    ]
+    if float(config["max_removal_share"]) > 1:
+        problems.append("Setting 'max_removal_share' must be a part of the whole, from 0 to 1.")
+    for check, setting in ((check_template, "segment_name"), (check_mappings, "mappings")):
+        try:
+            check(config[setting])
+        except MappingError as error:
+            problems.append(str(error))
+    return problems
+
+
+def is_host(url: str) -> bool:
+    """Whether a URL is a scheme and a host, and no more."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.path in ("", "/") and not parts.query
+
+
+def check_template(template: str) -> None:
+    """Check the template of segment names.
+
+    Raises:
+        MappingError: It is malformed.
+    """
+    for literal, _, _, _ in template_pieces(template):
+        if not is_clean(SEGMENT_RULE, literal):
+            raise MappingError("Setting 'segment_name' may hold letters, digits, '-' and '_' beside columns in braces.")
+
+
+def check_mappings(mappings: dict[str, dict[str, Any]]) -> None:
+    """Check the members of mappings; their paths are checked when a stream's SCHEMA comes.
+
+    Raises:
+        MappingError: One is unknown.
+    """
+    for glob, given in mappings.items():
+        try:
+            check_members(given, {*EVENT_MEMBERS, *SEGMENT_MEMBERS})
+            load_as(given, {})
+        except MappingError as error:
+            raise MappingError(f"Setting 'mappings', '{glob}': {error}") from None

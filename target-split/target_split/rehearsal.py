@@ -1,0 +1,37 @@
+"""What `dry_run` does in place of posting: shows the first events of each stream."""
+
+from __future__ import annotations
+
+import click
+
+from .packing import Batch, body_of
+from .posting import BULK_PATH
+from .summary import Summary
+
+# Enough to see how events look; a request may hold thousands.
+SHOWN_EVENTS = 3
+
+
+class Rehearsal:
+    """Takes batches as `Posting` does and sends nothing.
+
+    What it shows goes to standard error: standard output is for states, which Meltano stores. The log is no place for
+    it either, for it holds keys of people.
+    """
+
+    def __init__(self, summary: Summary) -> None:
+        self._summary = summary
+        self._shown: set[str] = set()
+
+    def deliver(self, batch: Batch) -> None:
+        """Show a batch if it is the first of its stream."""
+        self._summary.add("records_skipped", len(batch.events), "dry run")
+        if batch.stream in self._shown:
+            return
+        self._shown.add(batch.stream)
+        events = b"\n".join(batch.events[:SHOWN_EVENTS]).decode()
+        click.echo(
+            f"Dry run: the first request of stream '{batch.stream}' would go to {BULK_PATH} with "
+            f"{len(batch.events):,} events in {len(body_of(batch.events)):,} bytes. It begins with:\n{events}",
+            err=True,
+        )
