@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -20,8 +21,9 @@ from demo.services import Sandbox, post, receiver, sandbox
 from demo.table import outcome_table
 
 ROOT = Path(__file__).parent.parent
-WORK = ROOT / ".demo"
-REPORT = ROOT / "demo-report.html"
+# Another place serves several demos side by side.
+WORK = Path(os.environ.get("DEMO_FOLDER", ROOT / ".demo"))
+REPORT = WORK.parent / "demo-report.html"
 
 # Amplitude offers an hour for export three hours after it began. What the demo delivers counts as uploaded before, so
 # that it can be exported at once; the shipped product events lie in the hours before that.
@@ -88,6 +90,10 @@ def settings(url: str, start: datetime) -> dict[str, str]:
     return dict.fromkeys((*services, "TARGET_SPLIT_EVENTS_URL", "TARGET_SPLIT_ADMIN_URL"), url) | {
         "TAP_AMPLITUDE_START_DATE": start.isoformat(timespec="seconds"),
         "TARGET_AMPLITUDE_IDENTITY": json.dumps({"user": "user_id", "account": "device_id"}),
+        "TAP_SPLIT_IMPRESSIONS_PATH": str(WORK / "impressions"),
+        "TARGET_AMPLITUDE_REJECTS_PATH": str(WORK / "rejects-amplitude.jsonl"),
+        "TARGET_SPLIT_REJECTS_PATH": str(WORK / "rejects-split.jsonl"),
+        "TARGET_SPLIT_LEDGER_PATH": str(WORK / "ledger.sqlite"),
         "MELTANO_ENVIRONMENT": "dev",
         "MELTANO_DATABASE_URI": f"sqlite:///{WORK / 'meltano.db'}",
     }

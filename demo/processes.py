@@ -15,7 +15,8 @@ import requests
 
 BIN = Path(sys.executable).parent
 START_SECONDS = 30
-STOP_SECONDS = 15
+STOP_SECONDS = 10
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class DemoError(Exception):
@@ -27,33 +28,53 @@ def running(
     command: list[str | Path], log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in the background; it and all it started are gone afterwards."""
+    process = None
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=os.environ | dict(environment or {}),
-            start_new_session=True,
-        )
+        # A signal between the start and the `try` would leave the process behind, so signals wait for that moment.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=os.environ | dict(environment or {}),
+                start_new_session=True,
+                preexec_fn=let_signals_in,  # noqa: PLW1509  # the demo has one thread
+            )
+            let_signals_in()
             yield process
         finally:
-            stop(process)
+            if process is not None:
+                stop(process)
+
+
+def let_signals_in() -> None:
+    """Take the signals that were held back."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process group: politely, then for certain."""
+    """End a process group, politely, then for certain; return when all of it is gone."""
     for way in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, way)
         except ProcessLookupError:
             break
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline and group_lives(process):
+            time.sleep(0.05)  # nothing tells when the last process of a group ends
     process.wait()
+
+
+def group_lives(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process of the group is left."""
+    process.poll()  # an ended leader that nobody waited for would count
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def run(command: list[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> str:

@@ -105,7 +105,6 @@ def test_services_that_do_not_answer_fail_the_run(meltano: Meltano, received: li
     environment = {name: nowhere for name in meltano.environment if name.endswith("_API_URL")}
     failed = meltano.run("run", "impressions-as-events", TARGET_AMPLITUDE_PATIENCE_SECONDS="1", **environment)
     assert failed.code != 0
-    assert nowhere in failed.stderr
     assert no_traceback_of_ours(failed)
 
 
