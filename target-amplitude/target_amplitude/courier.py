@@ -93,15 +93,16 @@ class Office:
         Raises:
             InterruptedWait: The run failed meanwhile.
         """
-        if self._is_proven:
-            return self._ask(route, parts)
-        with self._one_by_one:
-            if self.failed:
-                raise InterruptedWait
-            status, reaction = self._ask(route, parts)
-            self._is_proven = self._is_proven or isinstance(reaction, Delivered)
-            self.failed = isinstance(reaction, Stop)
-            return status, reaction
+        if not self._is_proven:
+            with self._one_by_one:
+                if self.failed:
+                    raise InterruptedWait
+                if not self._is_proven:  # nor became so while this one waited
+                    status, reaction = self._ask(route, parts)
+                    self._is_proven = isinstance(reaction, Delivered)
+                    self.failed = isinstance(reaction, Stop)
+                    return status, reaction
+        return self._ask(route, parts)
 
     def _ask(self, route: Route, parts: Sequence[bytes]) -> tuple[int, Reaction]:
         answer = self.client.post(route, parts)
