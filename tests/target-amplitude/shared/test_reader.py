@@ -112,7 +112,7 @@ def test_the_order_to_stop_ends_reading_without_the_cut_line(monkeypatch: pytest
         (b'{"type": "C"}', "'type' is unknown"),
         (b'{"stream": "x"}', "'type' is unknown"),
         (b'{"type": ["A"]}', "'type' is unknown"),
-        (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b"[" * 200_000 + b"]" * 200_000, "nested too deeply"),
     ],
 )
 def test_a_bad_line_is_named_by_its_number_and_not_repeated(bad: bytes, said: str):
