@@ -96,9 +96,9 @@ def test_digests_of_anything():
 
 @given(st.lists(st.integers(0, 2**128 - 1).map(lambda number: f"{number:032x}"), unique=True), st.randoms())
 def test_memory_of_what_was_sent(ids: list[str], chance):
-    seen = Seen()
     repeated = ids + ids
-    chance.shuffle(repeated)
+    chance.shuffle(repeated)  # may end the test, so nothing is open yet
+    seen = Seen()
     assert sum(seen.is_new(one) for one in repeated) == len({one[:16] for one in ids})
     seen.close()
 
