@@ -121,7 +121,7 @@ class TargetAmplitude(StreamingTarget):
         ),
         th.Property(
             "patience_seconds",
-            th.NumberType,
+            th.IntegerType,
             default=900,
             description="How long to go on trying when Amplitude does not take a request, before the run fails.",
         ),

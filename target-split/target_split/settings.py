@@ -149,7 +149,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "patience_seconds",
-        decimal(),
+        whole(0),
         default=900,
         title="Patience",
         description="How long a request is tried again while Split is unreachable, limits the rate or answers 5xx.",

@@ -265,4 +265,4 @@ class TargetSplit(StreamingTarget):
 
     def patience(self, what: str) -> Patience:
         """Return patience for one request."""
-        return Patience(float(self.config["patience_seconds"]), self.stopping, what, self.summary)
+        return Patience(self.config["patience_seconds"], self.stopping, what, self.summary)

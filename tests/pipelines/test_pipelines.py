@@ -11,7 +11,7 @@ import pytest
 from demo import data
 from demo.services import post, receiver
 from support.meltano import Meltano
-from support.sandbox import Sandbox
+from support.sandbox import Sandbox, free_port
 
 NOW = datetime.now(timezone.utc)
 THIS_HOUR = NOW.replace(minute=0, second=0, microsecond=0)
@@ -98,6 +98,26 @@ def test_a_wrong_key_stops_the_run_and_keeps_the_state(
 
     succeeds(meltano.run("run", "impressions-as-events"))
     assert len(services.amplitude_events()) == len(received)
+
+
+def test_services_that_do_not_answer_fail_the_run(
+    meltano: Meltano, services: Sandbox, received: list[dict[str, Any]]
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    variables = {"TARGET_AMPLITUDE_API_URL": nowhere, "TARGET_AMPLITUDE_PATIENCE_SECONDS": "1"}
+    failed = meltano.run("run", "impressions-as-events", **variables)
+    assert failed.code != 0
+    assert "Gave up after 1 seconds: nothing listens" in failed.stderr
+    assert no_traceback_of_ours(failed)
+
+    services.put_export_rows(data.product_events(THIS_HOUR - timedelta(hours=9), 3))
+    variables = {"TARGET_SPLIT_EVENTS_URL": nowhere, "TARGET_SPLIT_ADMIN_URL": nowhere}
+    variables |= {"TARGET_SPLIT_PATIENCE_SECONDS": "1"}
+    start = (THIS_HOUR - timedelta(hours=12)).isoformat()
+    failed = meltano.run("run", "events-to-split", TAP_AMPLITUDE_START_DATE=start, **variables)
+    assert failed.code != 0
+    assert "patience_seconds" in failed.stderr, failed.stderr
+    assert no_traceback_of_ours(failed)
 
 
 def test_a_start_date_in_the_future_is_said_and_nothing_is_sent(meltano: Meltano, services: Sandbox) -> None:

@@ -175,7 +175,7 @@ def test_everything_of_a_throttled_user_waits_in_order(config, sandbox: Sandbox)
 def test_an_id_over_its_quota_fails_the_run_when_patience_ends(config, sandbox: Sandbox):
     body = {"code": 429, "exceeded_daily_quota_users": {"user-000007": 500_317}, "throttled_events": [7]}
     sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when='"user-000007"')
-    loaded = load_impressions(config, patience_seconds=0.2)
+    loaded = load_impressions(config, patience_seconds=1)
     assert "daily quota" in loaded.error
     assert "user-000007" not in loaded.error
     assert loaded.states == []  # the very first record is held back, and all states after it
@@ -231,7 +231,7 @@ def test_a_wrong_key_costs_one_request_and_no_state(key: str, config, sandbox: S
 @at_each_place
 def test_patience_ends_with_the_state_of_what_was_delivered(skip: int, config, sandbox: Sandbox):
     sandbox.plan(path="/batch", skip=skip, kind="status", status=503, times=None)
-    loaded = load_impressions(config, patience_seconds=0.5)
+    loaded = load_impressions(config, patience_seconds=1)
     assert "503" in loaded.error
     assert "patience_seconds" in loaded.error
     assert loaded.state == {"read": 2000 * skip}

@@ -159,8 +159,7 @@ def test_decimals_from_the_environment(config: Config, workplace: Workplace, san
     sandbox.call(
         "POST", "/split/segments", [{"name": "amp_Power_users", "environment_id": "env-prod", "keys": ["x", "y"]}]
     )
-    config.pop("patience_seconds")
-    variables = {"TARGET_SPLIT_PATIENCE_SECONDS": "2.5", "TARGET_SPLIT_MAX_REMOVAL_SHARE": "0.25"}
+    variables = {"TARGET_SPLIT_MAX_REMOVAL_SHARE": "0.25"}
     command = [*workplace.command("target-split", config), "--config=ENV"]
     process = workplace.start(command, variables)
     _, stderr = process.communicate("".join(json.dumps(m) + "\n" for m in members_messages(members(3))), timeout=60)
