@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
 EDITABLE := $(foreach plugin,$(filter-out tap-split-impressions,$(PLUGINS)),-e ./$(plugin)) -e './tap-split-impressions[webhook,lambda,s3]' -e ./sandbox
 
-.PHONY: demo test lint bench faults settings format clean help
+.PHONY: demo test lint docs bench faults settings format clean help
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,8 +21,13 @@ lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(foreach plugin,$(PLUGINS),$(plugin)/$(subst -,_,$(plugin))) sandbox/split_amplitude_sandbox demo tools
 	$(BIN)/hadolint Containerfile
+	$(BIN)/check-jsonschema --schemafile "$$($(BIN)/python -c 'import tools.settings as it; print(it.MELTANO_SCHEMA)')" meltano.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/python -m tools.settings --check
 	$(BIN)/python -m tools.hub --check
+
+docs: $(VENV)/.installed ## Build the site of the docs into site/
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.installed ## Measure speed and memory, as ratios within one run
 	$(BIN)/python -m benchmarks
@@ -41,7 +46,7 @@ format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 
 clean: ## Remove all that was made here
-	rm -rf $(VENV) .meltano .airflow .demo demo-report.html .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .meltano .airflow .demo demo-report.html site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Remade when a dependency list changes; the connectors are installed in place, so their code is always current.
 $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/pyproject.toml) sandbox/pyproject.toml

@@ -14,7 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tools.settings import PLUGINS, ROOT, about, meltano_setting
+from tools.settings import PLUGINS, ROOT, about, capabilities, meltano_setting
 
 LABELS = {
     "tap-split-impressions": ("Split Impressions", "https://www.split.io"),
@@ -24,7 +24,7 @@ LABELS = {
 }
 
 
-def definition(plugin: str, said: dict[str, Any]) -> dict[str, Any]:
+def definition(plugin: str, group: str, said: dict[str, Any]) -> dict[str, Any]:
     """Return a plugin's definition in the shape of MeltanoHub's plugin files."""
     label, domain = LABELS[plugin]
     schema = said["settings"]
@@ -38,7 +38,7 @@ def definition(plugin: str, said: dict[str, Any]) -> dict[str, Any]:
         "executable": plugin,
         "pip_url": f"./{plugin}",
         "keywords": ["meltano_sdk"],
-        "capabilities": sorted(said["capabilities"]),
+        "capabilities": capabilities(said, group),
         "settings_group_validation": [sorted(schema["required"])] if schema.get("required") else [],
         "settings": [
             meltano_setting(name, setting, required=name in schema.get("required", ()))
@@ -56,7 +56,7 @@ def wanted_files() -> dict[Path, str]:
     for group, plugins in PLUGINS.items():
         for plugin in plugins:
             output = io.StringIO()
-            yaml.dump(definition(plugin, about(plugin)), output)
+            yaml.dump(definition(plugin, group, about(plugin)), output)
             files[ROOT / "docs" / "hub" / group / f"{plugin}.yml"] = output.getvalue()
     return files
 

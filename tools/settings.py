@@ -10,6 +10,7 @@ import io
 import json
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,23 @@ KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "objec
 # The SDK's own settings, the same in all connectors; one sentence and a link serve better than a long table.
 SDK_PREFIXES = ("flattening_", "faker_config", "batch_config", "stream_map")
 
+# What Meltano itself checks a meltano.yml with.
+MELTANO_SCHEMA = Path(str(files("meltano.schemas"))) / "meltano.schema.json"
+
 
 def about(plugin: str) -> dict[str, Any]:
     """Return what a connector says of itself."""
     command = [str(Path(sys.executable).parent / plugin), "--about", "--format=json"]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     return dict(json.loads(answer.stdout))
+
+
+def capabilities(said: dict[str, Any], group: str) -> list[str]:
+    """Return those of a connector's capabilities that Meltano has a word for; the SDK has some more."""
+    schema = json.loads(MELTANO_SCHEMA.read_text(encoding="utf-8"))
+    members = (part.get("properties", {}) for part in schema["$defs"]["plugins"][group]["allOf"])
+    known = next(member["capabilities"]["items"]["enum"] for member in members if "capabilities" in member)
+    return sorted(set(said["capabilities"]).intersection(known))
 
 
 def meltano_setting(name: str, schema: dict[str, Any], *, required: bool) -> CommentedMap:
@@ -75,7 +87,7 @@ def meltano_yml(text: str, abouts: dict[str, dict[str, Any]]) -> str:
             if plugin["name"] in names:
                 said = abouts[plugin["name"]]
                 schema = said["settings"]
-                plugin["capabilities"] = sorted(said["capabilities"])
+                plugin["capabilities"] = capabilities(said, group)
                 plugin["settings"] = [
                     meltano_setting(name, setting, required=name in schema.get("required", ()))
                     for name, setting in schema["properties"].items()
