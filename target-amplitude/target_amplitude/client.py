@@ -92,7 +92,8 @@ def seconds_of(retry_after: str | None) -> float | None:
         moment = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
-    return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
+    now = datetime.now(moment.tzinfo or timezone.utc)
+    return max(0.0, (moment.replace(tzinfo=now.tzinfo) - now).total_seconds())
 
 
 def failure_in_words(error: requests.RequestException, url: str) -> str:

@@ -95,14 +95,18 @@ class Office:
         """
         if not self._is_proven:
             with self._one_by_one:
-                if self.failed:
-                    raise InterruptedWait
+                self._raise_if_failed()
                 if not self._is_proven:  # nor became so while this one waited
                     status, reaction = self._ask(route, parts)
                     self._is_proven = isinstance(reaction, Delivered)
                     self.failed = isinstance(reaction, Stop)
                     return status, reaction
+        self._raise_if_failed()
         return self._ask(route, parts)
+
+    def _raise_if_failed(self) -> None:
+        if self.failed:
+            raise InterruptedWait
 
     def _ask(self, route: Route, parts: Sequence[bytes]) -> tuple[int, Reaction]:
         answer = self.client.post(route, parts)

@@ -62,10 +62,15 @@ def of_impression_period(way: str, period: str) -> InsertId:
 
 
 def of_record(way: str, stream: str, keys: Sequence[str]) -> InsertId:
-    """Return the id of a record of any stream: from its key properties, or from all of it without any."""
-    if not keys:
-        return lambda record, _: digest(way, stream, record)
-    return lambda record, _: digest(way, stream, *(record.get(key) for key in keys))
+    """Return the id of a record of any stream: from its key properties, or from all of it where one is missing."""
+
+    def insert_id(record: Record, _: dict[str, Any]) -> str:
+        values = [record.get(key) for key in keys]
+        if not values or None in values:
+            return digest(way, stream, record)
+        return digest(way, stream, *values)
+
+    return insert_id
 
 
 def of_source(get: Getter, derived: InsertId) -> InsertId:

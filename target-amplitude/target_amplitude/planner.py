@@ -84,6 +84,8 @@ class Planner:
             self.notes.append(
                 f"Stream '{self.stream}', loaded as {self.way}: {quoted(idle)} in 'mappings' has no effect."
             )
+        if self._is_deduped and not self.one_per_period:
+            self.notes.append(f"Stream '{self.stream}': 'insert_id' in 'mappings' goes before the setting 'dedupe'.")
         unsent = [name for name in self.columns if name not in NATIVE_COLUMNS and not name.startswith("_sdc_")]
         if self.is_native and unsent and not self.mapping:
             self.notes.append(
@@ -228,8 +230,12 @@ class Planner:
 
     @property
     def one_per_period(self) -> bool:
-        """Whether `dedupe` makes several records one."""
-        return self.is_impression and self.loading.dedupe in insert_ids.PERIODS and self.way != "identify"
+        """Whether `dedupe` makes several records one. An `insert_id` that is mapped tells by itself what is one."""
+        return self._is_deduped and "insert_id" not in self.mapping
+
+    @property
+    def _is_deduped(self) -> bool:
+        return self.is_impression and self.way != "identify" and self.loading.dedupe in insert_ids.PERIODS
 
     def properties(self, member: str, *, default: Mapping[str, Any] | None = None) -> Select | None:
         """Return a function that gives the properties a selection names.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +32,8 @@ from .sinks import AmplitudeSink
 from .streaming import StreamingTarget
 
 ANY_SOURCE = th.CustomType({"type": ["string", "array", "null"]})
+# Names and addresses, IPv6 with its colons.
+HOST = re.compile(r"[\w.:-]+", re.ASCII)
 TEXT_OR_FIELD = th.CustomType({"type": ["string", "object", "null"]})
 
 
@@ -268,8 +271,7 @@ class TargetAmplitude(StreamingTarget):
         """Return what is wrong with settings beyond their JSON types, in sentences."""
         config = self.config
         problems = [] if config["api_key"].strip() else ["Setting 'api_key' is empty."]
-        url = urlsplit(config.get("api_url") or HOSTS[config["region"]])
-        if url.scheme not in ("http", "https") or not url.hostname or url.path not in ("", "/") or url.query:
+        if not is_host_alone(config.get("api_url") or HOSTS[config["region"]]):
             problems.append("Setting 'api_url' must be scheme and host alone, for example https://api2.amplitude.com.")
         for name, least in (("min_id_length", 1), ("max_parallel_requests", 1), ("patience_seconds", 0)):
             if config[name] < least:
@@ -289,3 +291,14 @@ class TargetAmplitude(StreamingTarget):
             except MappingError as error:
                 problems.append(f"Setting '{name}': {error}")
         return problems
+
+
+def is_host_alone(url: str) -> bool:
+    """Whether a URL is a scheme and a host, perhaps with a port, and nothing else."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no port
+    except ValueError:
+        return False
+    is_bare = not (parts.query or parts.fragment or parts.username or parts.path.strip("/"))
+    return is_bare and parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "") is not None

@@ -114,6 +114,8 @@ def test_traffic_types_become_users_or_devices(config, workplace: Workplace, san
         ({"region": "mars"}, "region"),
         ({"load_as": "carrier pigeon"}, "load_as"),
         ({"api_url": "http://127.0.0.1/batch"}, "api_url"),
+        ({"api_url": "http://127.0.0.1:port"}, "api_url"),
+        ({"api_url": "http://[::1"}, "api_url"),
         ({"identity": {"user": "email"}}, "identity.user"),
         ({"max_parallel_requests": 0}, "max_parallel_requests"),
         ({"event_type": ""}, "event_type"),

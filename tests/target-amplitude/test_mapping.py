@@ -11,6 +11,7 @@ from target_amplitude.command import ConnectorError
 from target_amplitude.events import LIBRARY, event_maker
 from target_amplitude.identifications import identification_maker
 from target_amplitude.impressions import LeftOut
+from target_amplitude.insert_ids import of_record
 from target_amplitude.limits import Unusable
 from target_amplitude.mapping import Loading, check_mapping
 from target_amplitude.paths import MappingError
@@ -130,6 +131,18 @@ def test_operations_on_an_ordinary_event():
         "$add": {"spent": 41.9},
     }
     assert event(mapping, {**ORDER, "total": None, "country": None})["user_properties"].keys() == {"$set", "$setOnce"}
+
+
+def test_records_without_their_key_are_told_apart_by_all_they_hold():
+    insert_id = of_record("event", "orders", ["shop", "number"])
+    rows: list[dict[str, Any]] = [
+        {"shop": shop, "number": number, "total": total}
+        for shop in (1, None)
+        for number in (1, None)
+        for total in (5, 6)
+    ]
+    rows.append({"shop": 1, "total": 5})
+    assert len({insert_id(row, {}) for row in rows}) == 8  # the row with both keeps its id when its total changes
 
 
 def test_insert_ids_come_from_stream_and_key():

@@ -37,6 +37,15 @@ def test_one_a_period(load_as: str, dedupe: str, copies: int, config, sandbox: S
     assert loaded.counts["records_deduplicated"] == 7 - copies
 
 
+def test_an_insert_id_that_is_mapped_goes_before_the_period(config, sandbox: Sandbox):
+    mappings = {"impressions": {"insert_id": "label"}}
+    records = [impression(n, key="ada", label=label) for n, label in enumerate(["not hex", "one", "one", None])]
+    loaded = load(config | {"dedupe": "day", "mappings": mappings}, messages(records))
+    assert loaded.error == ""
+    assert {event["insert_id"] for event in sandbox.amplitude_events()} == {"not hex", "one", f"{3:032x}"}
+    assert any("'insert_id' in 'mappings' goes before the setting 'dedupe'" in line for line in loaded.warnings)
+
+
 def test_users_flags_treatments_and_kinds_of_id_are_kept_apart(config, sandbox: Sandbox):
     records = [
         impression(n, key=key, split=split, treatment=treatment, traffic_type=kind)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import socket
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from support.amplitude_target import Loaded, load
 from support.impressions import impression, messages
 from support.sandbox import Sandbox
 from target_amplitude import target as target_module
-from target_amplitude.client import Client
+from target_amplitude.client import Client, seconds_of
 from target_amplitude.reactions import Again, Answer, Delivered, Halve, Sort, Stop, react
 from target_amplitude.routes import events_route, group_identify_route, identify_route
 
@@ -172,13 +175,17 @@ def test_everything_of_a_throttled_user_waits_in_order(config, sandbox: Sandbox)
     assert len(hot) == 5
 
 
-def test_an_id_over_its_quota_fails_the_run_when_patience_ends(config, sandbox: Sandbox):
-    body = {"code": 429, "exceeded_daily_quota_users": {"user-000007": 500_317}, "throttled_events": [7]}
-    sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when='"user-000007"')
+@at_each_place
+@pytest.mark.parametrize("over", ["throttled_users", "exceeded_daily_quota_users"])
+def test_an_id_that_waits_in_vain_fails_the_run_when_patience_ends(over: str, skip: int, config, sandbox: Sandbox):
+    user = f"user-{2000 * skip + 7:06}"
+    body = {"code": 429, over: {user: 500_317}, "throttled_events": []}
+    sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when=f'"{user}"')
     loaded = load_impressions(config, patience_seconds=1)
-    assert "daily quota" in loaded.error
-    assert "user-000007" not in loaded.error
-    assert loaded.states == []  # the very first record is held back, and all states after it
+    assert ("daily quota" if over.startswith("exceeded") else "throttled") in loaded.error
+    assert user not in loaded.error
+    assert loaded.state == {"read": 2000 * skip}
+    assert len(sandbox.amplitude_events()) == RECORDS - 1  # the others went on
 
 
 @at_each_place
@@ -237,6 +244,31 @@ def test_patience_ends_with_the_state_of_what_was_delivered(skip: int, config, s
     assert loaded.state == {"read": 2000 * skip}
 
 
+@at_each_place
+def test_a_name_that_cannot_be_resolved_for_a_while(skip: int, config, sandbox: Sandbox, monkeypatch):
+    """The connection is cut, and for the next one the resolver fails twice."""
+    resolve, failed = socket.getaddrinfo, []
+
+    def resolve_later(*arguments: Any, **options: Any) -> Any:
+        if len(sandbox_requests()) > skip and len(failed) < 2:
+            failed.append(arguments)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return resolve(*arguments, **options)
+
+    def sandbox_requests() -> list[dict[str, Any]]:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", resolve)
+            return sandbox.requests()
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_later)
+    sandbox.plan(path="/batch", skip=skip, kind="cut")
+    loaded = load_impressions(config)
+    monkeypatch.undo()
+    assert_all_arrived(loaded, sandbox)
+    assert len(failed) == 2
+    assert loaded.counts["http_retry_count"] == 3
+
+
 def test_a_name_that_cannot_be_resolved(config):
     loaded = load_impressions(config, api_url="http://amplitude.invalid", patience_seconds=0)
     assert "cannot be resolved" in loaded.error
@@ -248,9 +280,10 @@ def test_nothing_listens(config):
     assert "nothing listens" in loaded.error
 
 
-def test_a_late_answer_counts_as_none(config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+@at_each_place
+def test_a_late_answer_counts_as_none(skip: int, config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(target_module, "Client", functools.partial(Client, timeout=(5, 0.5)))
-    sandbox.plan(path="/batch", skip=1, kind="delay", delay_seconds=1.5)
+    sandbox.plan(path="/batch", skip=skip, kind="delay", delay_seconds=1.5)
     loaded = load_impressions(config)
     assert_all_arrived(loaded, sandbox)
     assert loaded.counts["http_retry_count"] >= 1
@@ -343,3 +376,16 @@ def test_odd_answers(answer: Answer, kind: type):
 def test_the_identify_apis_plain_text_is_enough():
     assert react(Answer(200, text="success"), identify_route("k", 1), 3) == Delivered()
     assert isinstance(react(Answer(400, text="invalid_api_key"), identify_route("k", 1), 3), Stop)
+
+
+def test_both_forms_of_retry_after():
+    assert seconds_of("7") == 7
+    assert [seconds_of(text) for text in (None, "soon", "", "Wed, 32 Foo 2026")] == [None] * 4
+    moment = datetime.now(timezone.utc) + timedelta(hours=1)
+    for text in (
+        format_datetime(moment, usegmt=True),
+        format_datetime(moment),
+        format_datetime(moment.replace(tzinfo=None)),
+    ):
+        assert seconds_of(text) == pytest.approx(3600, abs=60)
+    assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
