@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
@@ -34,6 +35,20 @@ class BufferedWriter(MsgSpecWriter):
 
     def flush(self) -> None:
         """Hand everything to the next program."""
-        sys.stdout.buffer.write(self._pending)
-        sys.stdout.buffer.flush()
-        self._pending.clear()
+        lines, self._pending = self._pending, bytearray()
+        write_all(lines)
+
+
+def write_all(lines: bytes | bytearray) -> None:
+    """Write to standard output past Python's buffer, which loses bytes when a signal comes while the pipe is full."""
+    buffer = sys.stdout.buffer
+    buffer.flush()
+    file = getattr(buffer, "raw", buffer)
+    rest = memoryview(lines)
+    while rest:
+        written = file.write(rest)
+        if written is None:
+            # A pipe that does not wait by itself, as some programs hand on.
+            select.select([], [file], [])
+        else:
+            rest = rest[written:]

@@ -158,9 +158,12 @@ class TapSplitImpressions(PlainMessages, Tap):
         lists = [stream(self, self.admin_api) for stream in LISTS] if self.admin_api else []
         return [ImpressionsStream(self), *lists]
 
-    def _handle_termination(self, signum: int, frame: Any) -> None:
-        """Let the block in work go out whole with its state, then end; a second signal ends at once."""
+    def _handle_termination(self, signum: int, frame: Any) -> None:  # noqa: ARG002
+        """Let the block in work go out whole with its state, then end; a second signal ends at once.
+
+        The SDK's own handler would write a state into the middle of what is being written.
+        """
         if self.stopping:
-            super()._handle_termination(signum, frame)
-        self.logger.info("Stopping after the block in work (%s).", signal.Signals(signum).name)
+            raise SystemExit(self.stopping)
         self.stopping = 128 + signum
+        self.logger.info("Stopping after the block in work (%s).", signal.Signals(signum).name)

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,14 @@ def posted(number: int, **changes: Any) -> dict[str, Any]:
         "properties": None,
         **changes,
     }
+
+
+def await_true(condition: Callable[[], Any]) -> None:
+    """Wait for something that nothing announces."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def zipped(body: Any) -> bytes:

@@ -8,14 +8,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from support.receiver import Run, posted
+from support.receiver import Run, await_true, posted
 from tap_split_impressions import listener as module
 from tap_split_impressions.listener import FolderListener
 
@@ -124,14 +123,6 @@ def test_a_storage_that_fails_never_blocks_or_raises_and_loses_only_what_is_too_
     listener.close()
     assert "dropped" in caplog.text
     assert len(run().records("impressions")) + listener.dropped == 1000
-
-
-def await_true(condition: Callable[[], Any]) -> None:
-    """Wait for something that nothing announces."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def evaluate_in_child(listener: FolderListener, number: int) -> None:

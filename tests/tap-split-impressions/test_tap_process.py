@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from support.processes import Result, Workplace
-from support.receiver import Run, Write, numbers_of, posted
+from support.receiver import Run, Write, await_true, numbers_of, posted
 from tap_split_impressions.tap import TapSplitImpressions
 
 TAP = "tap-split-impressions"
@@ -53,6 +54,38 @@ def test_sigterm_ends_with_an_exact_state(workplace: Workplace, folder: Path, wr
     assert 5000 <= len(sent) < 60_000
     rest = numbers_of(run(stopped.state))
     assert sent + rest == list(range(60_000))
+
+
+def test_sigterm_while_the_next_program_is_slow_cuts_no_line(
+    workplace: Workplace, folder: Path, write: Write, run: Run
+) -> None:
+    write("large.jsonl", range(20_000))
+    process = workplace.start(workplace.command(TAP, {"path": str(folder), "settle_seconds": 0}))
+    await_full(process)
+    process.terminate()
+    said = iter(process.stderr.readline, "")
+    assert any("Stopping" in line for line in said)
+    stdout, stderr = process.communicate(timeout=30)
+    stopped = Result(process.returncode, stdout, stderr)
+    assert stopped.code == 143
+    assert numbers_of(stopped) + numbers_of(run(stopped.state)) == list(range(20_000))
+
+
+def await_full(process: subprocess.Popen[str]) -> None:
+    """Wait until a process sleeps in a write, since nobody reads what it has written."""
+    await_true(lambda: "pipe_write" in Path(f"/proc/{process.pid}/wchan").read_text())
+
+
+def test_a_second_signal_ends_it_without_a_state(workplace: Workplace, folder: Path, write: Write) -> None:
+    write("large.jsonl", range(20_000))
+    process = workplace.start(workplace.command(TAP, {"path": str(folder), "settle_seconds": 0}))
+    await_full(process)
+    process.terminate()
+    said = iter(process.stderr.readline, "")
+    assert any("Stopping" in line for line in said)
+    process.terminate()
+    assert process.wait(timeout=30) == 143
+    assert "STATE" not in process.communicate()[0]
 
 
 @pytest.mark.parametrize("lines", [12_000, 30_000])
