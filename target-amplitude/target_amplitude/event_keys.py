@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .limits import Count, clean_properties, clean_text, number, whole_number
+from .limits import WRONG_TYPE, Count, clean_properties, clean_text, number, whole_number
 
 TEXTS = (
     "app_version",
@@ -67,12 +67,23 @@ IDENTIFICATION_KEYS = (
 
 def reader(key: str, count: Count) -> Callable[[Any], Any]:
     """Return a function that brings a value, not null, into the type of an event key; None where it cannot be."""
-    if key in TEXTS:
-        return lambda value: clean_text(value if isinstance(value, str) else str(value), count) or None
     if key in NUMBERS:
         return lambda value: number(value, count)
     if key in WHOLE_NUMBERS:
         return lambda value: whole_number(value, count)
-    if key in FLAGS:
-        return lambda value: value if isinstance(value, bool) else None
-    return lambda value: clean_properties(value, count) if isinstance(value, dict) else None
+    kinds: tuple[type, ...]
+    convert: Callable[[Any], Any]
+    if key in TEXTS:
+        kinds, convert = (str, int, float), lambda value: clean_text(str(value), count) or None
+    elif key in FLAGS:
+        kinds, convert = (bool,), lambda value: value
+    else:
+        kinds, convert = (dict,), lambda value: clean_properties(value, count)
+
+    def read(value: Any) -> Any:
+        if isinstance(value, kinds):
+            return convert(value)
+        count(WRONG_TYPE)
+        return None
+
+    return read

@@ -76,7 +76,7 @@ def identity_reader(identity: Mapping[str, str], shortest: int) -> Callable[[Rec
         LeftOut: The impression has no key.
         Unusable: Amplitude refuses its key, or its traffic type has no identity.
     """
-    kinds: dict[Any, str | None] = {}
+    kinds: dict[str, str | None] = {}
 
     def read(impression: Record) -> dict[str, Any]:
         key = impression.get("key")
@@ -86,12 +86,13 @@ def identity_reader(identity: Mapping[str, str], shortest: int) -> Callable[[Rec
                 raise LeftOut("no key")
         if problem := id_problem(key, shortest):
             raise Unusable(problem)
-        traffic_type = impression.get("traffic_type")
+        name = impression.get("traffic_type")
+        if type(name) is not str:
+            name = ""
         try:
-            kind = kinds[traffic_type]
+            kind = kinds[name]
         except KeyError:
-            name = traffic_type or ""
-            kind = kinds[traffic_type] = identity.get(name) or first_match(name, identity)
+            kind = kinds[name] = identity.get(name) or first_match(name, identity)
         if kind is None:
             raise Unusable("a traffic type that 'identity' does not name")
         return {kind: key}

@@ -83,6 +83,7 @@ TOO_MANY = "more than 1,024 properties"
 EMPTY_NAME = "property without a name"
 NO_NUMBER = "value that is no number"
 TOO_MANY_GROUPS = "more groups than 5 types and 10 values"
+WRONG_TYPE = "value of a type that its place cannot hold"
 RESERVED_NAME = "user property that begins with $"
 
 Count = Callable[[str], None]
@@ -255,8 +256,12 @@ def whole_number(value: Any, count: Count) -> int | None:
     return int(parsed)
 
 
-def group_values(groups: Mapping[str, Any], count: Count) -> dict[str, str | list[str]]:
+def group_values(groups: Any, count: Count) -> dict[str, str | list[str]]:
     """Return an event's groups as texts within the limits; empty ones are left out."""
+    if not isinstance(groups, dict):
+        if groups is not None:
+            count(WRONG_TYPE)
+        return {}
     kept: dict[str, str | list[str]] = {}
     left = MAX_GROUP_VALUES
     for group_type, value in groups.items():

@@ -159,7 +159,7 @@ def value_test(accepted: list[Any]) -> Callable[[Any], bool]:
     """Return a test whether a value is one of those accepted; texts are globs."""
     fits_glob = glob_matcher([item for item in accepted if isinstance(item, str)])
     # By type as well: in Python 1 == True, in a record they differ.
-    literals = {(type(item), item) for item in accepted if isinstance(item, (bool, int, float, type(None)))}
+    literals = [(type(item), item) for item in accepted if not isinstance(item, str)]
     return lambda value: fits_glob(value) if isinstance(value, str) else (type(value), value) in literals
 
 

@@ -257,6 +257,8 @@ class Planner:
             def select(record: Record) -> dict[str, Any]:
                 value = record.get(column)
                 if not isinstance(value, dict):
+                    if value is not None:
+                        count(limits.WRONG_TYPE)
                     return {}
                 return inside(value) if inside else value
 
@@ -284,7 +286,7 @@ class Planner:
             sources = [(name, source_getter(source)) for name, source in self.mapping["groups"].items()]
             return lambda record: limits.group_values({name: get(record) for name, get in sources}, count)
         if self.is_native and "groups" in self.columns:
-            return lambda record: limits.group_values(record.get("groups") or {}, count)
+            return lambda record: limits.group_values(record.get("groups"), count)
         return None
 
     def changes(self) -> list[Change]:

@@ -10,7 +10,7 @@ import msgspec
 from .client import Client
 from .errors import ConnectorError
 from .events import LIBRARY
-from .reactions import Again, Delivered, Stop, react
+from .reactions import Again, Delivered, Halve, Reaction, Sort, Stop, react
 from .routes import Route
 
 EVENT_TYPE = "target-amplitude test"
@@ -40,5 +40,13 @@ def send_test_event(client: Client, route: Route) -> str:
         )
     if isinstance(reaction, Stop):
         raise ConnectorError(reaction.message)
-    why = reaction.why if isinstance(reaction, Again) else f"Amplitude answers {answer.status}"
-    raise ConnectorError(f"The test event was not taken: {why}.")
+    raise ConnectorError(f"The test event was not taken: {reason(reaction)}.")
+
+
+def reason(reaction: Reaction) -> str:
+    """Return why an event was not taken, in words."""
+    if isinstance(reaction, Halve):
+        return reaction.reason
+    if isinstance(reaction, Sort):
+        return next(iter(reaction.rejected.values()), reaction.why)
+    return reaction.why if isinstance(reaction, Again) else "Amplitude counts no event in it"

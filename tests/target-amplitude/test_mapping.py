@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_amplitude.command import ConnectorError
+from target_amplitude.dispatch import as_sent
 from target_amplitude.events import LIBRARY, event_maker
 from target_amplitude.identifications import identification_maker
 from target_amplitude.impressions import LeftOut
 from target_amplitude.insert_ids import of_record
-from target_amplitude.limits import Unusable
-from target_amplitude.mapping import Loading, check_mapping
+from target_amplitude.limits import Unusable, clean_properties
+from target_amplitude.mapping import WAYS, Loading, check_mapping
 from target_amplitude.paths import MappingError
 from target_amplitude.planner import Planner
+from target_amplitude.routes import events_route
 
 ORDERS = {
     "type": "object",
@@ -446,3 +451,55 @@ def test_a_stream_of_any_columns_takes_any_path():
     made = event({**BASE, "user_id": "anything.at.all"}, {**ORDER, "anything": {"at": {"all": "x"}}}, schema={})
     assert made["user_id"] == "x"
     assert "anything" not in made["event_properties"]
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["$set", "1e3", "u"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+BATCH = events_route("k", "batch", 1)
+IMPRESSION_COLUMNS = ("key", "split", "treatment", "time", "properties", "traffic_type", "label", "impression_id")
+NATIVE_COLUMNS = ("user_id", "device_id", "event_type", "time", "insert_id", "event_properties", "user_properties")
+NATIVE_COLUMNS += ("group_properties", "groups", "price", "quantity", "platform", "plan", "$skip_user_properties_sync")
+OPERATIONS_MAPPING = {
+    "event_type": {"field": "event_type"},
+    "time": ["time", "user_properties.time"],
+    "groups": {"org": "groups", "team": "plan"},
+    "group_properties": {"include": ["price"]},
+    "operations": {"$add": {"n": "quantity"}, "$append": {"seen": "event_properties.a"}, "$unset": ["gone"]},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("columns", "mapping"),
+    [(IMPRESSION_COLUMNS, None), (NATIVE_COLUMNS, None), (NATIVE_COLUMNS, OPERATIONS_MAPPING)],
+    ids=["impressions", "native", "mapped"],
+)
+@given(st.data())
+def test_whatever_a_record_holds_it_is_made_refused_or_left_out(way: str, columns, mapping, data):
+    """Streams need not say what their columns hold, and validation can be turned off."""
+    record = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(columns, ANYTHING)))
+    for name, usual in {"key": "ada", "user_id": "ada", "time": 5, "event_type": "e", "split": "f"}.items():
+        if name in columns and data.draw(st.booleans()):
+            record[name] = usual  # so that the rest is looked at, too
+    schema = {"properties": {column: {} for column in columns}}
+    loading = Loading(load_as=way, dedupe="day", mappings={"s": mapping} if mapping else {})
+    plan = Planner("s", schema, [], loading, lambda _: None)
+    make: Any = (identification_maker if way == "identify" else event_maker)(plan)
+    try:
+        made = make(record)
+    except (LeftOut, Unusable):
+        return
+    events = [as_sent(one, BATCH) for one in made] if way == "identify" else [made]
+    for one in events:
+        json.dumps(one, allow_nan=False)
+        assert one == clean_properties(one, lambda _: None, depth=0)
+        objects = one.keys() & {"event_properties", "user_properties", "group_properties", "groups", "plan"}
+        assert all(isinstance(one[name], dict) for name in objects)

@@ -195,7 +195,16 @@ def test_the_test_event(config, workplace: Workplace, sandbox: Sandbox):
     (event,) = sandbox.amplitude_events()
     assert event["event_properties"] == {"test": True}
     assert event["event_type"] in result.stdout
-    for fault, said in (({"status": 503}, "503"), ({"status": 404}, "api_url")):
+    invalid = {"code": 400, "events_with_invalid_fields": {"time": [0]}}
+    throttled = {"code": 429, "throttled_users": {"target-amplitude-test": 31}, "throttled_events": [0]}
+    for fault, said in (
+        ({"status": 503}, "503"),
+        ({"status": 404}, "api_url"),
+        ({"status": 403}, "firewall"),
+        ({"status": 400, "body": invalid}, "its time is not valid"),
+        ({"status": 429, "body": throttled}, "throttled"),
+        ({"status": 200, "body": {"code": 200, "events_ingested": 0}}, "counts no event"),
+    ):
         sandbox.plan(path="/batch", kind="status", **fault)
         result = workplace.run("target-amplitude", config, "--send-test-event")
         assert result.code == 1

@@ -122,6 +122,8 @@ def test_filters():
     one = filter_test({"paid": [1]})
     assert not one({"paid": True})
     assert not one({"paid": 1.0})
+    assert not one({"paid": [1]})
+    assert filter_test({"tags": [["a", {}]]})({"tags": ["a", {}]})
     with pytest.raises(MappingError):
         filter_test({"country": "DE"})
 
