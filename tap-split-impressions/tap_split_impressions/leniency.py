@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ _strictly = msgspec.json.Decoder().decode
 
 
 def decoded(text: bytes) -> Any:
-    """Return a JSON value; characters that are broken become U+FFFD.
+    """Return a JSON value; characters that are broken become U+FFFD, numbers that are too large become null.
 
     A key that an SDK has cut in the middle of an emoji comes as half a surrogate pair, which strict decoders refuse.
 
@@ -21,9 +22,15 @@ def decoded(text: bytes) -> Any:
     try:
         return _strictly(text)
     except ValueError:
-        value = json.loads(text.decode("utf-8-sig", "replace"), parse_constant=refuse)
+        value = json.loads(text.decode("utf-8-sig", "replace"), parse_constant=refuse, parse_float=finite)
     whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return json.loads(whole)
+
+
+def finite(text: str) -> float | None:
+    """Return a number, or None for one like 1e999, which Python would take for infinity and could not write again."""
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def refuse(constant: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -33,8 +34,10 @@ def milliseconds(value: Any) -> int | None:
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
         value = (moment - EPOCH) // timedelta(milliseconds=1)
-    elif isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:  # noqa: PLR0124  (NaN)
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
         raise NotATime("a time is neither a number nor a date")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise NotATime("a time is no finite number")
     elif value < SECONDS_BELOW:
         value = round(value * 1000)
     elif value >= MILLISECONDS_BELOW:

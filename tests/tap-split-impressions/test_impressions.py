@@ -196,8 +196,10 @@ def test_names_are_joined_where_the_payload_lacks_them() -> None:
         (posted(1, time="yesterday"), "a time is neither a number nor a date"),
         (posted(1, time=True), "a time is neither a number nor a date"),
         (posted(1, time=-5), "a time lies outside the years 1970 to 9999"),
-        (posted(1, time=float("nan")), "a time is neither a number nor a date"),
-        (posted(1, time=float("inf")), "a time lies outside the years 1970 to 9999"),
+        (posted(1, time=float("nan")), "a time is no finite number"),
+        (posted(1, time=float("inf")), "a time is no finite number"),
+        (posted(1, time="-inf"), "a time is no finite number"),
+        (posted(1, time=-(10**400)), "a time lies outside the years 1970 to 9999"),
         (posted(1, key={"a": 1}), "a key, flag or treatment is no text"),
         (posted(1, treatment=False), "a key, flag or treatment is no text"),
     ],
@@ -274,7 +276,7 @@ def test_versions_in_other_notations(version: object) -> None:
     assert record(posted(1, splitVersionNumber=version))["split_version_number"] == 1767000000456
 
 
-@pytest.mark.parametrize("odd", ["soon", 2**70, [], {}, float("inf")])
+@pytest.mark.parametrize("odd", ["soon", 2**70, [], {}, float("inf"), "-inf"])
 def test_a_side_note_that_cannot_be_read_does_not_cost_the_impression(odd: object) -> None:
     assert record(posted(1, splitVersionNumber=odd))["split_version_number"] is None
     assert record(posted(1, pt=odd))["previous_time"] is None

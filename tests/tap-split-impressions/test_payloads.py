@@ -79,6 +79,14 @@ def test_a_broken_character_costs_neither_its_impression_nor_the_others(key: byt
         assert "\N{REPLACEMENT CHARACTER}" in second.key
 
 
+@pytest.mark.parametrize("field", ["properties", "splitVersionNumber", "pt", "anything"])
+def test_a_number_beyond_all_limits_costs_neither_its_impression_nor_the_others(field: str) -> None:
+    body = json.dumps([posted(1), posted(2, **{field: "LARGE"})]).encode().replace(b'"LARGE"', b"-1e999")
+    made = lines_of(body, RECEIVED)
+    assert made.accepted == 2
+    assert [row.key for row in rows_of_line(made.lines)] == ["user-000001", "user-000002"]
+
+
 @pytest.mark.parametrize("body", [b"[" * 200_000, json.dumps([posted(1)]).encode().replace(b"null", b"[" * 9000)])
 def test_nesting_without_end_is_refused(body: bytes) -> None:
     with pytest.raises(NotAnImpression):
