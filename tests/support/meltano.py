@@ -17,6 +17,7 @@ class Meltano:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
+        self.project = ROOT
         self.impressions = folder / "impressions"
         self.impressions.mkdir()
         # Meltano keeps a run's catalog and state in files by the plugin's name: two runs would read each other's.
@@ -39,7 +40,7 @@ class Meltano:
         """Run `meltano ARGUMENTS` to its end; settings by environment variable."""
         process = subprocess.run(
             [str(BIN / "meltano"), *arguments],
-            cwd=ROOT,
+            cwd=self.project,
             env=os.environ | self.environment | environment,
             capture_output=True,
             text=True,
@@ -48,3 +49,9 @@ class Meltano:
             check=False,
         )
         return Result(process.returncode, process.stdout, process.stderr)
+
+    def succeeds(self, *arguments: str, **environment: str) -> Result:
+        """Run `meltano ARGUMENTS`, which must end well."""
+        result = self.run(*arguments, **environment)
+        assert result.code == 0, result.stderr[-3000:]
+        return result

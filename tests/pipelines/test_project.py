@@ -1,0 +1,128 @@
+"""docs/meltano.md, done: where the state is kept, runs from the start, states beside, chosen and changed records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from demo import data
+from demo.services import post, receiver
+from support.database import programs, running_postgres
+from support.meltano import ROOT, Meltano
+from support.objects import running_store
+from support.sandbox import Sandbox
+
+PAGE = (ROOT / "docs" / "meltano.md").read_text(encoding="utf-8")
+STATE_ID = "dev:tap-split-impressions-to-target-amplitude"
+
+
+@pytest.fixture
+def received(meltano: Meltano, tmp_path: Path) -> list[dict[str, Any]]:
+    """Impressions that came in through the receiver; every second one is of a test user."""
+    rows = [row for row in data.impressions(datetime.now(timezone.utc)) if row["key"] not in data.REFUSED_KEYS][:40]
+    rows = [row | {"key": f"test-{row['key']}"} if number % 2 else row for number, row in enumerate(rows)]
+    with receiver(meltano.impressions, tmp_path / "receiver.log") as url:
+        post(url, [rows])
+    return rows
+
+
+@contextmanager
+def folder_backend(folder: Path) -> Iterator[dict[str, str]]:
+    yield {"MELTANO_STATE_BACKEND_URI": f"file://{folder}/states"}
+    assert [path for path in (folder / "states").rglob("*") if path.is_file()]
+
+
+@contextmanager
+def s3_backend(folder: Path) -> Iterator[dict[str, str]]:
+    with running_store() as store:
+        store.empty()
+        yield {
+            "MELTANO_STATE_BACKEND_URI": f"s3://{store.bucket}/state",
+            "MELTANO_STATE_BACKEND_S3_AWS_ACCESS_KEY_ID": store.options["key"],
+            "MELTANO_STATE_BACKEND_S3_AWS_SECRET_ACCESS_KEY": store.options["secret"],
+            "MELTANO_STATE_BACKEND_S3_ENDPOINT_URL": store.url,
+        }
+        assert store.names()
+
+
+@contextmanager
+def postgres_backend(folder: Path) -> Iterator[dict[str, str]]:
+    found = programs()
+    if found is None:
+        pytest.skip("there is no PostgreSQL server on this machine")
+    with running_postgres(found) as uri:
+        yield {"MELTANO_DATABASE_URI": uri}
+
+
+BACKENDS = {
+    "A folder": folder_backend,
+    "S3": s3_backend,
+    "PostgreSQL": postgres_backend,
+}
+
+
+@pytest.mark.parametrize("title", BACKENDS)
+def test_the_next_run_goes_on_from_a_state_kept_elsewhere(
+    title: str, meltano: Meltano, services: Sandbox, received: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    section = PAGE.partition(f"### {title}\n")[2].partition("\n### ")[0]
+    with BACKENDS[title](tmp_path) as environment:
+        assert set(re.findall(r"^(MELTANO_\w+)=", section, re.MULTILINE)) == environment.keys()
+        meltano.succeeds("run", "impressions-as-events", **environment)
+        assert len(services.amplitude_events()) == len(received)
+        default = tmp_path / ".meltano" / "meltano.db"
+        default.unlink(missing_ok=True)
+        sent = len(services.requests("/batch"))
+        meltano.succeeds("run", "impressions-as-events", **environment)
+        assert len(services.requests("/batch")) == sent
+        assert default.exists() == ("MELTANO_DATABASE_URI" not in environment)
+
+
+def test_a_run_from_the_start_and_a_state_beside(
+    meltano: Meltano, services: Sandbox, received: list[dict[str, Any]]
+) -> None:
+    meltano.succeeds("run", "impressions-as-events")
+    sent = len(services.requests("/batch"))
+    meltano.succeeds("run", "impressions-as-events")
+    assert len(services.requests("/batch")) == sent
+
+    meltano.succeeds("run", "--full-refresh", "impressions-as-events")
+    again = len(services.requests("/batch"))
+    assert again > sent
+
+    meltano.succeeds("run", "--state-id-suffix=trial", "tap-split-impressions", "target-amplitude")
+    assert len(services.requests("/batch")) > again
+    listed = meltano.succeeds("state", "list").stdout.split()
+    assert {STATE_ID, f"{STATE_ID}:trial"} <= set(listed)
+    # Amplitude drops what it has already.
+    assert len(services.amplitude_events()) == len(received)
+
+
+def test_what_is_chosen_and_changed_on_the_way(
+    meltano: Meltano, services: Sandbox, received: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    yaml = YAML()
+    project = yaml.load(ROOT / "meltano.yml")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (plugin,) = yaml.load(example)["plugins"]["extractors"]
+    project["plugins"]["extractors"].append(plugin)
+    yaml.dump(project, tmp_path / "meltano.yml")
+    meltano.project = tmp_path
+
+    listed = meltano.succeeds("select", "--list", "--all", plugin["name"]).stdout
+    assert re.search(r"excluded.*impressions\.machine_ip", listed)
+    meltano.succeeds("run", plugin["name"], "target-amplitude")
+    events = services.amplitude_events()
+    assert {event["user_id"] for event in events} == {
+        row["key"] for row in received if not row["key"].startswith("test-")
+    }
+    properties = [event["event_properties"] for event in events]
+    assert all(one["treatment"] == one["treatment"].upper() for one in properties)
+    assert not any(name.startswith("machine") for one in properties for name in one)
