@@ -23,8 +23,12 @@ def decoded(text: bytes) -> Any:
         return _strictly(text)
     except ValueError:
         value = json.loads(text.decode("utf-8-sig", "replace"), parse_constant=refuse, parse_float=finite)
-    whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return json.loads(whole)
+    return json.loads(whole(json.dumps(value, ensure_ascii=False)))
+
+
+def whole(text: str) -> str:
+    """Return a text with U+FFFD in place of each half of a surrogate pair, so that it can be written."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def finite(text: str) -> float | None:

@@ -20,7 +20,8 @@ from typing import Any
 import msgspec
 
 from tap_split_impressions.items import Item
-from tap_split_impressions.payloads import LINE_ITEMS, stored_line
+from tap_split_impressions.leniency import whole
+from tap_split_impressions.payloads import LINE_ITEMS, stored_lines
 from tap_split_impressions.segments import Storage
 from tap_split_impressions.storage import SEAL_SECONDS, open_storage
 
@@ -46,7 +47,7 @@ class FolderListener:
         seal_seconds: How soon files go to the tap.
 
     Attributes:
-        dropped: How many impressions found the queue full.
+        dropped: How many impressions found the queue full, or could not be written.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class FolderListener:
         self._target = path, storage_options, seal_seconds
         self._environment = (environment_id, environment_name)
         self._waiting: deque[tuple[Any, Mapping[str, Any]]] = deque()
-        self._batch: list[Item] = []  # what is being written; it stays here when that fails
+        self._batch: list[bytes] = []  # what is being written; it stays here when that fails
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._process: int | None = None
@@ -112,7 +113,10 @@ class FolderListener:
             except Exception as error:  # noqa: BLE001  (nothing may end this thread but the end of the process)
                 logger.warning("Impressions cannot be stored (%s); trying again.", type(error).__name__)
             if self.dropped > reported:
-                logger.error("%d impressions were dropped: the storage is too slow or fails.", self.dropped - reported)
+                logger.error(
+                    "%d impressions were dropped: the storage is too slow or fails, or they cannot be written.",
+                    self.dropped - reported,
+                )
                 reported = self.dropped
             if stopping:
                 return
@@ -124,18 +128,27 @@ class FolderListener:
     def _write(self, storage: Storage) -> None:
         while self._waiting or self._batch:
             while self._waiting and len(self._batch) < LINE_ITEMS:
-                self._batch.append(self._item(*self._waiting.popleft()))
-            storage.commit(stored_line(msgspec.json.encode(self._batch), time.time_ns() // 1_000_000), b"")
-            self._batch.clear()
+                self._take(*self._waiting.popleft())
+            if self._batch:
+                storage.commit(stored_lines(self._batch, time.time_ns() // 1_000_000), b"")
+                self._batch.clear()
+
+    def _take(self, impression: Any, data: Mapping[str, Any]) -> None:
+        """Put an impression into the batch; one that cannot be written must not hold up those behind it."""
+        try:
+            self._batch.append(msgspec.json.encode(self._item(impression, data)))
+        except Exception as error:  # noqa: BLE001  (it is not ours)
+            logger.error("An impression cannot be written (%s).", type(error).__name__)  # noqa: TRY400  (it holds data)
+            self.dropped += 1
 
     def _item(self, impression: Any, data: Mapping[str, Any]) -> Item:
         environment_id, environment_name = self._environment
         return Item(
-            key=str(impression.matching_key),
+            key=whole(str(impression.matching_key)),
             split=impression.feature_name,
             treatment=impression.treatment,
             time=impression.time,
-            bucketing_key=impression.bucketing_key,
+            bucketing_key=whole(str(impression.bucketing_key)) if impression.bucketing_key is not None else None,
             label=impression.label,
             version=impression.change_number,
             environment_id=environment_id,

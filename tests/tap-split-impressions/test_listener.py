@@ -93,6 +93,18 @@ def test_with_the_environment_an_impression_has_the_id_of_the_webhook(folder: Pa
     assert one["impression_id"] == other["impression_id"]
 
 
+def test_what_cannot_be_written_holds_nothing_up(folder: Path, run: Run) -> None:
+    listener = FolderListener(str(folder))
+    listener.log_impression({"impression": object()})
+    listener.log_impression(evaluated(2, properties={"x": object()}))
+    listener.log_impression(evaluated(3, matching_key="half an emoji \ud83d", bucketing_key="\udc00"))
+    listener.log_impression(evaluated(4))
+    listener.close()
+    assert listener.dropped == 2
+    records = run().records("impressions")
+    assert [record["key"] for record in records] == ["half an emoji \N{REPLACEMENT CHARACTER}", "user-000004"]
+
+
 def test_many_impressions_in_order(folder: Path, run: Run) -> None:
     listener = FolderListener(str(folder))
     for number in range(3500):
