@@ -5,6 +5,7 @@ The same file stands in each connector (they share no library); a test holds the
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -23,6 +24,9 @@ __all__ = ["ConnectorError", "PlainCommand", "PlainMessages", "hint", "setting_e
 
 # jsonschema's names of the JSON types, in words a person uses for a setting.
 TYPE_WORDS = {"object": "an object", "array": "a list", "integer": "a whole number", "null": "null"}
+
+# An output of ours that is redirected to a file can meet these; files named by settings are the connectors' business.
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class PlainCommand(SingerCommand):
@@ -44,6 +48,11 @@ class PlainCommand(SingerCommand):
             # The next program in the pipe went away. Its own message says why; ours only adds where it happened.
             silence_stdout()
             messages = ["The program reading this output stopped; so does this one."]
+        except OSError as error:
+            if error.errno not in DISK_FULL or error.filename is not None:
+                raise
+            silence_stdout()
+            messages = [f"Standard output cannot be written: {error.strerror}. Make room, and run again."]
         for message in messages:
             self.logger.error(message)
         return sys.exit(1)
