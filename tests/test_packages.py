@@ -1,4 +1,4 @@
-"""Each connector as a package: installed alone, and what its command line says."""
+"""Each connector as a package: built, installed alone, and what its command line says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +45,28 @@ def python_found(version: str) -> str | None:
     return None
 
 
-def installed_alone(plugin: str, folder: Path, python: str) -> Path:
-    """Install a connector into an empty environment; return its executable."""
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builds a package as a release does, once, and returns its wheel."""
+
+    @cache
+    def build(package: str) -> Path:
+        folder = tmp_path_factory.mktemp(package)
+        # The build backend is among the development tools, so nothing is downloaded.
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT / package]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        (found,) = folder.glob("*.whl")
+        return found
+
+    return build
+
+
+def installed_alone(plugin: str, wheel: Path, folder: Path, python: str) -> Path:
+    """Install a connector's wheel into an empty environment; return its executable."""
     environment = folder / "environment"
     subprocess.run([UV, "venv", "--quiet", "--python", python, environment], check=True)
     interpreter = environment / "bin" / "python"
-    subprocess.run([UV, "pip", "install", "--quiet", "--python", interpreter, ROOT / plugin], check=True)
+    subprocess.run([UV, "pip", "install", "--quiet", "--python", interpreter, wheel], check=True)
     return environment / "bin" / plugin
 
 
@@ -56,15 +75,26 @@ def says(executable: Path | str, *arguments: str) -> str:
     return subprocess.run([executable, *arguments], check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.parametrize("package", [*CONNECTORS, "sandbox"])
+def test_what_is_released(package: str, wheel: Callable[[str], Path]) -> None:
+    built = wheel(package)
+    released = [*built.parent.glob("*.whl"), *built.parent.glob("*.tar.gz")]
+    assert len(released) == 2
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *released], check=True)
+    names = zipfile.ZipFile(built).namelist()
+    (module,) = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    assert f"{module}/py.typed" in names
+
+
 @pytest.mark.parametrize("python", [sys.executable, *OTHER_PYTHONS])
 @pytest.mark.parametrize("plugin", CONNECTORS)
-def test_installs_and_runs_alone(plugin: str, python: str, tmp_path: Path) -> None:
+def test_installs_and_runs_alone(plugin: str, python: str, wheel: Callable[[str], Path], tmp_path: Path) -> None:
     if python in OTHER_PYTHONS:
         found = python_found(python)
         if found is None:
             pytest.skip(f"there is no Python {python} on this machine")
         python = found
-    executable = installed_alone(plugin, tmp_path, python)
+    executable = installed_alone(plugin, wheel(plugin), tmp_path, python)
     assert says(executable, "--version").startswith(f"{plugin} v0.1.0")
     assert json.loads(says(executable, "--about", "--format=json"))["name"] == plugin
 
