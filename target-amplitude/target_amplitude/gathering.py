@@ -12,31 +12,35 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from .identification import Identification, owner, replaces
+from .memory import Shelf
 
 # "1,800 user property updates an hour per Amplitude ID; more may be dropped", Identify API page. Whether an update
 # with several properties counts once is not said, so each property counts.
 UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
-# Users of whom the last values are remembered: about 30 MB with 10 flags each.
-REMEMBERED_OWNERS = 20_000
+# Users of whom the last values are in memory: about 30 MB with 10 flags each.
+OWNERS_IN_MEMORY = 20_000
 
 Value = tuple[int, str, Any]  # time, operation, value
 
 
-class Sent:
+class Sent(msgspec.Struct, array_like=True):
     """What was last sent of one user or group: property → value, and how many updates this hour."""
 
-    __slots__ = ("hour", "updates", "values")
+    values: dict[str, Value] = {}
+    hour: float = 0.0
+    updates: int = 0
 
-    def __init__(self) -> None:
-        self.values: dict[str, Value] = {}
-        self.hour = 0.0
-        self.updates = 0
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Sent).decode
 
 
 class LastValues:
-    """Remembers the last values of the users and groups that changed last.
+    """Remembers the last values of all users and groups: those that changed last in memory, the others on disk.
 
     Args:
         now: Monotonic seconds.
@@ -47,13 +51,12 @@ class LastValues:
         self._now = now
         self._over_limit = over_limit
         self._sent: dict[str, Sent] = {}  # in order of the last change
+        self._older: Shelf | None = None
 
     def news(self, whose: str, identification: Identification) -> dict[str, Value]:
         """Return what of an identification is newer than, and differs from, what is known."""
-        sent = self._sent.pop(whose, None) or Sent()
-        self._sent[whose] = sent
-        if len(self._sent) > REMEMBERED_OWNERS:
-            del self._sent[next(iter(self._sent))]
+        sent = self._recall(whose) or Sent()
+        self._keep(whose, sent)
         known = sent.values
         fresh: dict[str, Value] = {}
         for operation, properties in identification.operations.items():
@@ -68,13 +71,14 @@ class LastValues:
 
     def forget(self, whose: str) -> None:
         """Note that something else may have changed a user's properties: only the times of the last values stay."""
-        sent = self._sent.get(whose)
+        sent = self._recall(whose)
         if sent is not None:
             sent.values = {name: (time, "", None) for name, (time, _, _) in sent.values.items()}
+            self._keep(whose, sent)
 
     def count(self, whose: str, updates: int) -> None:
         """Count updates that are about to be sent."""
-        sent = self._sent.get(whose)
+        sent = self._recall(whose)
         if sent is None:
             return
         now = self._now()
@@ -82,8 +86,28 @@ class LastValues:
             sent.hour, sent.updates = now, 0
         before = sent.updates
         sent.updates += updates
+        self._keep(whose, sent)
         if before <= UPDATES_PER_HOUR < sent.updates:
             self._over_limit()
+
+    def close(self) -> None:
+        """Forget everything."""
+        if self._older is not None:
+            self._older.close()
+
+    def _recall(self, whose: str) -> Sent | None:
+        sent = self._sent.get(whose)
+        if sent is None and self._older is not None and (kept := self._older.get(whose)) is not None:
+            return decode(kept)
+        return sent
+
+    def _keep(self, whose: str, sent: Sent) -> None:
+        self._sent.pop(whose, None)
+        self._sent[whose] = sent
+        if len(self._sent) > OWNERS_IN_MEMORY:
+            oldest = next(iter(self._sent))
+            self._older = self._older or Shelf()
+            self._older.put(oldest, encode(self._sent.pop(oldest)))
 
 
 # What is known of a property that was never sent.

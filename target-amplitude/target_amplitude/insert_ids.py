@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from .impressions import NATURAL_KEY
-from .limits import MAX_TEXT
+from .limits import MAX_TEXT, SURROGATE
 from .paths import Getter, Record
 
 # Milliseconds of the periods of `dedupe`, cut at the UTC clock.
@@ -80,7 +80,8 @@ def of_source(get: Getter, derived: InsertId) -> InsertId:
         own = get(record)
         if own is None or own == "":
             return derived(record, event)
-        text = own if isinstance(own, str) else encode(own).decode()
-        return text if len(text) <= MAX_TEXT else digest(text)  # Amplitude would cut it
+        text = own if isinstance(own, str) else json.dumps(own, separators=(",", ":"))
+        # A longer one Amplitude would cut; lone surrogates no request can carry.
+        return text if len(text) <= MAX_TEXT and not SURROGATE.search(text) else digest(text)
 
     return insert_id

@@ -277,6 +277,6 @@ def group_values(groups: Any, count: Count) -> dict[str, str | list[str]]:
             break
         if len(values) > left:
             count(TOO_MANY_GROUPS)
-        kept[group_type] = values[0] if len(values) == 1 else values[:left]
+        kept[clean_text(group_type, count)] = values[0] if len(values) == 1 else values[:left]
         left -= len(values[:left])
     return kept

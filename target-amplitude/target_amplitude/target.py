@@ -17,13 +17,13 @@ from singer_sdk.plugin_base import _ConfigInput
 from . import trial
 from .client import Client
 from .courier import Courier, Office
-from .dedupe import Seen
 from .delivery import Lanes
 from .dispatch import Dispatch, Routes
 from .errors import ConnectorError, hint
 from .gathering import UPDATES_PER_HOUR, LastValues
 from .impressions import DEFAULT_IDENTITY
 from .mapping import WAYS, Loading, check_event_type, check_identity, check_mapping
+from .memory import Seen
 from .packing import Item
 from .paths import MappingError, field_or_literal, source_paths
 from .rehearsal import Rehearsal
@@ -151,6 +151,7 @@ class TargetAmplitude(StreamingTarget):
         self.loading = Loading(**{name: config[name] for name in Loading.__dataclass_fields__ if name in config})
         self.rejects.check()
         self.seen = Seen()
+        self.last_values = LastValues(time.monotonic, self._warn_of_updates)
         self.client = Client(
             config.get("api_url") or HOSTS[config["region"]], config["max_parallel_requests"], self.summary
         )
@@ -185,7 +186,7 @@ class TargetAmplitude(StreamingTarget):
             routes=self.routes,
             checkpoints=self.checkpoints,
             reject=self.reject,
-            last=LastValues(time.monotonic, self._warn_of_updates),
+            last=self.last_values,
         )
 
     def _submit(self, lane: int, items: list[Item] | None) -> None:
@@ -233,6 +234,7 @@ class TargetAmplitude(StreamingTarget):
     def _close(self) -> None:
         self.client.close()
         self.seen.close()
+        self.last_values.close()
 
     def _warn_of_updates(self) -> None:
         self.logger.warning(

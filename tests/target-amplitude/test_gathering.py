@@ -147,13 +147,21 @@ def test_a_replay_that_sets_an_older_value_first_ends_with_the_newest():
     assert held == {"a": "new", "b": "x"}
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gathering, "REMEMBERED_OWNERS", 100)
+def test_of_many_users_most_are_remembered_on_disk(monkeypatch: pytest.MonkeyPatch):
+    """Neither an older value nor a known one goes out, however many users changed in between."""
+    monkeypatch.setattr(gathering, "OWNERS_IN_MEMORY", 100)
     last = last_values()
-    for number in range(1000):
-        one = change(number, "a", 1, "x")
-        last.news(one.subject["user_id"], one)
+    gathered = Gathering(last)
+    odd = ["x", 1, 1.5, True, None, ["a", {"b": 2**63 - 1}]]
+    for time, is_new in ((5, True), (4, False), (5, False), (6, False)):
+        for number in range(1000):
+            assert gathered.add("s", change(number, "a", time, odd[number % 6])) is is_new
+        list(gathered.close())
+    assert not gathered.add("s", change(7, "a", 5, "older than the last one"))
+    last.forget("uuser-8")
+    assert gathered.add("s", change(8, "a", 6, odd[8 % 6]))
     assert len(last._sent) == 100
+    last.close()
 
 
 def test_too_many_updates_of_a_user_are_said_once():

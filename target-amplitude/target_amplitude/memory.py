@@ -1,0 +1,61 @@
+"""Two memories of a run that grow on disk, not in memory: unnamed SQLite databases, gone with the process."""
+
+from __future__ import annotations
+
+import sqlite3
+
+CACHE_KIBIBYTES = 16_384
+
+
+class Seen:
+    """A set of ids: what was sent in this run.
+
+    Ids are remembered by 64 bits of their digest: among a million, two fall together once in 40 million runs.
+    """
+
+    def __init__(self) -> None:
+        self._database = opened("CREATE TABLE seen (id INTEGER PRIMARY KEY)")
+
+    def is_new(self, digest: str) -> bool:
+        """Remember an id; return whether it was not known.
+
+        Args:
+            digest: At least 16 hex digits.
+        """
+        number = int(digest[:16], 16) - (1 << 63)
+        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (number,)).rowcount == 1
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._database.close()
+
+
+class Shelf:
+    """Bytes by name."""
+
+    def __init__(self) -> None:
+        self._database = opened("CREATE TABLE shelf (name TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID")
+
+    def put(self, name: str, content: bytes) -> None:
+        """Keep content under a name, in place of what was there."""
+        self._database.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?)", (name, content))
+
+    def get(self, name: str) -> bytes | None:
+        """Return what is kept under a name."""
+        row = self._database.execute("SELECT content FROM shelf WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._database.close()
+
+
+def opened(table: str) -> sqlite3.Connection:
+    """Return a new database with one table; nothing in it need survive."""
+    database = sqlite3.connect("", isolation_level=None)
+    database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+    database.execute("PRAGMA journal_mode = OFF")
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute(table)
+    database.execute("BEGIN")
+    return database
