@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,8 +40,23 @@ INSERT INTO pruned VALUES (0);
 # Accepted events that go into the large table together.
 IDS_PER_FOLD = 50_000
 
-# Parameters of one statement; older SQLite allows 999.
-IDS_PER_QUERY = 900
+AFRESH_HINT = "Put a backup in its place, or move it away to start afresh; events read again are then posted again."
+
+# Ids go in and out of statements as one blob. Python's lock changes hands with each row that a statement is given or
+# gives: row by row, the ledger and the reading of records would mostly wait for each other.
+KNOWN = """
+WITH RECURSIVE place (at) AS (SELECT 1 UNION ALL SELECT at + :size FROM place WHERE at + :size < length(:ids))
+SELECT id FROM place CROSS JOIN accepted ON id = substr(:ids, at, :size)
+"""
+FOLD = """
+WITH RECURSIVE place (at) AS (
+  SELECT 1 UNION ALL SELECT at + :size FROM place WHERE at < (SELECT max(length(ids)) FROM posted)
+)
+INSERT OR IGNORE INTO accepted
+SELECT substr(ids, at, :size), :day
+FROM answered JOIN posted USING (number) JOIN place ON at < length(ids)
+ORDER BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -92,17 +107,17 @@ class Ledger:
         self._skip_unknown = skip_unknown
         self._lock = threading.Lock()
         self._claimed: set[bytes] = set()  # of this run, and not in the large table yet
-        self._answered = 0  # how many of these were accepted
+        self._answered: list[Sequence[bytes]] = []  # those of them that were accepted
         self._leftovers: dict[int, Leftover] = {}
         self._doubtful: dict[bytes, int] = {}  # id to the leftover's number
         self._today = int((time.time() if now is None else now) // SECONDS_PER_DAY)
-        folder = Path(path).expanduser().absolute().parent
-        if not folder.is_dir():
-            raise ConnectorError(f"Setting 'ledger_path': the folder {folder} does not exist.")
+        file = Path(path).expanduser().absolute()
+        if not file.parent.is_dir():
+            raise ConnectorError(f"Setting 'ledger_path': the folder {file.parent} does not exist.")
+        if file.is_file() and file.stat().st_size == 0:  # SQLite would take it for a new one
+            raise ConnectorError(f"Setting 'ledger_path': {path} is empty. {AFRESH_HINT}")
         with self._errors():
-            self._database = sqlite3.connect(
-                Path(path).expanduser(), isolation_level=None, check_same_thread=False, timeout=1
-            )
+            self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=1)
             self._open(days)
         self._is_open = True
 
@@ -126,9 +141,15 @@ class Ledger:
             raise sqlite3.DatabaseError("the file is damaged")
         self._fold()  # what a killed run left
         self._prune(days)
-        for number, stream, posted, ids in execute("SELECT number, stream, time, ids FROM posted"):
-            self._leftovers[number] = Leftover(stream, posted, set(split_ids(ids)))
-            self._doubtful |= dict.fromkeys(self._leftovers[number].ids, number)
+        for number, stream, posted, blob in execute("SELECT number, stream, time, ids FROM posted").fetchall():
+            ids = list(split_ids(blob))
+            # Without those that came again meanwhile, and were accepted or are part of an earlier entry.
+            unsettled = set(ids) - self._known(ids) - self._doubtful.keys()
+            if unsettled:
+                self._leftovers[number] = Leftover(stream, posted, unsettled)
+                self._doubtful |= dict.fromkeys(unsettled, number)
+            else:
+                execute("DELETE FROM posted WHERE number = ?", (number,))
 
     def _prune(self, days: int) -> None:
         """Forget what is too old, once a day: it reads the whole file."""
@@ -180,9 +201,9 @@ class Ledger:
     def accepted(self, number: int, ids: Sequence[bytes]) -> None:
         """Write down that Split took the events of an entry."""
         with self._lock, self._errors():
-            with self._transaction():
+            with self._transaction() if self._doubtful else nullcontext():  # a single statement is one by itself
                 self._answer(number, ids)
-            if self._answered >= IDS_PER_FOLD:
+            if sum(map(len, self._answered)) >= IDS_PER_FOLD:
                 self._fold()
 
     def refused(self, number: int) -> None:
@@ -199,13 +220,7 @@ class Ledger:
             self._is_open = False
 
     def _known(self, ids: Sequence[bytes]) -> set[bytes]:
-        found: set[bytes] = set()
-        for start in range(0, len(ids), IDS_PER_QUERY):
-            some = ids[start : start + IDS_PER_QUERY]
-            marks = ",".join("?" * len(some))
-            rows = self._database.execute(f"SELECT id FROM accepted WHERE id IN ({marks})", some)  # noqa: S608
-            found.update(identity for (identity,) in rows)
-        return found
+        return {identity for (identity,) in self._database.execute(KNOWN, {"size": ID_BYTES, "ids": b"".join(ids)})}
 
     def _post(self, stream: str, ids: Sequence[bytes]) -> int:
         row = (stream, time.time(), b"".join(ids))
@@ -215,21 +230,17 @@ class Ledger:
 
     def _answer(self, number: int, ids: Sequence[bytes]) -> None:
         self._database.execute("INSERT INTO answered VALUES (?)", (number,))
-        self._answered += len(ids)
+        self._answered.append(ids)
         self._settle(ids)
 
     def _fold(self) -> None:
         """Put the ids of answered entries into the large table, in its order."""
-        rows = self._database.execute("SELECT ids FROM posted JOIN answered USING (number)")
-        ids = sorted(identity for (blob,) in rows for identity in split_ids(blob))
         with self._transaction():
-            self._database.executemany(
-                "INSERT OR IGNORE INTO accepted VALUES (?, ?)", ((identity, self._today) for identity in ids)
-            )
+            self._database.execute(FOLD, {"size": ID_BYTES, "day": self._today})
             self._database.execute("DELETE FROM posted WHERE number IN (SELECT number FROM answered)")
             self._database.execute("DELETE FROM answered")
-        self._claimed.difference_update(ids)
-        self._answered = 0
+        self._claimed.difference_update(*self._answered)
+        self._answered.clear()
 
     def _settle(self, ids: Sequence[bytes]) -> None:
         """Take events whose fate is known now out of the leftovers."""
@@ -268,8 +279,7 @@ class Ledger:
             raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be used: {error}.") from error
         except sqlite3.DatabaseError as error:
             raise ConnectorError(
-                f"Setting 'ledger_path': {self._path} is no ledger or is damaged ({error}). Put a backup in its place, "
-                "or move it away to start afresh; events read again are then posted again."
+                f"Setting 'ledger_path': {self._path} is no ledger or is damaged ({error}). {AFRESH_HINT}"
             ) from error
 
 

@@ -102,6 +102,23 @@ def test_events_are_forgotten_after_some_days(path: str):
     assert opened(path, days=14, now=DAY + 15 * SECONDS_PER_DAY).sift(IDS[:5]).fresh == [0, 1, 2, 3, 4]
 
 
+def test_what_two_killed_runs_left_is_told_once(path: str):
+    opened(path).posting("events", IDS[:5])
+    OPENED.pop().close()
+    again = opened(path)
+    again.sift(IDS[:5])
+    number = again.posting("events", IDS[:3])
+    again.accepted(number, IDS[:3])
+    again.posting("events", IDS[3:6])
+    again.close()
+    third = opened(path)
+    assert [sorted(left.ids) for left in third.leftovers] == [sorted(IDS[3:5]), [IDS[5]]]
+    accept(third, IDS[3:6])
+    assert third.leftovers == []
+    third.close()
+    assert opened(path).leftovers == []
+
+
 def test_destinations_and_streams_do_not_meet():
     ids = {
         EventIds(destination, stream).of(b"1")
@@ -129,6 +146,11 @@ def test_a_broken_file_is_said_and_left_as_it_is(path: str):
     Path(path).write_bytes(content)
     assert "damaged" in refusal(path)
     assert Path(path).read_bytes() == content
+
+
+def test_an_empty_file_is_said(path: str):
+    Path(path).touch()
+    assert "is empty" in refusal(path)
 
 
 def test_a_file_cut_off_is_said(path: str):
