@@ -10,7 +10,7 @@ from .errors import ConnectorError
 from .events import changed, converted, unreserved
 from .identification import Identification, replaces
 from .impressions import LeftOut, flag_of, treatment_of
-from .limits import OPERATIONS, RESERVED_NAME, Count, clean_properties, clean_text
+from .limits import GROUP_OPERATIONS, OPERATIONS, RESERVED_NAME, Count, clean_properties, clean_text
 from .paths import Record
 from .planner import Change, Planner
 
@@ -101,7 +101,13 @@ def group_maker(plan: Planner) -> IdentificationMaker | None:
     groups = plan.groups()
     if groups is None:
         raise ConnectorError(f"Stream '{plan.stream}': 'group_properties' needs 'groups': the type and whose they are.")
-    operations_of = operations_reader(plan, "group_properties", plan.changes() if is_alone else [])
+    changes = plan.changes() if is_alone else []
+    for operation, _, _ in changes:
+        if operation not in GROUP_OPERATIONS:
+            raise ConnectorError(
+                f"Stream '{plan.stream}', mapping 'operations': Amplitude knows no {operation} for groups."
+            )
+    operations_of = operations_reader(plan, "group_properties", changes)
     time = plan.time()
 
     def make(record: Record) -> list[Identification]:

@@ -70,6 +70,9 @@ OPERATIONS = (
     "$clearAll",
 )
 
+# Those that the Group Identify API knows: https://amplitude.com/docs/apis/analytics/group-identify
+GROUP_OPERATIONS = frozenset({"$set", "$setOnce", "$add", "$append", "$prepend", "$unset"})
+
 SURROGATE = re.compile("[\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 

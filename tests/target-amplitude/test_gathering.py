@@ -227,23 +227,46 @@ class TestAgainstTheSandbox:
         )
 
     def test_operations_of_other_streams(self, via: str, config, sandbox: Sandbox):
-        schema = {"properties": {"who": {"type": "string"}, "what": {"type": "string"}, "n": {"type": "integer"}}}
+        schema = {"properties": {name: {} for name in ("who", "what", "kind", "n")}}
+        native = {"properties": {"user_id": {}, "user_properties": {}}}
+        before = {"to do": ["page 0", "page 1", "page 2"], "guest": True}
         mapping = {
             "load_as": "identify",
             "user_id": "who",
-            "operations": {"$add": {"count": {"value": 1}}, "$append": {"seen": "what"}, "$setOnce": {"first": "what"}},
+            "operations": {
+                "$set": {"last": "what"},
+                "$setOnce": {"first": "what"},
+                "$add": {"count": {"value": 1}},
+                "$append": {"seen": "what"},
+                "$prepend": {"newest": "what"},
+                "$preInsert": {"distinct newest": "kind"},
+                "$postInsert": {"distinct": "kind"},
+                "$remove": {"to do": "what"},
+                "$unset": ["guest"],
+            },
         }
-        records = [{"who": f"user {n % 2}", "what": f"page {n}", "n": n} for n in range(6)]
+        records = [{"who": f"user {n % 2}", "what": f"page {n}", "kind": f"kind {n // 4}", "n": n} for n in range(6)]
         loaded = load(
-            config | {"mappings": {"views": mapping}, "identify_via": via},
+            config | {"mappings": {"views": mapping, "users": {"load_as": "identify"}}, "identify_via": via},
             [
                 {"type": "SCHEMA", "stream": "views", "schema": schema, "key_properties": []},
+                {"type": "SCHEMA", "stream": "users", "schema": native, "key_properties": []},
+                record_message({"user_id": "user 0", "user_properties": before}, "users"),
                 *(record_message(record, "views") for record in records),
             ],
         )
         assert loaded.error == ""
         users = {user["user_id"]: user["user_properties"] for user in sandbox.amplitude_users()}
-        assert users["user 0"] == {"count": 3, "first": "page 0", "seen": ["page 0", "page 2", "page 4"]}
+        assert users["user 0"] == {
+            "last": "page 4",
+            "first": "page 0",
+            "count": 3,
+            "seen": ["page 0", "page 2", "page 4"],
+            "newest": ["page 4", "page 2", "page 0"],
+            "distinct newest": ["kind 1", "kind 0"],
+            "distinct": ["kind 0", "kind 1"],
+            "to do": ["page 1"],
+        }
 
     def test_a_change_of_a_user_goes_out_before_its_next_event(self, via: str, config, sandbox: Sandbox):
         schema = {"properties": {"user_id": {}, "event_type": {}, "time": {}, "plan": {}}}

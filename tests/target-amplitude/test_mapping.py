@@ -411,6 +411,10 @@ class TestIdentify:
         ({"event_type": "x", "time": "created_at"}, "Stream 'orders': map 'user_id' or 'device_id'"),
         ({"load_as": "identify", "user_properties": {}}, "Stream 'orders': map 'user_id' or 'device_id'"),
         ({"load_as": "identify", "group_properties": {}}, "needs 'groups'"),
+        (
+            {"load_as": "identify", "groups": {"company": "company"}, "operations": {"$remove": {"x": "kind"}}},
+            "'operations'.*no \\$remove for groups",
+        ),
         (None, "Stream 'orders' is of no known kind"),
     ],
 )
