@@ -7,12 +7,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import hint
-from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS
+from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults, event_mapping, segment_mapping
 from .names import SEGMENT_RULE, event_type_rule, is_clean
 from .paths import MappingError, check_members
 from .settings import ADMIN_URL, EVENTS_URL
 from .streams import load_as
 from .templates import template_pieces
+
+# What stands in for a stream that has not come yet: it may have any column.
+ANY_SCHEMA: dict[str, Any] = {}
+NO_DEFAULTS = Defaults(["any"], "any", {}, [], None, "any")
 
 
 def problems_of(config: Mapping[str, Any]) -> list[str]:
@@ -59,14 +63,17 @@ def check_template(template: str) -> None:
 
 
 def check_mappings(mappings: dict[str, dict[str, Any]]) -> None:
-    """Check the members of mappings; their paths are checked when a stream's SCHEMA comes.
+    """Check mappings; whether a stream has the columns they name is checked when its SCHEMA comes.
 
     Raises:
-        MappingError: One is unknown.
+        MappingError: One cannot be meant, whatever the stream.
     """
     for glob, given in mappings.items():
         try:
-            check_members(given, {*EVENT_MEMBERS, *SEGMENT_MEMBERS})
-            load_as(given, {})
+            check_members(given, [*EVENT_MEMBERS, *SEGMENT_MEMBERS])
+            if load_as(given, ANY_SCHEMA) == "segment":
+                segment_mapping(ANY_SCHEMA, {"segment": "any", **given}, NO_DEFAULTS)
+            else:
+                event_mapping(ANY_SCHEMA, {"event_type": "any", "time": "any", **given}, NO_DEFAULTS)
         except MappingError as error:
             raise MappingError(f"Setting 'mappings', '{glob}': {error}") from None

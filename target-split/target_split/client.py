@@ -25,6 +25,9 @@ READ_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
 
+# Where Split asks for no wait at all, a moment all the same: its clock counts whole seconds.
+SHORTEST_ASKED_SECONDS = 1.0
+
 # After SIGTERM whoever sent it waits half a minute or less; what is in flight gets this long.
 STOPPING_SECONDS = 10.0
 
@@ -174,7 +177,7 @@ class Patience:
                 "What was not delivered is read again by the next run; 'patience_seconds' says how long to try."
             )
         chance: float = backoff.full_jitter(next(self._waits) or 0)
-        seconds = min(chance, left) if asked is None else asked
+        seconds = min(chance, left) if asked is None else max(asked, SHORTEST_ASKED_SECONDS)
         if self._stopping.is_set():
             time.sleep(min(seconds, 1.0))
         else:

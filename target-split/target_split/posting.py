@@ -223,6 +223,8 @@ class Posting:
         self._summary.add("records_unknown", len(part.events), "skipped" if self._skip_unknown else "resent")
         with self._lock:
             self._told += 1
+            if self._told == MOST_TOLD + 1:
+                self._summary.note("Further requests of unknown fate are only counted, as records_unknown.")
             if self._told > MOST_TOLD:
                 return
         times = [decode_time(event).timestamp for event in part.events]

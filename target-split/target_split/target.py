@@ -98,7 +98,7 @@ class TargetSplit(StreamingTarget):
         """What tells one destination of events from another in the ledger, if there is one."""
         if not self.config.get("ledger_path"):
             return None
-        return [self.config["events_url"], self.config.get("environment") or ""]
+        return [self.config["events_url"].rstrip("/"), self.config.get("environment") or ""]
 
     @property
     def style(self) -> Style:

@@ -294,6 +294,29 @@ def test_members_are_checked_before_any_stream_comes():
         check_mappings({"orders": {"load_as": "audience"}})
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"key": 7}, "key: 7 is not a source"),
+        ({"key": "customer..id"}, "key: 'customer..id' is not a path"),
+        ({"time": {"field": "at"}}, "time: {'field': 'at'} is not a source"),
+        ({"properties": "status"}, "'properties' must be a list"),
+        ({"filter": {"status": "paid"}}, "filter 'status' must be a list"),
+        ({"traffic_types": ["user"]}, "'traffic_types' must be an object"),
+        ({"segment": "tier", "event_type": "x"}, "'event_type' is not a member"),
+        ({"segment": 3}, "segment: 3 is not a source"),
+    ],
+)
+def test_what_cannot_be_meant_of_any_stream_is_said_at_the_start(given: dict[str, Any], said: str):
+    with pytest.raises(MappingError) as error:
+        check_mappings({"orders_*": given})
+    assert str(error.value).startswith(f"Setting 'mappings', 'orders_*': {said}")
+
+
+def test_mappings_that_need_only_their_streams():
+    check_mappings({"a": {}, "b": {"key": ["x", "y"]}, "c": {"segment": "tier"}, "d": {"load_as": "segment"}})
+
+
 def test_filters():
     accepts = event_mapping(ORDERS, ORDER_MAPPING | {"filter": {"status": ["pa*"], "id": [7, 8]}}, defaults()).accepts
     assert accepts is not None

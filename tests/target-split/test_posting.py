@@ -201,6 +201,17 @@ def test_retry_after_is_waited_out(bench: Bench, sandbox: Sandbox, monkeypatch: 
     assert waits == [3.0]
 
 
+def test_a_limit_that_is_over_already_is_given_a_moment(
+    bench: Bench, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    waits: list[float] = []
+    monkeypatch.setattr(bench.stopping, "wait", waits.append)
+    headers = {"X-RateLimit-Reset-Seconds-Org": "0", "X-RateLimit-Reset-Seconds-IP": "0"}
+    sandbox.plan(path=BULK, kind="status", status=429, headers=headers)
+    bench.deliver(some(1))
+    assert waits == [1.0]
+
+
 def test_patience_ends_and_says_which_setting(sandbox: Sandbox, make_bench: Callable[..., Bench]):
     bench = make_bench(sandbox.url, patience=0.2)
     sandbox.plan(path=BULK, kind="status", status=503, times=None)
@@ -242,6 +253,19 @@ def test_a_lost_answer_is_posted_again_counted_and_listed(
     assert bench.count("records_sent") == 4
     bench.summary.close()
     assert "posted again: 4 events of stream 'events' with timestamps 1773480413589 to 1773480413592" in caplog.text
+
+
+def test_very_many_lost_answers_are_listed_in_part(
+    sandbox: Sandbox, make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+):
+    skipping = make_bench(sandbox.url, skip=True)
+    sandbox.plan(path=BULK, kind="status", status=504, times=None)
+    for number in range(23):
+        skipping.deliver([an_event(number)])
+    skipping.summary.close()
+    assert caplog.text.count("skipped: 1 events") == 20
+    assert caplog.text.count("only counted, as records_unknown") == 1
+    assert skipping.count("records_unknown") == 23
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=["lost", "cut", "504"])
