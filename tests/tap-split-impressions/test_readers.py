@@ -233,6 +233,29 @@ def test_parquet_with_other_types() -> None:
     assert (second.key, second.version, second.properties) == ("b", None, None)
 
 
+def test_parquet_with_texts_as_bytes_and_times_to_the_nanosecond() -> None:
+    table = pa.table(
+        {
+            "key": pa.array([b"a", b"no utf-8 \xff"], pa.binary()),
+            "splitName": pa.array([b"f", b"f"], pa.large_binary()),
+            "treatment": [b"on", b"off"],
+            "timestamp": pa.array([1767261600123456789] * 2, pa.timestamp("ns")),
+            "properties": [b'{"plan":"gold"}', None],
+        }
+    )
+    first, second = rows("a.parquet", as_parquet(table))
+    assert (first.key, first.split, first.treatment, first.time) == ("a", "f", "on", 1767261600123)
+    assert first.properties == '{"plan":"gold"}'
+    assert (second.key, second.properties) == ("no utf-8 \N{REPLACEMENT CHARACTER}", None)
+
+
+def test_parquet_with_a_text_that_is_no_utf_8() -> None:
+    table = export_of(2)
+    broken = pa.Array.from_buffers(pa.string(), 2, pa.array([b"a", b"\xff"], pa.binary()).buffers())
+    table = table.set_column(table.column_names.index("label"), "label", broken)
+    assert [row.label for row in rows("a.parquet", as_parquet(table))] == ["a", "\N{REPLACEMENT CHARACTER}"]
+
+
 def test_parquet_rows_without_a_value_keep_their_places() -> None:
     table = pa.Table.from_pylist([exported(1), exported(2) | {"key": None}, exported(3)], S3_SCHEMA)
     assert keys("a.parquet", as_parquet(table)) == ["user-000001", "without key", "user-000003"]

@@ -45,10 +45,20 @@ def read_parquet(stream: IO[bytes]) -> Iterator[list[Row]]:
         if missing := [field for field in NECESSARY if field not in columns]:
             raise DamagedFileError(f"has no column for {', '.join(missing)}")
         for batch in file.iter_batches(BLOCK_ROWS, columns=list(columns.values())):
-            fields = {field: batch.column(name) for field, name in columns.items()}
+            fields = {field: plain(batch.column(name)) for field, name in columns.items()}
             yield rows_as_they_are(fields, len(batch)) if is_as_documented(fields) else rows_converted(fields)
     except (pa.ArrowException, OSError) as error:
         raise DamagedFileError(f"is cut, damaged or no Parquet file ({type(error).__name__})") from error
+
+
+def plain(column: Any) -> Any:
+    """Return a column as texts and numbers: some writers mark texts as bytes, or milliseconds as times."""
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        texts = (None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist())
+        return pa.array(texts, pa.string())
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.timestamp("ms", column.type.tz), safe=False).cast(pa.int64())
+    return column
 
 
 def is_as_documented(fields: dict[str, Any]) -> bool:
@@ -61,16 +71,25 @@ def is_as_documented(fields: dict[str, Any]) -> bool:
 
 def rows_as_they_are(fields: dict[str, Any], count: int) -> list[Row]:
     """Return the items of columns whose values need no conversion."""
-    values = [fields[field].to_pylist() if field in fields else repeat(None, count) for field in FIELDS]
+    values = [values_of(fields[field]) if field in fields else repeat(None, count) for field in FIELDS]
     return with_plausible_arrival(list(map(Item, *values)))
 
 
 def rows_converted(fields: dict[str, Any]) -> list[Row]:
     """Return the items of columns of other types, or with missing values, row by row."""
     rows: list[Row] = []
-    for row in zip(*(column.to_pylist() for column in fields.values()), strict=True):
+    for row in zip(*map(values_of, fields.values()), strict=True):
         try:
             rows.append(item_of_fields(dict(zip(fields, row, strict=True))))
         except NotAnImpression as reason:
             rows.append(reason)
     return rows
+
+
+def values_of(column: Any) -> list[Any]:
+    """Return a column's values; nobody has checked that a text in it is UTF-8."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        values = plain(column.cast(pa.large_binary())).to_pylist()
+    return values
