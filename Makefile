@@ -27,7 +27,7 @@ lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/python -m tools.hub --check
 
 docs: $(VENV)/.installed ## Build the site of the docs into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.installed ## Measure speed and memory, as ratios within one run
 	$(BIN)/python -m benchmarks
