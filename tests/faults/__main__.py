@@ -1,33 +1,19 @@
-"""`make faults SEED=… RUNS=…`: run the campaign and print a table; each failing run prints what repeats it."""
+"""`make faults SEED=… RUNS=…`: run the campaign and print tables; each failing run prints what repeats it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 from faults import campaign
 from faults.pipelines import PIPELINES
+from faults.verdicts import tables
 
-WORKERS = 2
-
-
-def table(verdicts: list[campaign.Verdict]) -> str:
-    """Return a Markdown table: by pipeline and disturbance, how many runs had it and what came of them."""
-    rows: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for verdict in verdicts:
-        for disturbance in {"all", *(verdict.disturbances or ["undisturbed"])}:
-            count = rows[verdict.pipeline, disturbance]
-            count.update(runs=1, lost=verdict.lost, doubled=verdict.doubled, ambiguous=verdict.ambiguous)
-            count["rejected"] += verdict.rejected
-            count["bad"] += not verdict.good
-    columns = ("runs", "lost", "doubled", "ambiguous", "rejected", "bad")
-    lines = ["| pipeline | fault | " + " | ".join(columns) + " |", "| --- | --- |" + " ---: |" * len(columns)]
-    for (pipeline, disturbance), count in sorted(rows.items()):
-        lines.append(f"| {pipeline} | {disturbance} | " + " | ".join(f"{count[c]:,}" for c in columns) + " |")
-    return "\n".join(lines)
+# Most of a run is waiting: for a retry, for the moment of a kill.
+WORKERS = 4
 
 
 def main() -> None:
@@ -35,18 +21,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="first seed")
     parser.add_argument("--runs", type=int, default=20, help="runs of each pipeline")
     parser.add_argument("--pipeline", choices=PIPELINES, action="append", help="only this one")
+    parser.add_argument("--meltano", type=float, default=campaign.MELTANO_SHARE, help="share of runs by Meltano")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="runs at a time")
+    parser.add_argument("--report", type=Path, help="file to which each run adds a line of JSON")
     parser.add_argument("--keep", action="store_true", help="leave the folders of the runs")
     arguments = parser.parse_args()
     seeds = range(arguments.seed, arguments.seed + arguments.runs)
-    shares = [range(seeds.start + worker, seeds.stop, WORKERS) for worker in range(min(WORKERS, len(seeds)))]
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+    workers = min(arguments.workers, len(seeds))
+    shares = [range(seeds.start + worker, seeds.stop, workers) for worker in range(workers)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [
-            pool.submit(campaign.work, pipeline, share, arguments.keep)
+            pool.submit(campaign.work, pipeline, share, arguments.keep, arguments.meltano, arguments.report)
             for pipeline in arguments.pipeline or PIPELINES
             for share in shares
         ]
         verdicts = [verdict for job in jobs for verdict in job.result()]
-    print(table(verdicts))
+    print(tables(verdicts))
     sys.exit(any(not verdict.good for verdict in verdicts))
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
 import signal
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from faults.connectors import Pipe, preload, start_pipe
-from faults.pipelines import PIPELINES, Pipeline
-from faults.plans import random_faults
+from faults.connectors import preload
+from faults.disk import Disk
+from faults.pipelines import PIPELINES, EventsToSplit, Pipeline
+from faults.plans import name_of, random_faults
+from faults.verdicts import Verdict
+from faults.ways import Attempt, Meltano, Pipe, Way
 from support.sandbox import Sandbox
 
 # What arrives counts as uploaded six hours ago, so that it can be exported at once.
@@ -22,49 +25,46 @@ UPLOADED_BEFORE = "--upload-time-offset=-21600"
 
 DISTURBED_ATTEMPTS = 3
 ATTEMPTS = 12
-KILL_WITHIN_SECONDS = 0.8
+
+MELTANO_SHARE = 0.04
+DISK_SHARE = 0.12
+STATE_SHARE = 0.08
+KILL_SHARE = 0.6
+
+# Bytes that a full disk may still have: nothing at all, or room for the first few writes.
+ROOM_BYTES = (0, 0, 8_192, 40_960)
 
 # Forbidden in anything a connector says; the settings of all runs carry it in their keys.
 SECRET = "planted-secret"
 TRACEBACK = "Traceback (most recent call last)"
+DISK_FULL = re.compile(r"No space left|disk is full|The disk is full|disk I/O error")
 
 
-@dataclass
-class Verdict:
-    """How a run ended. What a service refused for itself is in the rejects, and so not lost."""
-
-    seed: int
-    pipeline: str
-    disturbances: list[str] = field(default_factory=list)
-    lost: int = 0
-    doubled: int = 0
-    ambiguous: int = 0
-    rejected: int = 0
-    problem: str = ""
-
-    @property
-    def good(self) -> bool:
-        """Nothing lost, nothing doubled but what was said to be ambiguous, nothing said that must not be."""
-        return not self.problem and self.lost == 0 and self.doubled <= self.ambiguous
-
-
-def work(pipeline: str, seeds: range, keep: bool) -> list[Verdict]:
+def work(pipeline: str, seeds: range, keep: bool, meltano_share: float, report: Path | None) -> list[Verdict]:
     """Run some seeds of a pipeline in this process, against a sandbox of its own."""
     preload()
     sandbox = Sandbox(UPLOADED_BEFORE)
     try:
         verdicts = []
         for seed in seeds:
-            verdict = run(seed, pipeline, sandbox, keep=keep)
+            verdict = run(seed, pipeline, sandbox, keep=keep, meltano_share=meltano_share)
             verdicts.append(verdict)
+            if report:
+                with report.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(verdict)) + "\n")
             if not verdict.good:
-                print(f"BAD {verdict}\n    repeat: make faults PIPELINE={pipeline} SEED={seed} RUNS=1", flush=True)
+                share = "" if meltano_share == MELTANO_SHARE else f" MELTANO={meltano_share:g}"
+                print(
+                    f"BAD {verdict}\n    repeat: make faults PIPELINE={pipeline} SEED={seed} RUNS=1{share}", flush=True
+                )
         return verdicts
     finally:
         sandbox.stop()
 
 
-def run(seed: int, pipeline_name: str, sandbox: Sandbox, *, keep: bool = False) -> Verdict:
+def run(
+    seed: int, pipeline_name: str, sandbox: Sandbox, *, keep: bool = False, meltano_share: float = MELTANO_SHARE
+) -> Verdict:
     """Run a pipeline under the disturbances of a seed.
 
     Args:
@@ -72,61 +72,126 @@ def run(seed: int, pipeline_name: str, sandbox: Sandbox, *, keep: bool = False) 
         pipeline_name: One of `PIPELINES`.
         sandbox: A running sandbox whose uploads are dated back; it is emptied first.
         keep: Leave the folder of the run for a look.
+        meltano_share: Share of the runs that Meltano does.
     """
+    started = time.monotonic()
     chance = random.Random(f"{pipeline_name} {seed}")
+    through_meltano = random.Random(f"{pipeline_name} {seed} way").random() < meltano_share
     folder = Path(tempfile.mkdtemp(prefix=f"faults-{pipeline_name}-{seed}-"))
-    verdict = Verdict(seed, pipeline_name)
+    verdict = Verdict(seed, pipeline_name, "meltano" if through_meltano else "pipe")
+    disk = mounted() if chance.random() < DISK_SHARE else None
+    pipeline = None
     try:
         sandbox.reset()
-        pipeline = PIPELINES[pipeline_name](sandbox, folder, chance)
+        pipeline = PIPELINES[pipeline_name](sandbox, folder, chance, disk)
         for plan in random_faults(chance, pipeline.paths):
             sandbox.plan(**plan)
-            verdict.disturbances.append(plan.get("kind") or f"status {plan['status']}")
-        repeat_until_done(pipeline, sandbox, folder, chance, verdict)
+        way = Meltano(pipeline, folder) if through_meltano else Pipe(pipeline, folder)
+        Run(pipeline, way, sandbox, chance, verdict).repeat_until_done()
         if not verdict.problem:
-            missing, verdict.doubled = pipeline.compare()
-            verdict.rejected = pipeline.rejected()
-            verdict.lost = max(0, missing - verdict.rejected)
+            judge(pipeline, verdict)
     finally:
+        if pipeline and pipeline.intake:
+            pipeline.intake.stop()
+        if disk and not keep:
+            disk.close()
         if keep:
-            print(f"kept: {folder}")
+            print(f"kept: {folder} {disk.folder if disk else ''}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+    verdict.seconds = round(time.monotonic() - started, 1)
     return verdict
 
 
-def repeat_until_done(
-    pipeline: Pipeline, sandbox: Sandbox, folder: Path, chance: random.Random, verdict: Verdict
-) -> None:
-    """Run the pipeline again and again from its last state until it ends well."""
-    state: dict[str, Any] | None = None
-    for number in range(ATTEMPTS):
-        disturbed = number < DISTURBED_ATTEMPTS
-        if not disturbed:
-            sandbox.call("DELETE", "/faults")
-        pipe = start_pipe(folder, number, pipeline.tap, pipeline.target, state)
-        killed = disturb(pipe, chance, verdict) if disturbed else False
-        codes = pipe.wait()
-        state = pipe.state or state
-        verdict.ambiguous += ambiguous(pipe.said)
-        verdict.problem = forbidden(pipe.said)
-        if verdict.problem:
-            return
-        if codes == (0, 0) and not killed:
-            return
-    verdict.problem = f"not done after {ATTEMPTS} attempts, the last ended with {codes}"
+def mounted() -> Disk | None:
+    """Return a small disk, where this user may mount one."""
+    try:
+        return Disk()
+    except PermissionError:
+        return None
 
 
-def disturb(pipe: Pipe, chance: random.Random, verdict: Verdict) -> bool:
-    """Perhaps kill one of the two at some moment; return whether a signal was sent."""
-    if chance.random() < 0.4:
-        return False
-    who = chance.choice(["tap", "target"])
-    number = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
-    time.sleep(chance.random() * KILL_WITHIN_SECONDS)  # the moment of a kill is what is random here
-    getattr(pipe, who).kill(number)
-    verdict.disturbances.append(f"{number.name} {who}")
-    return True
+def judge(pipeline: Pipeline, verdict: Verdict) -> None:
+    """Compare both sides."""
+    found = pipeline.compare()
+    verdict.records, verdict.lost, verdict.doubled, verdict.rejected = (
+        found.records,
+        found.lost,
+        found.doubled,
+        found.rejected,
+    )
+    if isinstance(pipeline, EventsToSplit) and pipeline.skips:
+        # Skipped on purpose, and said so: that is no loss, and then nothing may be there twice.
+        verdict.lost = max(0, found.lost - verdict.ambiguous)
+        verdict.problem = "doubled although events of unknown fate are skipped" if found.doubled else ""
+
+
+class Run:
+    """A run in work."""
+
+    def __init__(self, pipeline: Pipeline, way: Way, sandbox: Sandbox, chance: random.Random, verdict: Verdict) -> None:
+        self._pipeline = pipeline
+        self._way = way
+        self._sandbox = sandbox
+        self._chance = chance
+        self._verdict = verdict
+
+    def repeat_until_done(self) -> None:
+        """Run the pipeline again and again from its last state until it ends well."""
+        for number in range(ATTEMPTS):
+            disturbed = number < DISTURBED_ATTEMPTS
+            if number == DISTURBED_ATTEMPTS:
+                self._end_disturbances()
+            if self._verdict.problem:
+                return
+            ended_well = self._attempt(number, disturbed=disturbed)
+            if self._verdict.problem:
+                return
+            if ended_well and not self._pipeline.intake:
+                self._end_disturbances()
+                return
+        self._verdict.problem = f"not done after {ATTEMPTS} attempts"
+
+    def _attempt(self, number: int, *, disturbed: bool) -> bool:
+        """Run it once; return whether it ended well."""
+        verdict, chance = self._verdict, self._chance
+        disk = self._pipeline.disk if self._pipeline.full != "impressions" else None
+        if disk and disturbed:
+            disk.fill(chance.choice(ROOM_BYTES))
+        if disturbed and chance.random() < STATE_SHARE:
+            verdict.disturbances.append(self._way.break_state(chance))
+        attempt = self._way.start(number)
+        killed = disturbed and chance.random() < KILL_SHARE and self._kill(attempt)
+        ended_well = attempt.wait()
+        verdict.attempts += 1
+        if disk:
+            if disturbed and DISK_FULL.search(attempt.said):
+                verdict.disturbances.append(f"disk full: {self._pipeline.full}")
+            disk.free()
+        verdict.ambiguous += ambiguous(attempt.said)
+        verdict.problem = forbidden(attempt)
+        return ended_well and not killed
+
+    def _kill(self, attempt: Attempt) -> bool:
+        """Kill one of the processes at some moment; return whether it had not ended by then."""
+        victim = self._chance.choice(attempt.victims)
+        number = self._chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+        process = attempt.find(victim)
+        time.sleep(self._chance.random() * self._way.kill_within_seconds)  # the moment of a kill is what is random here
+        if process is None or not process.kill(number):
+            return False
+        self._verdict.disturbances.append(f"{number.name} {victim}")
+        return True
+
+    def _end_disturbances(self) -> None:
+        """Note which faults fired, and let the rest of the run be undisturbed."""
+        self._verdict.disturbances += [name_of(plan) for plan in self._sandbox.faults() if plan["hits"]]
+        self._sandbox.call("DELETE", "/faults")
+        if self._pipeline.intake:
+            disturbances, self._verdict.problem = self._pipeline.intake.wait()
+            self._verdict.problem = self._verdict.problem or forbidden_in(self._pipeline.intake.said)
+            self._verdict.disturbances += disturbances
+            self._pipeline.intake = None
 
 
 def ambiguous(said: str) -> int:
@@ -134,7 +199,12 @@ def ambiguous(said: str) -> int:
     return sum(int(count) for count in re.findall(r'"metric":"records_unknown","value":(\d+)', said))
 
 
-def forbidden(said: str) -> str:
+def forbidden(attempt: Attempt) -> str:
+    """Return what is in the logs of an attempt and must not be."""
+    return forbidden_in(attempt.said_by_us) or ("a key in a log" if SECRET in attempt.said else "")
+
+
+def forbidden_in(said: str) -> str:
     """Return what is in a log and must not be."""
     if TRACEBACK in said:
         return "a traceback: " + said[said.index(TRACEBACK) :][-600:]

@@ -7,19 +7,42 @@ import json
 import random
 import signal
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from demo import compare, data
+from faults.disk import Disk
+from faults.intake import Intake
 from support.sandbox import Sandbox
 
 KEYS = {"api_key": "planted-secret-api", "secret_key": "planted-secret-read"}
 SPLIT_KEYS = {"sdk_api_key": "planted-secret-sdk", "admin_api_key": "planted-secret-admin"}
 PATIENCE_SECONDS = 4
 HOURS = 3
+TOO_LONG = 300  # characters: more than a key of Split may have
+RECEIVER_SHARE = 0.35
+SKIP_SHARE = 0.3
 
 Tap = tuple[str, dict[str, Any], dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How what came out differs from what went in.
+
+    Attributes:
+        records: How many things had to arrive.
+        lost: How many are neither there nor in the rejects.
+        doubled: How many are there too often.
+        rejected: How many stand in the rejects.
+    """
+
+    records: int
+    lost: int
+    doubled: int
+    rejected: int
 
 
 class Pipeline:
@@ -27,66 +50,100 @@ class Pipeline:
 
     Attributes:
         paths: Paths of the services that it uses, for faults.
+        writes: What it writes to a disk, besides logs and states.
         tap: Name, settings and catalog of the tap.
         target: Name and settings of the target.
+        meltano: The plugins' names in meltano.yml.
+        full: What is written to the disk that will be full, if there is one.
+        intake: The receiver and its sender, where impressions come in through it.
     """
 
     paths: tuple[str, ...]
+    writes: tuple[str, ...] = ("rejects",)
     tap: Tap
     target: tuple[str, dict[str, Any]]
+    meltano: tuple[str, str]
+    intake: Intake | None = None
 
-    def __init__(self, sandbox: Sandbox, folder: Path, chance: random.Random) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path, chance: random.Random, disk: Disk | None) -> None:
         self.sandbox = sandbox
         self.folder = folder
         self.chance = chance
+        self.disk = disk
+        self.full = chance.choice(self.writes) if disk else ""
         self.prepare()
 
     def prepare(self) -> None:
         """Make the input, and the settings of both."""
         raise NotImplementedError
 
-    def compare(self) -> tuple[int, int]:
-        """Return how many records are missing and how many are too many."""
+    def compare(self) -> Compared:
+        """Compare both sides."""
         raise NotImplementedError
 
-    def rejected(self) -> int:
-        """Return how many things were written to the rejects, repeats of other attempts left out."""
-        path = self.folder / "rejects.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        records = {json.dumps(json.loads(line)["record"], sort_keys=True): None for line in lines}
-        return sum(len(json.loads(text).get("user_properties", {}).get("$set", [1])) for text in records)
+    def place(self, what: str) -> Path:
+        """Return the folder for something it writes: the small disk for what is to find it full."""
+        return self.disk.folder if self.disk and what == self.full else self.folder
+
+    def rejects(self) -> list[dict[str, Any]]:
+        """Return what was written to the rejects; a line that a full disk cut short is none."""
+        path = self.place("rejects") / "rejects.jsonl"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return [json.loads(line)["record"] for line in lines if line.endswith(b"}")]
 
     def delivery(self) -> dict[str, Any]:
         """Settings that both targets have."""
         return {
             "patience_seconds": PATIENCE_SECONDS,
             "max_parallel_requests": self.chance.randrange(1, 5),
-            "rejects_path": str(self.folder / "rejects.jsonl"),
+            "rejects_path": str(self.place("rejects") / "rejects.jsonl"),
         }
 
 
-def counted(expected: Counter[Any], found: Counter[Any]) -> tuple[int, int]:
-    """Return how much is missing and how much is too many."""
-    lost, doubled = expected - found, found - expected
-    return sum(lost.values()), sum(doubled.values())
+def compared(expected: Counter[Any], refused: Counter[Any], found: Counter[Any], rejected: set[Any]) -> Compared:
+    """Compare, record by record.
+
+    Args:
+        expected: What must have arrived, unless it was rejected.
+        refused: What must have been rejected.
+        found: What the service holds.
+        rejected: What stands in the rejects.
+    """
+    missing = (expected - found) + refused
+    lost = sum(count for place, count in missing.items() if place not in rejected)
+    return Compared(expected.total() + refused.total(), lost, (found - expected).total(), len(rejected))
 
 
 class Impressions(Pipeline):
-    """Impression files → Amplitude, in one of the three ways."""
+    """Impressions, from files or through the receiver → Amplitude, in one of the three ways."""
 
     load_as = "event"
-    paths = ("/batch",)
+    paths = ("/batch", "/2/httpapi")
+    writes = ("rejects", "impressions")
+    meltano = ("tap-split-impressions", "target-amplitude")
 
     def prepare(self) -> None:
-        now = datetime.now(timezone.utc)
-        rows = [row for row in data.impressions(now) if row["key"] not in data.REFUSED_KEYS]
-        self.rows = rows[: self.chance.randrange(50, 1_500)]
-        self.write_files(self.folder / "impressions")
-        source = {"path": str(self.folder / "impressions"), "settle_seconds": 0, "environments": ["Production"]}
-        self.tap = ("tap-split-impressions", source, None)
-        settings = {"api_url": self.sandbox.url, "load_as": self.load_as, **KEYS, **self.delivery()}
-        del settings["secret_key"]
-        self.target = ("target-amplitude", settings)
+        self.rows = data.impressions(datetime.now(timezone.utc))[: self.chance.randrange(50, 1_500)]
+        through_receiver = self.full == "impressions" or self.chance.random() < RECEIVER_SHARE
+        source = self.place("impressions") / "impressions"
+        if through_receiver:
+            disk = self.disk if self.full == "impressions" else None
+            self.intake = Intake(self.rows, source, self.folder, str(self.chance.random()), disk)
+        else:
+            self.write_files(source)
+        self.tap = (
+            "tap-split-impressions",
+            {"path": str(source), "settle_seconds": 0, "environments": ["Production"]},
+            None,
+        )
+        settings = {
+            "api_url": self.sandbox.url,
+            "api_key": KEYS["api_key"],
+            "load_as": self.load_as,
+            "endpoint": self.chance.choice(["batch", "http"]),
+            "identify_via": self.chance.choice(["events", "api"]),
+        }
+        self.target = ("target-amplitude", settings | self.delivery())
 
     def write_files(self, folder: Path) -> None:
         """Write the impressions into a few files of random size, some gzipped, some rows twice."""
@@ -104,15 +161,34 @@ class Impressions(Pipeline):
 
     @property
     def production(self) -> list[dict[str, Any]]:
-        """What the tap's filter lets through."""
+        """What the tap's filter lets through and the target does not leave out."""
         return [row for row in self.rows if row["environmentName"] == "Production"]
 
-    def compare(self) -> tuple[int, int]:
-        found = Counter(
-            (event["user_id"], event["time"], event["event_properties"].get("split_name"))
-            for event in self.sandbox.amplitude_events()
-        )
-        return counted(Counter((row["key"], row["time"], row["split"]) for row in self.production), found)
+    def place_of(self, row: dict[str, Any]) -> tuple[Any, ...]:
+        """Return what tells an impression, and says all of it that arrives."""
+        return (row["key"], row["time"], row["split"], row["treatment"])
+
+    def found(self) -> Counter[Any]:
+        """Return the same of what Amplitude holds."""
+        return Counter(self.place_of_event(event) for event in self.sandbox.amplitude_events())
+
+    def place_of_event(self, event: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the same of an event."""
+        properties = event["event_properties"]
+        return (event["user_id"], event["time"], properties.get("split_name"), properties.get("treatment"))
+
+    def place_of_reject(self, record: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the same of a rejected impression or event."""
+        if "impression_id" not in record:
+            return self.place_of_event(record)
+        moment = datetime.fromisoformat(record["time"].replace("Z", "+00:00"))
+        return (record["key"], round(moment.timestamp() * 1000), record["split"], record["treatment"])
+
+    def compare(self) -> Compared:
+        rows = self.production
+        expected = Counter(self.place_of(row) for row in rows if row["key"] not in data.REFUSED_KEYS)
+        refused = Counter(self.place_of(row) for row in rows if row["key"] in data.REFUSED_KEYS)
+        return compared(expected, refused, self.found(), {self.place_of_reject(record) for record in self.rejects()})
 
 
 class Exposures(Impressions):
@@ -120,72 +196,112 @@ class Exposures(Impressions):
 
     load_as = "exposure"
 
-    def compare(self) -> tuple[int, int]:
-        found = Counter(place[1:3] for place in compare.stored_exposures(self.sandbox.amplitude_events()).elements())
-        expected = Counter((row["key"], row["time"]) for row in self.production if row["treatment"] != "control")
-        return counted(expected, found)
+    @property
+    def production(self) -> list[dict[str, Any]]:
+        return [row for row in super().production if row["treatment"] != "control"]
+
+    def place_of_event(self, event: dict[str, Any]) -> tuple[Any, ...]:
+        properties = event["event_properties"]
+        flag = properties.get("flag_key", properties.get("[Experiment] Flag Key"))
+        return (
+            event["user_id"],
+            event["time"],
+            flag,
+            properties.get("variant", properties.get("[Experiment] Variant")),
+        )
 
 
 class UserProperties(Impressions):
-    """Impression files → user properties."""
+    """Impressions → user properties."""
 
     load_as = "identify"
-    paths = ("/identify", "/batch")
+    paths = ("/identify", "/batch", "/2/httpapi")
 
-    def compare(self) -> tuple[int, int]:
+    def compare(self) -> Compared:
         newest: dict[Any, Any] = {}
+        refused: Counter[Any] = Counter()
         for row in sorted(self.production, key=lambda row: row["time"]):
-            newest[row["key"], row["split"]] = row["treatment"]
-        found = Counter(
-            (user["user_id"], name, value)
+            if row["key"] in data.REFUSED_KEYS:
+                refused[self.place_of(row)] += 1
+            else:
+                newest[row["key"], row["split"]] = row["treatment"]
+        found = {
+            (user["user_id"], name): value
             for user in self.sandbox.amplitude_users()
             for name, value in user["user_properties"].items()
+        }
+        rejected = {self.place_of_reject(record) for record in self.rejects() if "impression_id" in record}
+        properties = {
+            (record["user_id"], name)
+            for record in self.rejects()
+            if "impression_id" not in record
+            for name in record["user_properties"]["$set"]
+        }
+        wrong = sum(found.get(place) != value for place, value in newest.items() if place not in properties)
+        lost = wrong + sum(count for place, count in refused.items() if place not in rejected)
+        return Compared(
+            len(newest) + refused.total(), lost, len(found.keys() - newest.keys()), len(rejected) + len(properties)
         )
-        return counted(Counter((*place, value) for place, value in newest.items()), found)
 
 
 class EventsToSplit(Pipeline):
     """Export API → Split's events."""
 
     paths = ("/api/2/export", "/api/events*")
+    writes = ("rejects", "ledger", "spool")
+    meltano = ("tap-amplitude", "target-split")
 
     def prepare(self) -> None:
         hour = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS + 5)
         self.rows = self.chance.sample(data.product_events(hour, HOURS), self.chance.randrange(50, 1_500))
+        for row in self.chance.sample(self.rows, 2):
+            row["user_id"] = "k" * TOO_LONG
         self.sandbox.put_export_rows(self.rows)
         settings = {
             "api_url": self.sandbox.url,
             "start_date": (hour - timedelta(hours=1)).isoformat(),
             "window_hours": self.chance.choice([1, 2, 24]),
             "max_parallel_windows": self.chance.choice([1, 2]),
-            "spool_directory": str(self.folder),
+            "spool_directory": str(self.place("spool")),
             **KEYS,
         }
         self.tap = ("tap-amplitude", settings, selection("events"))
+        self.skips = self.chance.random() < SKIP_SHARE
         self.target = (
             "target-split",
             {
                 "events_url": self.sandbox.url,
                 "sdk_api_key": SPLIT_KEYS["sdk_api_key"],
-                "ledger_path": str(self.folder / "ledger.sqlite"),
+                "ledger_path": str(self.place("ledger") / "ledger.sqlite"),
+                "on_unknown": "skip" if self.skips else "resend",
                 **self.delivery(),
             },
         )
 
-    def compare(self) -> tuple[int, int]:
+    def compare(self) -> Compared:
         found = compare.stored_split_events(self.sandbox.split_events())
-        return counted(compare.expected_split_events(self.rows, []), found)
+        known = compare.expected_split_events(self.rows, [])
+        refused = Counter({place: count for place, count in known.items() if len(place[0]) == TOO_LONG})
+        rejected = {
+            next(iter(compare.expected_split_events([record], []).elements()), None)
+            if "event_time" in record
+            else (record["key"], record["timestamp"])
+            for record in map(with_export_time, self.rejects())
+        }
+        return compared(known - refused, refused, found, rejected)
 
 
 class CohortsToSegments(Pipeline):
     """Cohorts → segments."""
 
     paths = ("/api/3/cohorts", "/api/5/cohorts/*", "/internal/api/v2/*")
+    meltano = ("tap-amplitude-cohorts", "target-split")
 
     def prepare(self) -> None:
         self.cohorts = {}
         for number in range(self.chance.randrange(1, 4)):
             members = self.chance.sample(data.cohort_members(), self.chance.randrange(5, 200))
+            members[0] = members[0] | {"user_id": f"{number}" + "k" * TOO_LONG}
             self.cohorts[f"cohort{number}"] = members
             self.sandbox.put_cohort(id=f"cohort{number}", name=f"Cohort {number}", members=members)
         self.tap = ("tap-amplitude", {"api_url": self.sandbox.url, **KEYS}, selection("cohorts", "cohort_members"))
@@ -197,18 +313,20 @@ class CohortsToSegments(Pipeline):
         }
         self.target = ("target-split", settings | self.delivery())
 
-    def compare(self) -> tuple[int, int]:
-        expected = Counter(
+    def compare(self) -> Compared:
+        members = Counter(
             (name, member["user_id"])
             for name, members in self.cohorts.items()
             for member in members
             if member["user_id"]
         )
+        refused = Counter({place: count for place, count in members.items() if len(place[1]) > TOO_LONG})
         found: Counter[Any] = Counter()
         for segment in self.sandbox.split_segments():
             cohort = f"cohort{segment['name'][-1]}"
             found.update((cohort, key) for key in segment["keys"])
-        return counted(expected, found)
+        rejected = {(record["cohort_id"], record["user_id"]) for record in self.rejects()}
+        return compared(members - refused, refused, found, rejected)
 
 
 PIPELINES: dict[str, type[Pipeline]] = {
@@ -218,6 +336,14 @@ PIPELINES: dict[str, type[Pipeline]] = {
     "events-to-split": EventsToSplit,
     "cohorts-to-segments": CohortsToSegments,
 }
+
+
+def with_export_time(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a rejected event of the tap with its time written as the Export API does."""
+    if "event_time" not in record:
+        return record
+    moment = datetime.fromisoformat(record["event_time"].replace("Z", "+00:00"))
+    return record | {"event_time": moment.strftime("%Y-%m-%d %H:%M:%S.%f")}
 
 
 def selection(*streams: str) -> dict[str, Any]:

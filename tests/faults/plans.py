@@ -73,3 +73,15 @@ def random_faults(chance: random.Random, paths: Sequence[str]) -> list[dict[str,
         plan = {"path": path, "skip": chance.randrange(4), "times": chance.randrange(1, 4)}
         plans.append(plan | chance.choice(FAULTS[path]))
     return plans
+
+
+def name_of(plan: dict[str, Any]) -> str:
+    """Return what a fault is called in the report."""
+    kind = plan.get("kind")
+    if kind == "cut":
+        return "answer cut in the middle" if plan.get("after_bytes") else "connection cut"
+    if kind == "lost":
+        return "stored, answer lost"
+    if kind == "delay":
+        return "slow answer"
+    return "HTML with status 200" if plan["status"] == 200 else f"HTTP {plan['status']}"

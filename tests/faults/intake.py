@@ -1,0 +1,172 @@
+"""Impressions that come in through the receiver, which dies now and then; its sender resends what got no 200."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from faults.connectors import Process, fork, start
+from faults.disk import Disk
+
+# A kill meets the receiver while it takes, stores or answers a batch.
+KILL_WITHIN_SECONDS = 0.015
+KILLED_SHARE = 0.08
+TRIES = 20
+REFUSALS_UNTIL_ROOM = 2
+
+TAKEN, NOT_STORED = 200, 503
+
+
+class Intake:
+    """The receiver and its sender, in a process group of their own.
+
+    Args:
+        rows: Impressions, in order of time.
+        target: The folder that the receiver writes.
+        notes: A folder for the log and for what happened.
+        seed: Decides what is random.
+        disk: The disk below `target`, when it is to be full for a while.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]], target: Path, notes: Path, seed: str, disk: Disk | None) -> None:
+        self._log = notes / "receiver.log"
+        self._report = notes / "intake.json"
+        self._process = fork(lambda: Sender(rows, target, self._log, self._report, seed, disk).run())
+
+    def wait(self) -> tuple[list[str], str]:
+        """Wait until all is taken; return what disturbed it, and what went wrong with it."""
+        code = self._process.wait()
+        if code != 0 or not self._report.exists():
+            return [], f"the receiver's sender ended with {code}: {self.said[-600:]}"
+        report = json.loads(self._report.read_text(encoding="utf-8"))
+        return report["disturbances"], report["problem"]
+
+    def stop(self) -> None:
+        """End it and its receiver, whatever they do."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    @property
+    def said(self) -> str:
+        """What the receiver logged."""
+        return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+
+
+class Sender:
+    """Posts batches as Split's webhook does, to a receiver that it starts, kills and starts again."""
+
+    def __init__(
+        self, rows: list[dict[str, Any]], target: Path, log: Path, report: Path, seed: str, disk: Disk | None
+    ) -> None:
+        self._rows = rows
+        self._target = target
+        self._log = log
+        self._report = report
+        self._chance = random.Random(f"intake {seed}")
+        self._disk = disk
+        self._receiver: Process | None = None
+        self._port = 0
+        self._refusals = 0
+        self._disturbances: list[str] = []
+        self._problem = ""
+
+    def run(self) -> int:
+        """Post everything; return the exit code."""
+        os.setpgid(0, 0)
+        batches = list(self._batches())
+        full_at = self._chance.randrange(len(batches)) if self._disk else -1
+        for number, body in enumerate(batches):
+            if number == full_at and self._disk:
+                self._disk.fill(self._chance.randrange(2 * len(body) + 1))
+            self._deliver(body)
+        self._make_room()
+        self._seal()
+        report = {"disturbances": self._disturbances, "problem": self._problem}
+        self._report.write_text(json.dumps(report), encoding="utf-8")
+        return 0
+
+    def _batches(self) -> Iterator[bytes]:
+        """Yield bodies of batches of random size; some come twice, as Split repeats some."""
+        waiting = list(self._rows)
+        while waiting:
+            size = self._chance.randrange(1, 120)
+            body = gzip.compress(json.dumps(waiting[:size]).encode())
+            del waiting[:size]
+            yield body
+            if self._chance.random() < 0.05:
+                yield body
+
+    def _deliver(self, body: bytes) -> None:
+        for _ in range(TRIES):
+            status = self._post(body) if self._receiver or self._start_receiver() else NOT_STORED
+            if status == TAKEN:
+                return
+            if status == NOT_STORED:
+                self._refusals += 1
+                if self._refusals >= REFUSALS_UNTIL_ROOM:
+                    self._disturbances.append("disk full: receiver")
+                    self._make_room()
+            elif status:
+                self._problem = f"the receiver answered {status}"
+        raise RuntimeError(f"the receiver did not take a batch in {TRIES} tries")
+
+    def _post(self, body: bytes) -> int | None:
+        """Post a batch, perhaps killing the receiver meanwhile; return the status that was heard."""
+        receiver = self._receiver
+        killed = None
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        try:
+            connection.request("POST", "/", body)
+            if receiver and self._chance.random() < KILLED_SHARE:
+                killed = self._chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+                time.sleep(self._chance.random() * KILL_WITHIN_SECONDS)  # the moment of a kill is what is random
+                receiver.kill(killed)
+                self._disturbances.append(f"{killed.name} receiver")
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+            if killed and receiver:
+                self._note_end(receiver.wait(), killed)
+
+    def _note_end(self, code: int, sent: signal.Signals) -> None:
+        self._receiver = None
+        if code not in (0, -sent):
+            self._problem = f"the receiver ended with {code} after {sent.name}"
+
+    def _start_receiver(self) -> bool:
+        options = ["--path", str(self._target), "--port", "0", "--seal-seconds", "0.3"]
+        reading, writing = os.pipe()
+        with Path(os.devnull).open("rb") as nothing, self._log.open("ab") as log:
+            receiver = start("tap-split-impressions-webhook", options, nothing.fileno(), writing, log.fileno())
+        os.close(writing)
+        with os.fdopen(reading) as output:
+            found = re.search(r"http://[^,\s]+:(\d+)", output.readline())
+        if not found:
+            receiver.wait()
+            return False
+        self._receiver, self._port = receiver, int(found[1])
+        return True
+
+    def _seal(self) -> None:
+        """Stop the receiver in good order: then the tap may read all it stored. A killed one is started again first."""
+        if self._receiver or self._start_receiver():
+            self._receiver.kill(signal.SIGTERM)
+            self._note_end(self._receiver.wait(), signal.SIGTERM)
+
+    def _make_room(self) -> None:
+        self._refusals = 0
+        if self._disk:
+            self._disk.free()
