@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,13 +62,14 @@ class Receiver:
     def __init__(self, folder: Path | str, *options: str, **process: Any) -> None:
         command = [str(BIN / "tap-split-impressions-webhook"), "--path", str(folder), "--port", "0", *options]
         self.folder = folder
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (a pipe that nobody reads would fill up)
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **process
+            command, stdout=subprocess.PIPE, stderr=self._log, text=True, encoding="utf-8", **process
         )
         self.listening = self.process.stdout.readline()
         found = re.search(r"http://[^,\s]+", self.listening)
         if not found:
-            raise RuntimeError(f"the receiver did not start: {self.process.stderr.read()}")
+            raise RuntimeError(f"the receiver did not start: {self._logged()}")
         self.url = found[0]
         self.http = requests.Session()
         self.said = ""
@@ -92,9 +94,15 @@ class Receiver:
 
     def wait(self) -> int:
         if not self.process.stdout.closed:
-            self.said += self.process.communicate(timeout=30)[1]
+            self.process.communicate(timeout=30)
+            self.said = self._logged()
+            self._log.close()
         self.http.close()
         return self.process.returncode
+
+    def _logged(self) -> str:
+        self._log.seek(0)
+        return self._log.read()
 
     def __enter__(self):
         return self
