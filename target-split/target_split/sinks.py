@@ -77,7 +77,7 @@ class EventSink(SplitSink):
 
     def take_file(self, url: str, *, packed: bool) -> bool:
         """Take a whole batch file if other processes can make its events; return whether they do."""
-        path = local_file(url)
+        path = local_file(url, packed=packed)
         files = None if path is None or self._decode is None else self.target.batch_files
         if path is None or files is None:
             return False

@@ -54,6 +54,16 @@ SCHEMA = events_messages([])[0]
 STATE = {"type": "STATE", "value": {"read": "all"}}
 
 
+def test_packed_files_count_for_what_is_in_them(workplace: Workplace):
+    size = batch_files.SMALLEST_PACKED_BYTES
+    path = workplace.file("batch", b"x" * size)
+    assert batch_files.local_file(path.as_uri(), packed=True) == path
+    assert batch_files.local_file(path.as_uri(), packed=False) is None
+    assert batch_files.local_file(f"s3://bucket{path}", packed=True) is None
+    path.write_bytes(b"x" * (size - 1))
+    assert batch_files.local_file(path.as_uri(), packed=True) is None
+
+
 def outcome(workplace: Workplace, sandbox: Sandbox, result: Result) -> tuple[Any, ...]:
     """All that a run leaves behind, to be compared."""
     rejects = (workplace.folder / "rejects.jsonl").read_text().splitlines()
