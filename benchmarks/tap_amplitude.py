@@ -35,7 +35,7 @@ def served(folder: Path, records: int) -> Iterator[tuple[Path, str]]:
         }
         config = folder / "config.json"
         config.write_text(json.dumps(settings))
-        batches = {"encoding": {"format": "jsonl", "compression": "none"}, "storage": {"root": f"{folder}/batches"}}
+        batches = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": f"{folder}/batches"}}
         (folder / "batch.json").write_text(json.dumps(settings | {"batch_config": batches}))
         catalog = folder / "catalog.json"
         catalog.write_text(json.dumps(events_catalog()))

@@ -9,23 +9,18 @@ import re
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from itertools import chain
-from typing import IO, Protocol
+from typing import IO
 
 from tap_amplitude.command import ConnectorError
+from tap_amplitude.lines import READ_BYTES, gunzip, whole_lines
 from tap_amplitude.windows import HOUR, Window
 
 # `100042/100042_2026-03-14_9#417.json.gz`: project, date, hour without a leading zero, partition.
 ENTRY_NAME = re.compile(r"_(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<hour>\d{1,2}))?(?:#\d+)?\.json\.gz$")
-GZIP = 31  # zlib's number for "gzip header and check sum"
-READ_BYTES = 1 << 16
-# About 20 rows. Larger blocks fall out of the processor's cache between decoding and encoding: 256 kB cost 40 % more.
-BLOCK_BYTES = 1 << 15
-# A longer row is taken for damage, so that a bomb of one endless line fills no memory.
-MAX_ROW_BYTES = 1 << 24
 BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
@@ -82,6 +77,11 @@ class Archive:
         for hour in sorted(self._entries):
             yield hour, self._entries[hour]
 
+    @property
+    def packed_bytes(self) -> int:
+        """How large all its files are together, as they are."""
+        return sum(entry.compress_size for entry in chain.from_iterable(self._entries.values()))
+
     def packed(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
         """Yield chunks of a file as it is, packed."""
         with self._damage_of(entry), self._zip.open(entry) as file:
@@ -124,61 +124,6 @@ def hour_of_entry(name: str, window: Window) -> datetime:
     except ValueError:
         return last
     return min(max(day + timedelta(hours=int(match["hour"] or 0)), window.start), last)
-
-
-class Readable(Protocol):
-    """What bytes can be read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, none at the end."""
-
-
-def gunzip(compressed: Readable) -> Iterator[bytes]:
-    """Yield pieces of bounded size of a gzip stream, which may have several members.
-
-    Raises:
-        zlib.error: It is no gzip, or its check sum is wrong.
-        EOFError: It ends too early.
-    """
-    inflate = zlib.decompressobj(GZIP)
-    data = compressed.read(READ_BYTES)
-    while data:
-        piece = inflate.decompress(data, BLOCK_BYTES)
-        if piece:
-            yield piece
-        if inflate.eof:
-            data = (inflate.unused_data or compressed.read(READ_BYTES)).lstrip(b"\0")
-            inflate = zlib.decompressobj(GZIP) if data else inflate
-        else:
-            data = inflate.unconsumed_tail or compressed.read(READ_BYTES)
-    if not inflate.eof:
-        raise EOFError("it ends too early")
-
-
-def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield blocks that end at the end of a line; the last line may lack its line feed.
-
-    Of a line that is too long to be a row only the beginning is given on, as a line of its own.
-    """
-    parts: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        end = piece.rfind(b"\n") + 1
-        if not end:
-            parts.append(piece)
-            size += len(piece)
-            if size > MAX_ROW_BYTES:
-                del parts[1:]
-            continue
-        if size > MAX_ROW_BYTES:
-            end_of_long_line = piece.find(b"\n")
-            yield parts[0] + piece[end_of_long_line:end]
-        else:
-            yield b"".join((*parts, piece[:end]))
-        rest = piece[end:]
-        parts, size = [rest] if rest else [], len(rest)
-    if parts:
-        yield b"".join(parts)
 
 
 def first_words(file: IO[bytes]) -> str:

@@ -6,22 +6,27 @@ import os
 import queue
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from itertools import count
 from typing import NamedTuple
 from uuid import uuid4
+from zipfile import ZipInfo
 
 import msgspec
 from singer_sdk.helpers._batch import BatchConfig
 from typing_extensions import Self
 
 from tap_amplitude.archive import Archive
-from tap_amplitude.batch_worker import LENGTH_BYTES, Result, Task
+from tap_amplitude.batch_worker import LENGTH_BYTES, Result, Task, remove_files
 from tap_amplitude.command import ConnectorError
 from tap_amplitude.times import rfc3339
 
 MAX_WORKERS = 8
+# A smaller exported file, packed, is not worth being unpacked by all workers.
+DIVIDED_BYTES = 1 << 20
 
 
 class Job(NamedTuple):
@@ -47,6 +52,7 @@ class BatchWorkers:
         self._free: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
         self._workers: list[subprocess.Popen[bytes]] = []
         self._threads = ThreadPoolExecutor(self._count, thread_name_prefix="batch")
+        self._ahead: deque[Future[Result]] = deque()
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "tap_amplitude.batch_worker"]
@@ -58,32 +64,54 @@ class BatchWorkers:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
             for worker in self._workers:
                 worker.terminate()
         self._threads.shutdown(cancel_futures=True)
         for worker in self._workers:
             worker.communicate()
+        for future in self._ahead:
+            if not future.cancelled() and not future.exception():
+                remove_files(future.result().urls, self._config.storage.params)
 
-    def results(self, archive: Archive) -> Iterator[Result]:
-        """Turn the files of an archive into batch files at the same time; yield the results in order.
+    def hours(self, archive: Archive) -> Iterator[tuple[datetime, Iterator[Result]]]:
+        """Turn the files of an archive into batch files at the same time; yield each hour with its results, in order.
 
         Raises:
-            ConnectorError: A worker ended.
+            ConnectorError: A file could not be turned into batch files; nothing of it is left.
         """
-        return self._threads.map(self._do, self._jobs(archive))
-
-    def _jobs(self, archive: Archive) -> Iterator[Job]:
-        storage = self._config.storage
+        hours = []
         for hour, entries in archive.entries():
-            for entry in entries:
-                task = Task(
-                    export_hour=rfc3339(hour),
-                    url=storage.get_url(f"{self._name}-{next(self._numbers)}"),
-                    options=storage.params,
-                    packed=self._config.encoding.compression == "gzip",
-                    batch_size=self._config.batch_size,
-                )
-                yield Job(task, archive.packed(entry))
+            jobs = [job for entry in entries for job in self._jobs(archive, hour, entry)]
+            self._ahead.extend(self._threads.submit(self._do, job) for job in jobs)
+            hours.append((hour, len(jobs)))
+        for hour, jobs_of_hour in hours:
+            yield hour, (self._next_result() for _ in range(jobs_of_hour))
+
+    def _next_result(self) -> Result:
+        result = self._ahead[0].result()
+        self._ahead.popleft()
+        if result.failure:
+            raise ConnectorError(f"No batch files of {result.failure}.")
+        return result
+
+    def _jobs(self, archive: Archive, hour: datetime, entry: ZipInfo) -> Iterator[Job]:
+        """Yield the job that an exported file is, or several when the others would have nothing to do meanwhile."""
+        storage = self._config.storage
+        share = archive.packed_bytes / (2 * self._count)
+        parts = self._count if entry.compress_size > max(share, DIVIDED_BYTES) else 1
+        for part in range(parts):
+            task = Task(
+                name=entry.filename,
+                export_hour=rfc3339(hour),
+                url=storage.get_url(f"{self._name}-{next(self._numbers)}"),
+                options=storage.params,
+                packed=self._config.encoding.compression == "gzip",
+                batch_size=self._config.batch_size,
+                part=part,
+                parts=parts,
+            )
+            yield Job(task, archive.packed(entry))
 
     def _do(self, job: Job) -> Result:
         worker = self._free.get()

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.exports import archive_of, entry_name, export_row, lines_of, rows_over, zip_of
-from tap_amplitude.archive import MAX_ROW_BYTES, Archive, DamagedArchiveError, gunzip, hour_of_entry, whole_lines
+from tap_amplitude.archive import Archive, DamagedArchiveError, hour_of_entry
+from tap_amplitude.batch_worker import DAMAGE, inflater
+from tap_amplitude.lines import MAX_ROW_BYTES, gunzip, whole_lines, zlib_inflater
 from tap_amplitude.windows import HOUR, Window
 
 DAY = datetime(2026, 3, 14, tzinfo=timezone.utc)
@@ -95,6 +97,16 @@ def test_empty_entries_and_folders_are_nothing() -> None:
 def test_several_gzip_members_are_one_file() -> None:
     content = gzip.compress(b"a\n") + gzip.compress(b"b\n") + b"\0\0"
     assert read(zip_of({entry_name(9): content})) == {DAY + 9 * HOUR: b"a\nb\n"}
+    assert b"".join(gunzip(io.BytesIO(content), inflater)) == b"a\nb\n"
+
+
+@given(st.lists(st.binary(max_size=100_000), min_size=1, max_size=4), st.integers(0, 9))
+def test_both_inflaters_unpack_the_same_and_see_every_cut(members: list[bytes], level: int) -> None:
+    packed = b"".join(gzip.compress(member, level) for member in members)
+    assert b"".join(gunzip(io.BytesIO(packed), inflater)) == b"".join(gunzip(io.BytesIO(packed))) == b"".join(members)
+    for cut in {len(packed) - 1, len(packed) - 8, len(packed) - len(gzip.compress(members[-1], level)) + 1}:
+        with pytest.raises(DAMAGE):
+            list(gunzip(io.BytesIO(packed[:cut]), inflater))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +168,8 @@ def test_a_bomb_fills_no_memory() -> None:
 
 
 def test_pieces_are_of_bounded_size() -> None:
-    assert max(map(len, gunzip(io.BytesIO(gzip.compress(bytes(10 << 20)))))) <= 1 << 15
+    for kind in (zlib_inflater, inflater):
+        assert max(map(len, gunzip(io.BytesIO(gzip.compress(bytes(10 << 20))), kind))) <= 1 << 15
 
 
 def test_a_row_of_five_megabytes_comes_whole() -> None:

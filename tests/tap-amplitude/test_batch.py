@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import select
 import signal
 import zlib
 from collections import Counter
@@ -22,6 +23,7 @@ from support.exports import archive_of, entry_name, export_row, lines_of, rows_o
 from support.processes import Workplace
 from support.sandbox import Sandbox
 from support.scripted import Answer, scripted
+from tap_amplitude import batches
 
 Runs = Callable[..., Any]
 
@@ -125,6 +127,34 @@ def test_bad_rows_and_values_are_counted_as_with_records(run_tap: Runs, tmp_path
     assert json.loads(aside.read_text())["line"] == "no json"
 
 
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_a_large_file_is_divided_between_all_processors(
+    run_tap: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(batches, "DIVIDED_BYTES", 1 << 10)
+    rows = rows_over(hours=1, per_hour=500)
+    body = archive_of({entry_name(0): [*rows, b"no json"], entry_name(0, part=1): rows_over(1, 3)[:2]})
+    with scripted(lambda _: Answer(body)) as server:
+        result = run_tap(api_url=server.url, end_date="2026-03-15", batch_config=batch_config(tmp_path, compression))
+    found = rows_of(result.messages)
+    assert len(result.of_type("BATCH")) == 4
+    assert Counter(row["uuid"] for row in found) == Counter(row["uuid"] for row in [*rows, *rows[:2]])
+    assert {row["export_hour"] for row in found} == {"2026-03-14T00:00:00.000000Z"}
+    assert result.metrics["records_skipped"] == 1
+
+
+def test_files_made_ahead_of_one_that_fails_are_removed(run_tap: Runs, tmp_path: Path) -> None:
+    hours = {entry_name(hour): gzip.compress(lines_of(rows_over(1, 50))) for hour in range(20)}
+    body = zip_of({**hours, entry_name(1): b"no gzip"})
+    with scripted(lambda _: Answer(body)) as server:
+        result = run_tap(api_url=server.url, end_date="2026-03-15", batch_config=batch_config(tmp_path))
+    assert result.code == 1
+    told = {urlsplit(url).path for message in result.of_type("BATCH") for url in message["manifest"]}
+    assert {str(path) for path in (tmp_path / "batches").iterdir()} == told
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -174,11 +204,10 @@ def children_of(process_id: int) -> list[int]:
     return [int(text) for text in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()]
 
 
-def ended(process_id: int) -> bool:
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().split()[2] == "Z"
-    except FileNotFoundError:
-        return True
+def wait_until_ended(handle: int) -> None:
+    """Wait for a process, given as an open handle of it."""
+    assert select.select([handle], [], [], 60)[0]
+    os.close(handle)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="child processes are listed by Linux only")
@@ -203,10 +232,10 @@ def test_a_run_that_was_stopped_leaves_no_process_and_goes_on(
                 break
         workers = children_of(process.pid)
         assert len(workers) == min(os.cpu_count() or 1, 8)
+        handles = [os.pidfd_open(worker) for worker in workers]
         process.send_signal(number)
-        assert process.stderr
-        process.stderr.read()  # ends when the last process that holds it has ended
-    assert all(map(ended, workers))
+        for handle in handles:
+            wait_until_ended(handle)
     sandbox.call("DELETE", "/faults")
     resumed = workplace.run("tap-amplitude", config, state=messages[-1]["value"], catalog=catalog)
     found = rows_of(messages) + rows_of(resumed.messages)

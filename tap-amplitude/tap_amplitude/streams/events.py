@@ -99,17 +99,13 @@ class EventsStream(AmplitudeStream):
         batch_config: BatchConfig,
         context: Context = None,  # noqa: ARG002
     ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
-        """Write batch files; yield those of each exported file, and move the bookmark behind those of an hour."""
+        """Write batch files; yield them as they are done, and move the bookmark behind those of an hour."""
         self.write_state()  # the SDK writes the state after each BATCH, when it has changed: it must know the first one
         with BatchWorkers(batch_config, self.name) as workers, self.get_record_counter() as counter:
             for window, archive in self._archives(Archive.verify_transfer):
-                results = workers.results(archive)
-                for hour, entries in archive.entries():
+                for hour, results in workers.hours(archive):
                     with self._reading(window, hour) as report:
-                        for entry in entries:
-                            result = next(results)
-                            if result.failure:
-                                raise ConnectorError(f"No batch files of {entry.filename!r}: {result.failure}.")
+                        for result in results:
                             report(result.rows, result.nulled, result.unreadable)
                             counter.increment(result.rows)
                             if result.urls:
