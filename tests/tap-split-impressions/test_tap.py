@@ -127,6 +127,15 @@ def test_files_of_one_time_and_size_are_told_apart(folder: Path, write: Write, r
         (folder / "export.jsonl").unlink()
 
 
+def test_files_that_differ_in_their_middle_alone_are_told_apart(folder: Path, write: Write, run: Run) -> None:
+    write("one.jsonl", range(1000))
+    first = run()
+    other = write("other.jsonl", [*range(500), 999_999, *range(501, 1000)])
+    os.utime(other, (1767261600, 1767261600))
+    assert other.stat().st_size == (folder / "one.jsonl").stat().st_size
+    assert 999_999 in numbers_of(run(first.state))
+
+
 def test_many_thousand_files(folder: Path, write: Write, run: Run) -> None:
     for number in range(4000):
         write(f"{number * 7919 % 4000:04}.jsonl", [number])
