@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -20,6 +21,8 @@ from support.objects import running_store
 from support.sandbox import Sandbox
 
 PAGE = (ROOT / "docs" / "meltano.md").read_text(encoding="utf-8")
+# The sandbox holds nothing to export; a run that looks for it has to begin somewhere.
+START = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
 STATE_ID = "dev:tap-split-impressions-to-target-amplitude"
 
 
@@ -85,24 +88,24 @@ def test_the_next_run_goes_on_from_a_state_kept_elsewhere(
         assert default.exists() == ("MELTANO_DATABASE_URI" not in environment)
 
 
-def test_a_run_from_the_start_and_a_state_beside(
-    meltano: Meltano, services: Sandbox, received: list[dict[str, Any]]
-) -> None:
-    meltano.succeeds("run", "impressions-as-events")
-    sent = len(services.requests("/batch"))
-    meltano.succeeds("run", "impressions-as-events")
-    assert len(services.requests("/batch")) == sent
-
-    meltano.succeeds("run", "--full-refresh", "impressions-as-events")
-    again = len(services.requests("/batch"))
-    assert again > sent
-
-    meltano.succeeds("run", "--state-id-suffix=trial", "tap-split-impressions", "target-amplitude")
-    assert len(services.requests("/batch")) > again
-    listed = meltano.succeeds("state", "list").stdout.split()
-    assert {STATE_ID, f"{STATE_ID}:trial"} <= set(listed)
+def test_the_commands_of_the_page(meltano: Meltano, services: Sandbox, received: list[dict[str, Any]]) -> None:
+    in_sections = PAGE.partition("## Choose streams")[0]
+    lines = re.findall(r"^meltano ([^|\n]+?)(?: +#.*)?$", in_sections, re.MULTILINE)
+    # Those with "config test" are run with the other tests of plugins, in test_pipelines.py.
+    said, sent = [], {}
+    for line in [one for one in lines if not one.startswith("config test")]:
+        before = len(services.requests("/batch"))
+        said.append(meltano.succeeds(*shlex.split(line), TAP_AMPLITUDE_START_DATE=START).stdout)
+        sent[line] = len(services.requests("/batch")) - before
+    assert all(job["name"] in said[0] for job in YAML().load(ROOT / "meltano.yml")["schedules"])
+    assert [line for line, requests in sent.items() if requests] == [
+        "run impressions-as-events",
+        "run --full-refresh impressions-as-events",
+        "run --state-id-suffix=trial tap-split-impressions target-amplitude",
+    ]
     # Amplitude drops what it has already.
     assert len(services.amplitude_events()) == len(received)
+    assert {STATE_ID, f"{STATE_ID}:trial"} <= set(said[-1].split())
 
 
 def test_what_is_chosen_and_changed_on_the_way(
@@ -116,9 +119,10 @@ def test_what_is_chosen_and_changed_on_the_way(
     yaml.dump(project, tmp_path / "meltano.yml")
     meltano.project = tmp_path
 
-    listed = meltano.succeeds("select", "--list", "--all", plugin["name"]).stdout
+    select, run = re.findall(rf"^meltano (.+{plugin['name']}.*)$", PAGE, re.MULTILINE)
+    listed = meltano.succeeds(*select.split()).stdout
     assert re.search(r"excluded.*impressions\.machine_ip", listed)
-    meltano.succeeds("run", plugin["name"], "target-amplitude")
+    meltano.succeeds(*run.split())
     events = services.amplitude_events()
     assert {event["user_id"] for event in events} == {
         row["key"] for row in received if not row["key"].startswith("test-")
