@@ -141,11 +141,3 @@ def test_meltano_tests_the_taps(meltano: Meltano, services: Sandbox, received: l
     start = (THIS_HOUR - timedelta(hours=12)).isoformat()
     for plugin in ("tap-split-impressions", "tap-amplitude"):
         succeeds(meltano.run("config", "test", plugin, TAP_AMPLITUDE_START_DATE=start))
-
-
-def test_schedules_and_jobs_fit_together(meltano: Meltano) -> None:
-    listed = meltano.run("schedule", "list")
-    succeeds(listed)
-    said = listed.stdout + listed.stderr
-    for job in ("impressions-as-events", "events-to-split", "cohorts-to-segments"):
-        assert job in said
