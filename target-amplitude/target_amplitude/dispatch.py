@@ -14,9 +14,9 @@ import msgspec
 
 from .delivery import Checkpoints
 from .events import LIBRARY
-from .gathering import Gathering, LastValues
-from .identification import Identification, lane_key, owner
+from .identifications import Identification, lane_key, owner
 from .limits import Unusable
+from .merging import LastValues, Merger
 from .packing import Item, Load, Request, check_size, chunks
 from .routes import Route
 
@@ -39,16 +39,16 @@ class Routes:
 
 
 class Lane:
-    """What is open in one lane: a request of events, and identifications that gather.
+    """What is open in one lane: a request of events, and identifications that merge.
 
     Attributes:
-        loads: By kind of route, what the gathered identifications count against.
-        opened: Monotonic seconds when gathering began.
+        loads: By kind of route, what the merged identifications count against.
+        opened: Monotonic seconds when merging began.
     """
 
     def __init__(self, last: LastValues) -> None:
         self.events: Request | None = None
-        self.gathering = Gathering(last)
+        self.merger = Merger(last)
         self.loads: dict[str, Load] = {}
         self.opened = 0.0
 
@@ -96,8 +96,8 @@ class Dispatch:
         """
         number = hash(event.get("user_id") or event["device_id"]) % self._count
         lane = self._open[number]
-        if lane.loads and lane.gathering.concerns(owner(event)):
-            self._close_gathering(number)  # the change of the user came before this event
+        if lane.loads and lane.merger.concerns(owner(event)):
+            self._close_merger(number)  # the change of the user came before this event
         if "user_properties" in event:
             self._last.forget(owner(event))
         if lane.events is None or not lane.events.add(stream, part):
@@ -115,13 +115,13 @@ class Dispatch:
             lane.opened = time.monotonic()
         if route.kind not in lane.loads:
             lane.loads[route.kind] = self._begin(route)
-        is_new = lane.gathering.add(stream, identification)
-        if len(lane.gathering) >= self._most_gathered:
-            self._close_gathering(number)
+        is_new = lane.merger.add(stream, identification)
+        if len(lane.merger) >= self._most_merged:
+            self._close_merger(number)
         return is_new
 
     @property
-    def _most_gathered(self) -> int:
+    def _most_merged(self) -> int:
         return (self._routes.identifications or self._routes.events).endpoint.max_items
 
     def flush_old(self) -> None:
@@ -131,12 +131,12 @@ class Dispatch:
             if lane.events is not None and now - lane.events.opened >= EVENTS_SECONDS:
                 self._close_events(number)
             if lane.loads and now - lane.opened >= IDENTIFICATIONS_SECONDS:
-                self._close_gathering(number)
+                self._close_merger(number)
 
     def flush_all(self) -> None:
         """Hand over everything that is open."""
         for number in range(self._count):
-            self._close_gathering(number)
+            self._close_merger(number)
             self._close_events(number)
 
     def _begin(self, route: Route) -> Load:
@@ -149,7 +149,7 @@ class Dispatch:
             request.load.left = len(request.items)
             self._hand_over(number, request.items)
 
-    def _close_gathering(self, number: int) -> None:
+    def _close_merger(self, number: int) -> None:
         """Hand over identifications, after the events that came before them."""
         lane = self._open[number]
         if not lane.loads:
@@ -157,7 +157,7 @@ class Dispatch:
         self._close_events(number)
         loads, lane.loads = lane.loads, {}
         items: dict[str, list[Item]] = {kind: [] for kind in loads}
-        for stream, identification in lane.gathering.close():
+        for stream, identification in lane.merger.close():
             route = self._route_of(identification)
             part = route.part(encode(as_sent(identification, route)))
             try:

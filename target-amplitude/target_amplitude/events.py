@@ -11,8 +11,8 @@ from .errors import ConnectorError
 from .impressions import LeftOut
 from .limits import OPERATIONS, RESERVED_NAME, Count, clean_properties, number
 from .paths import Getter, Record, field_or_literal
-from .planner import Change, Planner
 from .selection import Select, Selection
+from .stream_plan import Change, StreamPlan
 
 # "library" is Amplitude's place for the client's name, https://amplitude.com/docs/apis/analytics/http-v2
 LIBRARY = f"target-amplitude/{version('target-amplitude')}"
@@ -20,7 +20,7 @@ LIBRARY = f"target-amplitude/{version('target-amplitude')}"
 EventMaker = Callable[[Record], dict[str, Any]]
 
 
-def event_maker(plan: Planner) -> EventMaker:
+def event_maker(plan: StreamPlan) -> EventMaker:
     """Return a function that makes an event of a record.
 
     It raises:
@@ -52,7 +52,7 @@ def event_maker(plan: Planner) -> EventMaker:
     return make
 
 
-def event_properties_reader(plan: Planner) -> Select | None:
+def event_properties_reader(plan: StreamPlan) -> Select | None:
     """Return a function that gives an event's own properties."""
     if plan.way == "exposure":
         if not plan.is_impression:
@@ -65,7 +65,7 @@ def event_properties_reader(plan: Planner) -> Select | None:
     return plan.properties("event_properties", default=None if plan.is_native else {})
 
 
-def foreign_exposure(plan: Planner) -> Select:
+def foreign_exposure(plan: StreamPlan) -> Select:
     """Return the properties of an exposure that is no impression: `flag_key` and `variant` must be among them."""
     properties = plan.properties("event_properties", default=None if plan.is_native else {})
     if properties is None:
@@ -89,7 +89,7 @@ def checked_exposure(properties: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
-def further_members(plan: Planner) -> list[tuple[str, Callable[[Record], Any]]]:
+def further_members(plan: StreamPlan) -> list[tuple[str, Callable[[Record], Any]]]:
     """Return the event keys beyond type, ids, time and event properties, and how each is read."""
     members: list[tuple[str, Callable[[Record], Any]]] = []
     user_properties = user_properties_reader(plan)
@@ -114,7 +114,7 @@ def converted(get: Getter, convert: Callable[[Any], Any]) -> Getter:
     return read
 
 
-def user_properties_reader(plan: Planner) -> Select | None:
+def user_properties_reader(plan: StreamPlan) -> Select | None:
     """Return a function that gives an event's user properties: plain values, or operations."""
     plain, changes, count = plan.properties("user_properties"), plan.changes(), plan.count
     if plain is None and not changes:

@@ -1,23 +1,73 @@
-"""Makes identifications of records: changes of user or group properties. Pure."""
+"""Identifications - changes of a user's or a group's properties - and how they are made of records. Pure.
+
+Source: https://amplitude.com/docs/apis/analytics/identify and .../group-identify.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from . import event_keys
 from .errors import ConnectorError
 from .events import changed, converted, unreserved
-from .identification import Identification, replaces
 from .impressions import LeftOut, flag_of, treatment_of
 from .limits import GROUP_OPERATIONS, OPERATIONS, RESERVED_NAME, Count, clean_properties, clean_text
 from .paths import Record
-from .planner import Change, Planner
+from .stream_plan import Change, StreamPlan
+
+# Operations of which the newest value wins, so that a later one replaces an earlier one that was not sent yet.
+REPLACING = frozenset({"$set", "$unset"})
+
+
+@dataclass(slots=True)
+class Identification:
+    """Changes of the properties of one user (or device) or one group.
+
+    Attributes:
+        subject: `{"user_id": …}`, `{"device_id": …}`, both, or `{"group_type": …, "group_value": …}`.
+        operations: Operation → property → value.
+        time: Epoch milliseconds; None where the stream has no time.
+        insert_id: By which Amplitude recognises a repeated `$identify` event.
+        others: Further keys of an identification (`groups`, `platform`, …).
+    """
+
+    subject: dict[str, str]
+    operations: dict[str, dict[str, Any]]
+    time: int | None
+    insert_id: str = ""
+    others: dict[str, Any] | None = None
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is about a group."""
+        return "group_type" in self.subject
+
+
+def replaces(operations: Mapping[str, Any], others: Mapping[str, Any] | None) -> bool:
+    """Whether nothing but the newest value of each property matters, so that several changes can become one."""
+    return not others and operations.keys() <= REPLACING
+
+
+def lane_key(subject: Mapping[str, Any]) -> str:
+    """Return the id by which requests about a user or group are kept in order."""
+    return str(subject.get("user_id") or subject.get("device_id") or subject.get("group_value"))
+
+
+def owner(subject: Mapping[str, Any]) -> str:
+    """Return a text that stands for the user, device or group whose properties an event or identification changes."""
+    if user := subject.get("user_id"):
+        return f"u{user}"
+    if device := subject.get("device_id"):
+        return f"d{device}"
+    return f"g{subject['group_type']}\0{subject['group_value']}"
+
 
 IdentificationMaker = Callable[[Record], list[Identification]]
 
 
-def identification_maker(plan: Planner) -> IdentificationMaker:
+def identification_maker(plan: StreamPlan) -> IdentificationMaker:
     """Return a function that makes identifications of a record.
 
     It raises:
@@ -39,7 +89,7 @@ def identification_maker(plan: Planner) -> IdentificationMaker:
     return make
 
 
-def impression_maker(plan: Planner) -> IdentificationMaker:
+def impression_maker(plan: StreamPlan) -> IdentificationMaker:
     """Return a function that makes of an impression the user property `<flag> = <treatment>`."""
     ids, time = plan.needed_ids(), plan.time()
     name_of = property_names(plan.loading.property_prefix, plan.count)
@@ -67,7 +117,7 @@ def property_names(prefix: str, count: Count) -> Callable[[str], str]:
     return name_of
 
 
-def user_maker(plan: Planner) -> IdentificationMaker | None:
+def user_maker(plan: StreamPlan) -> IdentificationMaker | None:
     """Return a function that makes a user's identification; None where a mapping is about groups alone."""
     ids = plan.ids()
     if ids is None or is_about_groups_alone(plan):
@@ -93,7 +143,7 @@ def user_maker(plan: Planner) -> IdentificationMaker | None:
     return make
 
 
-def group_maker(plan: Planner) -> IdentificationMaker | None:
+def group_maker(plan: StreamPlan) -> IdentificationMaker | None:
     """Return a function that makes one identification for each group of a record; None where none is mapped."""
     is_alone = is_about_groups_alone(plan)
     if "group_properties" not in plan.mapping and not is_alone:
@@ -126,13 +176,13 @@ def group_maker(plan: Planner) -> IdentificationMaker | None:
     return make
 
 
-def is_about_groups_alone(plan: Planner) -> bool:
+def is_about_groups_alone(plan: StreamPlan) -> bool:
     """Whether a mapping changes the properties of groups and of no user."""
     names_user = plan.mapping.keys() & {"user_properties", "user_id", "device_id"}
     return not names_user and ("group_properties" in plan.mapping or (plan.ids() is None and "groups" in plan.mapping))
 
 
-def operations_reader(plan: Planner, member: str, changes: list[Change]) -> Callable[[Record], dict[str, Any]]:
+def operations_reader(plan: StreamPlan, member: str, changes: list[Change]) -> Callable[[Record], dict[str, Any]]:
     """Return a function that gives the operations of a record: its properties are set, the rest is as mapped."""
     plain = plan.properties(member, default=None if plan.is_native or changes else {})
     count = plan.count

@@ -11,7 +11,7 @@ from .events import event_maker
 from .identifications import identification_maker
 from .impressions import MAX_EXPOSED_FLAGS, LeftOut
 from .limits import Unusable, clean_properties
-from .planner import Planner
+from .stream_plan import StreamPlan
 from .streaming import StreamingSink
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class AmplitudeSink(StreamingSink):
         """
         super().__init__(*args, **kwargs)
         self._mended: set[str] = set()  # what the record at hand needed
-        plan = Planner(self.stream_name, self.schema, self.key_properties, self.target.loading, self._mended.add)
+        plan = StreamPlan(self.stream_name, self.schema, self.key_properties, self.target.loading, self._mended.add)
         self._accepts = plan.accepts()
         self._one_per_period = plan.one_per_period
         self._event = self._identifications = None

@@ -14,20 +14,20 @@ import click
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import _ConfigInput
 
-from . import trial
 from .client import Client
-from .courier import Courier, Office
 from .delivery import Lanes
 from .dispatch import Dispatch, Routes
+from .dry_run import DryRun
 from .errors import ConnectorError, hint
-from .gathering import UPDATES_PER_HOUR, LastValues
 from .impressions import DEFAULT_IDENTITY
 from .mapping import WAYS, Loading, check_event_type, check_identity, check_mapping
 from .memory import Seen
+from .merging import UPDATES_PER_HOUR, LastValues
 from .packing import Item
 from .paths import MappingError, field_or_literal, source_paths
-from .rehearsal import Rehearsal
 from .routes import HOSTS, events_route, group_identify_route, identify_route
+from .send_test_event import send_marked_event
+from .sender import Sender, Shared
 from .sinks import AmplitudeSink
 from .streaming import StreamingTarget
 
@@ -160,7 +160,7 @@ class TargetAmplitude(StreamingTarget):
     def _start_lanes(self) -> None:
         config = self.config
         count = config["max_parallel_requests"]
-        office = Office(
+        shared = Shared(
             client=self.client,
             checkpoints=self.checkpoints,
             summary=self.summary,
@@ -169,10 +169,8 @@ class TargetAmplitude(StreamingTarget):
             patience=config["patience_seconds"],
             stopping=self.stopping,
         )
-        rehearsal = Rehearsal(self.checkpoints, self.summary)
-        self._couriers: list[Courier | Rehearsal] = [
-            rehearsal if config["dry_run"] else Courier(office) for _ in range(count)
-        ]
+        dry_run = DryRun(self.checkpoints, self.summary)
+        self._senders: list[Sender | DryRun] = [dry_run if config["dry_run"] else Sender(shared) for _ in range(count)]
         self._lanes: Lanes[Callable[[], None]] = Lanes(count, lambda send: send())
         key, shortest = config["api_key"], config["min_id_length"]
         self.routes = Routes(
@@ -190,14 +188,14 @@ class TargetAmplitude(StreamingTarget):
         )
 
     def _submit(self, lane: int, items: list[Item] | None) -> None:
-        self._lanes.submit(lane, partial(self._couriers[lane].deliver, items))
+        self._lanes.submit(lane, partial(self._senders[lane].deliver, items))
 
     def flush_old(self) -> None:
         """Hand over what has been open for long, and wake lanes in which something has waited long enough."""
         self._lanes.raise_failure()
         self.dispatch.flush_old()
-        for number, courier in enumerate(self._couriers):
-            if courier.due:
+        for number, sender in enumerate(self._senders):
+            if sender.due:
                 self._submit(number, None)
 
     def deliver_all(self) -> None:
@@ -207,10 +205,10 @@ class TargetAmplitude(StreamingTarget):
             ConnectorError: Something could not be delivered.
         """
         self.dispatch.flush_all()
-        for number in range(len(self._couriers)):
+        for number in range(len(self._senders)):
             self._submit(number, None)
         self._lanes.wait()
-        undelivered = sum(courier.undelivered for courier in self._couriers)
+        undelivered = sum(sender.undelivered for sender in self._senders)
         if undelivered:
             raise ConnectorError(
                 f"Stopped before {undelivered:,} of what was read could be delivered. Run again to go on."
@@ -259,7 +257,7 @@ class TargetAmplitude(StreamingTarget):
             return
         config = config or _ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
-        click.echo(trial.send_test_event(target.client, target.routes.events))
+        click.echo(send_marked_event(target.client, target.routes.events))
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

@@ -19,8 +19,8 @@ from target_amplitude.insert_ids import of_record
 from target_amplitude.limits import Unusable, clean_properties
 from target_amplitude.mapping import WAYS, Loading, check_mapping
 from target_amplitude.paths import MappingError
-from target_amplitude.planner import Planner
 from target_amplitude.routes import events_route
+from target_amplitude.stream_plan import StreamPlan
 
 ORDERS = {
     "type": "object",
@@ -56,10 +56,10 @@ BASE = {"event_type": {"field": "kind"}, "user_id": "customer_id", "time": "crea
 
 def plan(
     mapping: dict[str, Any] | None, schema: dict[str, Any] = ORDERS, keys: Sequence[str] = ("id",), **loading: Any
-) -> tuple[Planner, list[str]]:
+) -> tuple[StreamPlan, list[str]]:
     mended: list[str] = []
     mappings = {} if mapping is None else {"orders": mapping}
-    return Planner("orders", schema, keys, Loading(mappings=mappings, **loading), mended.append), mended
+    return StreamPlan("orders", schema, keys, Loading(mappings=mappings, **loading), mended.append), mended
 
 
 def event(mapping: dict[str, Any] | None, record: dict[str, Any] = ORDER, **options: Any) -> dict[str, Any]:
@@ -189,12 +189,12 @@ def test_records_that_cannot_be_sent(change: dict[str, Any], exception: type, sa
 
 def test_one_usable_id_is_enough():
     mapping = {**BASE, "device_id": 'visitor."cookie.id"'}
-    planner, mended = plan(mapping)
-    made = event_maker(planner)({**ORDER, "customer_id": "unknown"})
+    stream_plan, mended = plan(mapping)
+    made = event_maker(stream_plan)({**ORDER, "customer_id": "unknown"})
     assert "user_id" not in made
     assert made["device_id"] == "c-1"
     assert mended == ["an id that Amplitude forbids beside a usable one"]
-    assert "device_id" not in event_maker(planner)({**ORDER, "visitor": None})
+    assert "device_id" not in event_maker(stream_plan)({**ORDER, "visitor": None})
 
 
 NATIVE = {
@@ -225,8 +225,8 @@ class TestNative:
     }
 
     def test_is_passed_as_such(self):
-        planner, mended = plan(None, NATIVE)
-        made = event_maker(planner)(self.RECORD)
+        stream_plan, mended = plan(None, NATIVE)
+        made = event_maker(stream_plan)(self.RECORD)
         assert made == {
             **{name: value for name, value in self.RECORD.items() if name not in ("comment", "country")},
             "price": 3.5,
@@ -235,7 +235,7 @@ class TestNative:
             "library": LIBRARY,
         }
         assert mended == []
-        assert any("'comment'" in note for note in planner.notes)
+        assert any("'comment'" in note for note in stream_plan.notes)
 
     def test_a_mapping_is_laid_over(self):
         mapping = {
@@ -275,9 +275,9 @@ class TestNative:
         assert "time" not in made
 
     def test_without_a_time_amplitude_takes_its_own_and_it_is_said(self):
-        planner, _ = plan(None, {"properties": {"event_type": {}, "user_id": {}}})
-        event_maker(planner)
-        assert any("time of arrival" in note for note in planner.notes)
+        stream_plan, _ = plan(None, {"properties": {"event_type": {}, "user_id": {}}})
+        event_maker(stream_plan)
+        assert any("time of arrival" in note for note in stream_plan.notes)
 
 
 EXPOSURES = {"properties": {"user_id": {}, "time": {}, "event_properties": {}, "event_type": {}}}
@@ -302,8 +302,8 @@ class TestIdentify:
     }  # fmt: skip
 
     def identifications(self, mapping: dict[str, Any], **changes: Any) -> list[tuple[Any, ...]]:
-        planner, _ = plan({"load_as": "identify", **mapping}, self.USERS)
-        made = identification_maker(planner)({**self.USER, **changes})
+        stream_plan, _ = plan({"load_as": "identify", **mapping}, self.USERS)
+        made = identification_maker(stream_plan)({**self.USER, **changes})
         return [(one.subject, one.operations, one.others or {}) for one in made]
 
     def test_columns_are_set(self):
@@ -385,13 +385,13 @@ class TestIdentify:
 
     def test_native(self):
         schema = {"properties": {"user_id": {}, "user_properties": {}}}
-        planner, _ = plan(None, schema, load_as="identify")
-        (made,) = identification_maker(planner)({"user_id": "ada", "user_properties": {"a": 1, "b": "\ud800"}})
+        stream_plan, _ = plan(None, schema, load_as="identify")
+        (made,) = identification_maker(stream_plan)({"user_id": "ada", "user_properties": {"a": 1, "b": "\ud800"}})
         assert made.operations == {"$set": {"a": 1, "b": "\ufffd"}}
 
     def test_members_without_a_meaning_are_said(self):
-        planner, _ = plan({"load_as": "identify", "user_id": "id", "event_type": "x", "price": "seats"}, self.USERS)
-        assert any("'event_type', 'price'" in note for note in planner.notes)
+        stream_plan, _ = plan({"load_as": "identify", "user_id": "id", "event_type": "x", "price": "seats"}, self.USERS)
+        assert any("'event_type', 'price'" in note for note in stream_plan.notes)
 
 
 @pytest.mark.parametrize(
@@ -420,8 +420,8 @@ class TestIdentify:
 )
 def test_a_mapping_that_does_not_fit_names_stream_and_nearest(mapping: dict[str, Any] | None, said: str):
     with pytest.raises(ConnectorError, match=said):
-        planner, _ = plan(mapping)
-        (identification_maker if planner.way == "identify" else event_maker)(planner)
+        stream_plan, _ = plan(mapping)
+        (identification_maker if stream_plan.way == "identify" else event_maker)(stream_plan)
 
 
 @pytest.mark.parametrize(
@@ -497,7 +497,7 @@ def test_whatever_a_record_holds_it_is_made_refused_or_left_out(way: str, column
             record[name] = usual  # so that the rest is looked at, too
     schema = {"properties": {column: {} for column in columns}}
     loading = Loading(load_as=way, dedupe="day", mappings={"s": mapping} if mapping else {})
-    plan = Planner("s", schema, [], loading, lambda _: None)
+    plan = StreamPlan("s", schema, [], loading, lambda _: None)
     make: Any = (identification_maker if way == "identify" else event_maker)(plan)
     try:
         made = make(record)

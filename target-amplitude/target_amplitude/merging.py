@@ -1,4 +1,4 @@
-"""Gathers identifications, so that one goes out for a user where many records change its properties. Pure.
+"""Merges identifications, so that one goes out for a user where many records change its properties.
 
 Values that replace others (`$set`, `$unset`) are merged: of each property only the newest by time goes out, and only
 when it differs from the last one sent. Other operations (`$add`, `$append`, …) are sent one by one, in order.
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .identification import Identification, owner, replaces
+from .identifications import Identification, owner, replaces
 from .memory import Shelf
 
 # "1,800 user property updates an hour per Amplitude ID; more may be dropped", Identify API page. Whether an update
@@ -128,7 +128,7 @@ class Entry:
     values: dict[str, Value]
 
 
-class Gathering:
+class Merger:
     """Identifications of one lane that wait to be sent together, in order of their first record."""
 
     def __init__(self, last: LastValues) -> None:
@@ -167,7 +167,7 @@ class Gathering:
         return True
 
     def close(self) -> Iterator[tuple[str, Identification]]:
-        """Yield stream and identification of all that was gathered, and begin anew."""
+        """Yield stream and identification of all that was merged, and begin anew."""
         entries, self._entries, self._open, self._owners = self._entries, [], {}, set()
         for entry in entries:
             made = self._merged(entry) if entry.values else entry.identification

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import event_keys, impressions, insert_ids, limits
 from .errors import ConnectorError
+from .ids_and_time import Ids, ids_reader, time_reader
 from .insert_ids import InsertId
 from .limits import Count
 from .mapping import SELECTIONS, SOURCES, Loading, mapped_paths, operation_sources
@@ -27,7 +28,6 @@ from .paths import (
     source_getter,
     source_paths,
 )
-from .readers import Ids, ids_reader, time_reader
 from .selection import Select, Selection, plain_names, selected_columns
 
 # https://amplitude.com/docs/feature-experiment/under-the-hood/event-tracking
@@ -40,7 +40,7 @@ NATIVE_COLUMNS = frozenset({"event_type", *SOURCES, *SELECTIONS, "groups", *even
 Change = tuple[str, str, Getter]  # operation, property, value
 
 
-class Planner:
+class StreamPlan:
     """Reads of a stream's records what an event or identification needs.
 
     Args:

@@ -17,7 +17,7 @@ EVENT_TYPE = "target-amplitude test"
 USER_ID = "target-amplitude-test"
 
 
-def send_test_event(client: Client, route: Route) -> str:
+def send_marked_event(client: Client, route: Route) -> str:
     """Send one event that is marked as a test; return what became of it, in words.
 
     Raises:

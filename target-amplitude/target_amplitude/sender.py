@@ -20,7 +20,7 @@ import msgspec
 from .client import Client
 from .delivery import Checkpoints
 from .errors import ConnectorError
-from .identification import lane_key
+from .identifications import lane_key
 from .packing import Item, chunks
 from .reactions import Again, Delivered, Halve, Reaction, Sort, Stop, react
 from .routes import Route
@@ -61,8 +61,8 @@ class InterruptedWait(Exception):  # noqa: N818  # not an error: the run is to e
 
 
 @dataclass
-class Office:
-    """What the couriers of all lanes share.
+class Shared:
+    """What the senders of all lanes share.
 
     Attributes:
         reject: Keeps a thing that can never be delivered: stream, reason, thing, status.
@@ -138,11 +138,11 @@ class Office:
             raise InterruptedWait
 
 
-class Courier:
+class Sender:
     """Delivers the requests of one lane, in order."""
 
-    def __init__(self, office: Office) -> None:
-        self._office = office
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._held: dict[str, Held] = {}
         self._deadlines: dict[str, float] = {}  # of those that are being sent again
         self.undelivered = 0
@@ -159,8 +159,8 @@ class Courier:
             if items:
                 self._send(self._unheld(items))
         except BaseException:
-            self._office.failed = True
-            self._office.stopping.set()  # reading and the waits of the other lanes end
+            self._shared.failed = True
+            self._shared.stopping.set()  # reading and the waits of the other lanes end
             raise
 
     @property
@@ -188,8 +188,8 @@ class Courier:
         deadline = 0.0
         while isinstance((step := self._post(batch)).reaction, Again):
             reaction = step.reaction
-            deadline = deadline or time.monotonic() + self._office.patience
-            self._office.wait(next(waits) if reaction.seconds is None else reaction.seconds, deadline, reaction.why)
+            deadline = deadline or time.monotonic() + self._shared.patience
+            self._shared.wait(next(waits) if reaction.seconds is None else reaction.seconds, deadline, reaction.why)
         if isinstance(step.reaction, Delivered):
             self._settle(batch, step.reaction.ingested)
             return []
@@ -200,7 +200,7 @@ class Courier:
         raise ConnectorError(step.reaction.message)
 
     def _post(self, batch: list[Item]) -> Step:
-        status, reaction = self._office.ask(route_of(batch), [part for _, part, _ in batch])
+        status, reaction = self._shared.ask(route_of(batch), [part for _, part, _ in batch])
         keys: frozenset[str] = frozenset()
         if isinstance(reaction, Sort) and (reaction.held or reaction.held_ids):
             keys = keys_to_hold(batch, reaction)
@@ -227,7 +227,7 @@ class Courier:
         middle = len(batch) // 2
         if middle:
             return [batch[:middle], batch[middle:]]
-        if halve.firewall and self._office.client.post(route_of(batch), []).status == 403:
+        if halve.firewall and self._shared.client.post(route_of(batch), []).status == 403:
             raise ConnectorError(
                 "Amplitude's firewall refuses even an empty request (403): it blocks this machine's address or country."
             )
@@ -240,11 +240,11 @@ class Courier:
         held = self._held.get(key)
         if held is None:
             now = time.monotonic()
-            deadline = self._deadlines.setdefault(key, now + self._office.patience)
+            deadline = self._deadlines.setdefault(key, now + self._shared.patience)
             if now >= deadline:
-                raise ConnectorError(gave_up(self._office.patience, sort.why))
-            self._office.summary.add("http_retry_count")
-            self._office.logger.warning("A user or device waits %.0f seconds: %s.", sort.seconds, sort.why)
+                raise ConnectorError(gave_up(self._shared.patience, sort.why))
+            self._shared.summary.add("http_retry_count")
+            self._shared.logger.warning("A user or device waits %.0f seconds: %s.", sort.seconds, sort.why)
             held = self._held[key] = Held(min(now + sort.seconds, deadline))
         held.items.append(item)
 
@@ -268,7 +268,7 @@ class Courier:
                 if not everything and count < MOST_HELD:
                     return
                 try:
-                    self._office.pause(soonest - now)
+                    self._shared.pause(soonest - now)
                 except InterruptedWait:
                     self.undelivered += count
                     self._held.clear()
@@ -286,11 +286,11 @@ class Courier:
 
     def _settle(self, batch: Sequence[Item], ingested: int | None) -> None:
         confirmed = len(batch) if ingested is None else min(ingested, len(batch))
-        self._office.summary.add("records_sent", confirmed)
+        self._shared.summary.add("records_sent", confirmed)
         if confirmed < len(batch):
             short = len(batch) - confirmed
-            self._office.summary.add("records_sent", short, "not confirmed")
-            self._office.logger.warning(
+            self._shared.summary.add("records_sent", short, "not confirmed")
+            self._shared.logger.warning(
                 "Amplitude took %d events of %d sent, by its own count. It may have known the others.",
                 confirmed,
                 len(batch),
@@ -298,14 +298,14 @@ class Courier:
         self._finish(batch)
 
     def _reject(self, item: Item, reason: str, status: int) -> None:
-        self._office.reject(item[0], reason, content(item), status)
+        self._shared.reject(item[0], reason, content(item), status)
         self._finish([item])
 
     def _finish(self, batch: Sequence[Item]) -> None:
         for _, _, load in batch:
             load.left -= 1
             if not load.left:
-                self._office.checkpoints.finish(load.work)
+                self._shared.checkpoints.finish(load.work)
 
 
 def route_of(batch: Sequence[Item]) -> Route:

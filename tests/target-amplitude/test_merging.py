@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from support.amplitude_target import load
 from support.impressions import impression, messages, record_message, state_message
 from support.sandbox import Sandbox
-from target_amplitude import gathering
-from target_amplitude.gathering import Gathering, LastValues
-from target_amplitude.identification import Identification
+from target_amplitude import merging
+from target_amplitude.identifications import Identification
+from target_amplitude.merging import LastValues, Merger
 
 CHANGES = st.tuples(
     st.integers(0, 3),  # user
@@ -47,18 +47,18 @@ def applied(identifications: Iterable[Identification]) -> dict[str, dict[str, An
 
 @given(st.lists(CHANGES, max_size=40), st.sets(st.integers(0, 40)))
 def test_the_newest_value_wins_whatever_the_order_and_the_batches(changes: list[tuple[Any, ...]], ends: set[int]):
-    gathered = Gathering(last_values())
+    merger = Merger(last_values())
     sent: list[Identification] = []
     newest: dict[tuple[int, str], tuple[int, Any]] = {}
     for number, (user, name, time, value, is_set) in enumerate(changes):
-        gathered.add("s", change(user, name, time, value, is_set))
+        merger.add("s", change(user, name, time, value, is_set))
         if (user, name) not in newest or time >= newest[user, name][0]:
             newest[user, name] = (time, value if is_set else None)
         if number in ends:
-            batch = [one for _, one in gathered.close()]
+            batch = [one for _, one in merger.close()]
             assert len({one.subject["user_id"] for one in batch}) == len(batch)
             sent += batch
-    sent += [one for _, one in gathered.close()]
+    sent += [one for _, one in merger.close()]
     expected: dict[str, dict[str, Any]] = {f"user-{user}": {} for user, _ in newest}
     for (user, name), (_, value) in newest.items():
         if value is not None:
@@ -68,28 +68,28 @@ def test_the_newest_value_wins_whatever_the_order_and_the_batches(changes: list[
 
 @given(st.lists(CHANGES, max_size=40))
 def test_what_is_known_is_not_sent_again(changes: list[tuple[Any, ...]]):
-    gathered = Gathering(last_values())
+    merger = Merger(last_values())
     for one in changes:
-        gathered.add("s", change(*one))
-    list(gathered.close())
+        merger.add("s", change(*one))
+    list(merger.close())
     for one in changes:
-        assert not gathered.add("s", change(*one)) or any(other[:3] == one[:3] and other != one for other in changes)
+        assert not merger.add("s", change(*one)) or any(other[:3] == one[:3] and other != one for other in changes)
 
 
 def test_without_a_time_the_later_wins():
-    gathered = Gathering(last_values())
+    merger = Merger(last_values())
     for value in ("x", "y", "x"):
-        gathered.add("s", change(1, "a", None, value))
-    ((_, made),) = gathered.close()
+        merger.add("s", change(1, "a", None, value))
+    ((_, made),) = merger.close()
     assert (made.operations, made.time) == ({"$set": {"a": "x"}}, None)
 
 
 def test_other_operations_keep_their_number_and_order():
-    gathered = Gathering(last_values())
+    merger = Merger(last_values())
     plus = [Identification({"user_id": "user-1"}, {"$add": {"n": 1}}, 5, f"add-{n}") for n in range(2)]
-    made = [gathered.add("s", one) for one in (change(1, "a", 1, "x"), plus[0], change(1, "a", 2, "y"), plus[1])]
+    made = [merger.add("s", one) for one in (change(1, "a", 1, "x"), plus[0], change(1, "a", 2, "y"), plus[1])]
     assert made == [True] * 4
-    assert [one.operations for _, one in gathered.close()] == [
+    assert [one.operations for _, one in merger.close()] == [
         {"$set": {"a": "x"}},
         {"$add": {"n": 1}},
         {"$set": {"a": "y"}},
@@ -98,12 +98,12 @@ def test_other_operations_keep_their_number_and_order():
 
 
 def test_after_other_operations_nothing_counts_as_known():
-    gathered = Gathering(last_values())
-    gathered.add("s", change(1, "a", 1, "x"))
-    gathered.add("s", Identification({"user_id": "user-1"}, {"$clearAll": "-"}, 2, "clear"))
-    assert gathered.add("s", change(1, "a", 3, "x"))
-    assert not gathered.add("s", change(1, "a", 1, "old"))
-    assert [one.operations for _, one in gathered.close()] == [
+    merger = Merger(last_values())
+    merger.add("s", change(1, "a", 1, "x"))
+    merger.add("s", Identification({"user_id": "user-1"}, {"$clearAll": "-"}, 2, "clear"))
+    assert merger.add("s", change(1, "a", 3, "x"))
+    assert not merger.add("s", change(1, "a", 1, "old"))
+    assert [one.operations for _, one in merger.close()] == [
         {"$set": {"a": "x"}},
         {"$clearAll": "-"},
         {"$set": {"a": "x"}},
@@ -111,18 +111,18 @@ def test_after_other_operations_nothing_counts_as_known():
 
 
 def test_values_that_differ_in_type_differ():
-    gathered = Gathering(last_values())
-    gathered.add("s", change(1, "a", 1, 1))
-    assert list(gathered.close())
-    assert gathered.add("s", change(1, "a", 2, True))
+    merger = Merger(last_values())
+    merger.add("s", change(1, "a", 1, 1))
+    assert list(merger.close())
+    assert merger.add("s", change(1, "a", 2, True))
 
 
 def test_devices_of_one_user_share_its_properties():
-    gathered = Gathering(last_values())
+    merger = Merger(last_values())
     for time, device in enumerate(("d1", "d2", "d1")):
         subject = {"user_id": "ada", "device_id": device}
-        gathered.add("s", Identification(subject, {"$set": {"a": time}}, time))
-    made = [(one.subject["device_id"], one.operations["$set"]["a"]) for _, one in gathered.close()]
+        merger.add("s", Identification(subject, {"$set": {"a": time}}, time))
+    made = [(one.subject["device_id"], one.operations["$set"]["a"]) for _, one in merger.close()]
     assert made == [("d1", 0), ("d2", 1), ("d1", 2)]
 
 
@@ -132,11 +132,11 @@ def test_a_replay_that_sets_an_older_value_first_ends_with_the_newest():
     held: dict[str, Any] = {}
 
     def run(*batches: list[Identification]) -> None:
-        gathered = Gathering(last_values())
+        merger = Merger(last_values())
         for batch in batches:
             for one in batch:
-                gathered.add("s", one)
-            for _, made in gathered.close():
+                merger.add("s", one)
+            for _, made in merger.close():
                 if made.insert_id not in known:
                     known.add(made.insert_id)
                     held.update(made.operations["$set"])
@@ -149,17 +149,17 @@ def test_a_replay_that_sets_an_older_value_first_ends_with_the_newest():
 
 def test_of_many_users_most_are_remembered_on_disk(monkeypatch: pytest.MonkeyPatch):
     """Neither an older value nor a known one goes out, however many users changed in between."""
-    monkeypatch.setattr(gathering, "OWNERS_IN_MEMORY", 100)
+    monkeypatch.setattr(merging, "OWNERS_IN_MEMORY", 100)
     last = last_values()
-    gathered = Gathering(last)
+    merger = Merger(last)
     odd = ["x", 1, 1.5, True, None, ["a", {"b": 2**63 - 1}]]
     for time, is_new in ((5, True), (4, False), (5, False), (6, False)):
         for number in range(1000):
-            assert gathered.add("s", change(number, "a", time, odd[number % 6])) is is_new
-        list(gathered.close())
-    assert not gathered.add("s", change(7, "a", 5, "older than the last one"))
+            assert merger.add("s", change(number, "a", time, odd[number % 6])) is is_new
+        list(merger.close())
+    assert not merger.add("s", change(7, "a", 5, "older than the last one"))
     last.forget("uuser-8")
-    assert gathered.add("s", change(8, "a", 6, odd[8 % 6]))
+    assert merger.add("s", change(8, "a", 6, odd[8 % 6]))
     assert len(last._sent) == 100
     last.close()
 
@@ -167,15 +167,15 @@ def test_of_many_users_most_are_remembered_on_disk(monkeypatch: pytest.MonkeyPat
 def test_too_many_updates_of_a_user_are_said_once():
     now, warned = 0.0, []
     last = LastValues(lambda: now, lambda: warned.append(now))
-    gathered = Gathering(last)
+    merger = Merger(last)
     for number in range(2000):
-        gathered.add("s", change(1, "a", number, number))
-        list(gathered.close())
+        merger.add("s", change(1, "a", number, number))
+        list(merger.close())
     assert len(warned) == 1
     now = 4000.0  # an hour later it begins anew
     for number in range(2000, 3700):
-        gathered.add("s", change(1, "a", number, number))
-        list(gathered.close())
+        merger.add("s", change(1, "a", number, number))
+        list(merger.close())
     assert len(warned) == 1
 
 

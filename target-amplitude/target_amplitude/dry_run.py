@@ -15,8 +15,8 @@ from .summary import Summary
 SHOWN_ITEMS = 3
 
 
-class Rehearsal:
-    """Takes requests as `Courier` does and sends nothing.
+class DryRun:
+    """Takes requests as `Sender` does and sends nothing.
 
     What it shows goes to standard error: standard output is for states, which Meltano stores.
     """
