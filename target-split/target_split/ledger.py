@@ -22,20 +22,9 @@ from pathlib import Path
 
 from .errors import ConnectorError
 from .ids import ID_BYTES
+from .ledger_file import APPLICATION_ID, SCHEMA_VERSION, make_ledger
 
 SECONDS_PER_DAY = 86_400
-
-# Written into the file's header, so that a file of something else is not taken for a ledger.
-APPLICATION_ID = 0x53504C54
-SCHEMA_VERSION = 1
-
-SCHEMA = """
-CREATE TABLE accepted (id BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE posted (number INTEGER PRIMARY KEY, stream TEXT NOT NULL, time REAL NOT NULL, ids BLOB NOT NULL);
-CREATE TABLE answered (number INTEGER PRIMARY KEY);
-CREATE TABLE pruned (day INTEGER NOT NULL);
-INSERT INTO pruned VALUES (0);
-"""
 
 # Accepted events that go into the large table together.
 IDS_PER_FOLD = 50_000
@@ -117,6 +106,8 @@ class Ledger:
         if file.is_file() and file.stat().st_size == 0:  # SQLite would take it for a new one
             raise ConnectorError(f"Setting 'ledger_path': {path} is empty. {AFRESH_HINT}")
         with self._errors():
+            if not file.exists():
+                make_ledger(file)
             self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=1)
             self._open(days)
         self._is_open = True
@@ -127,12 +118,6 @@ class Ledger:
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = FULL")
         execute("PRAGMA cache_size = -16000")  # kilobytes
-        with self._transaction():
-            if execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-                for statement in SCHEMA.split(";"):
-                    execute(statement)
-                execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         if execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise ConnectorError(f"Setting 'ledger_path': {self._path} is a database, but no ledger of this target.")
         if execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
@@ -271,6 +256,8 @@ class Ledger:
         """Say SQLite's errors in a sentence that names the setting."""
         try:
             yield
+        except OSError as error:
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be made: {error.strerror}.") from error
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise ConnectorError(

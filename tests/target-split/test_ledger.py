@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +152,29 @@ def test_a_broken_file_is_said_and_left_as_it_is(path: str):
 def test_an_empty_file_is_said(path: str):
     Path(path).touch()
     assert "is empty" in refusal(path)
+
+
+def test_a_full_disk_leaves_no_half_made_ledger(path: str):
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, unlimited[1]))
+    try:
+        assert "cannot be used" in refusal(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert list(Path(path).parent.iterdir()) == []
+    opened(path).close()
+
+
+def test_a_new_ledger_takes_nothing_of_one_moved_away(path: str):
+    killed = opened(path)
+    accept(killed, IDS[:100])
+    rest = Path(f"{path}-wal").read_bytes()
+    killed.close()
+    Path(path).unlink()
+    Path(f"{path}-wal").write_bytes(rest)
+    ledger = opened(path)
+    assert len(ledger.sift(IDS[:100]).fresh) == 100
+    ledger.close()
 
 
 def test_a_file_cut_off_is_said(path: str):
