@@ -66,7 +66,10 @@ def kind_of(schema: dict[str, Any]) -> str:
         return "options"
     if schema.get("format") in ("date-time", "date"):
         return "date_iso8601"
-    return next((KINDS[kind] for kind in types_of(schema) if kind in KINDS), "string")
+    kinds = types_of(schema)
+    if {"number", "string"} <= set(kinds):  # Meltano cannot pass a decimal from the environment, but a text
+        return "string"
+    return next((KINDS[kind] for kind in kinds if kind in KINDS), "string")
 
 
 def types_of(schema: dict[str, Any]) -> list[str]:
