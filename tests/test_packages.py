@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from functools import cache
@@ -81,9 +82,15 @@ def test_what_is_released(package: str, wheel: Callable[[str], Path]) -> None:
     released = [*built.parent.glob("*.whl"), *built.parent.glob("*.tar.gz")]
     assert len(released) == 2
     subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *released], check=True)
-    names = zipfile.ZipFile(built).namelist()
+    wheel_of = zipfile.ZipFile(built)
+    names = wheel_of.namelist()
     (module,) = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
     assert f"{module}/py.typed" in names
+    (licence,) = [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
+    assert wheel_of.read(licence) == (ROOT / "LICENSE").read_bytes()
+    (archive,) = built.parent.glob("*.tar.gz")
+    with tarfile.open(archive) as source:
+        assert source.getmember(f"{archive.name.removesuffix('.tar.gz')}/LICENSE").isfile()
 
 
 @pytest.mark.parametrize("python", [sys.executable, *OTHER_PYTHONS])
