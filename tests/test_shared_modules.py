@@ -16,6 +16,7 @@ CONNECTORS = {
 TARGETS = ["target-amplitude", "target-split"]
 SHARED_BY_TARGETS = (
     "delivery.py",
+    "hosts.py",
     "paths.py",
     "reader.py",
     "rejects.py",

@@ -1,40 +1,34 @@
-"""The target: its settings, and how its parts are put together."""
+"""The target: what its settings must fulfil, and how its parts are put together."""
 
 from __future__ import annotations
 
 import fnmatch
-import re
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import click
-from singer_sdk import typing as th
 from singer_sdk.plugin_base import _ConfigInput
 
+from .asking import Shared
 from .client import Client
 from .delivery import Lanes
 from .dispatch import Dispatch, Routes
 from .dry_run import DryRun
 from .errors import ConnectorError, hint
-from .impressions import DEFAULT_IDENTITY
-from .mapping import WAYS, Loading, check_event_type, check_identity, check_mapping
+from .hosts import host_problems
+from .mapping import Loading, check_event_type, check_identity, check_mapping
 from .memory import Seen
 from .merging import UPDATES_PER_HOUR, LastValues
 from .packing import Item
 from .paths import MappingError, field_or_literal, source_paths
 from .routes import HOSTS, events_route, group_identify_route, identify_route
 from .send_test_event import send_marked_event
-from .sender import Sender, Shared
+from .sender import Sender
+from .settings import SETTINGS
 from .sinks import AmplitudeSink
 from .streaming import StreamingTarget
-
-ANY_SOURCE = th.CustomType({"type": ["string", "array", "null"]})
-# Names and addresses, IPv6 with its colons.
-HOST = re.compile(r"[\w.:-]+", re.ASCII)
-TEXT_OR_FIELD = th.CustomType({"type": ["string", "object", "null"]})
 
 
 class TargetAmplitude(StreamingTarget):
@@ -43,106 +37,7 @@ class TargetAmplitude(StreamingTarget):
     name = "target-amplitude"
     default_sink_class = AmplitudeSink
 
-    config_jsonschema = th.PropertiesList(
-        th.Property("api_key", th.StringType, required=True, secret=True, description="API key of the project."),
-        th.Property(
-            "region",
-            th.StringType,
-            default="us",
-            allowed_values=list(HOSTS),
-            description="Where the project's data lives.",
-        ),
-        th.Property(
-            "api_url",
-            th.StringType,
-            description="Scheme and host to send to instead of Amplitude's own, for example http://127.0.0.1:8010.",
-        ),
-        th.Property(
-            "endpoint",
-            th.StringType,
-            default="batch",
-            allowed_values=["batch", "http"],
-            description="Batch Event Upload (20 MB a request) or HTTP V2 (1 MB a request).",
-        ),
-        th.Property(
-            "load_as",
-            th.StringType,
-            default="event",
-            allowed_values=list(WAYS),
-            description="What records become: an event each, an exposure of a flag, or properties of their user.",
-        ),
-        th.Property(
-            "event_type",
-            th.StringType,
-            default="get_treatment",
-            description="Type of the events that impressions become.",
-        ),
-        th.Property(
-            "identity",
-            th.ObjectType(additional_properties=th.StringType),
-            default=DEFAULT_IDENTITY,
-            description="Traffic type (or glob) of impressions to user_id or device_id.",
-        ),
-        th.Property("user_id", ANY_SOURCE, description="Path, or list of paths, of other streams' user id."),
-        th.Property("device_id", ANY_SOURCE, description="Path, or list of paths, of other streams' device id."),
-        th.Property(
-            "min_id_length", th.IntegerType, default=1, description="Fewest characters of an id; shorter are rejected."
-        ),
-        th.Property(
-            "mappings",
-            th.ObjectType(additional_properties=th.ObjectType(additional_properties=True)),
-            default={},
-            description="Stream name or glob to what its records become.",
-        ),
-        th.Property(
-            "property_prefix",
-            th.StringType,
-            default="",
-            description="Stands before a flag's name in the user property that load_as identify sets.",
-        ),
-        th.Property(
-            "experiment_key",
-            TEXT_OR_FIELD,
-            description='Experiment key of exposures: a text, or {"field": path} to read it from the impression.',
-        ),
-        th.Property(
-            "dedupe",
-            th.StringType,
-            default="none",
-            allowed_values=["none", "hour", "day"],
-            description="Send one event for all impressions of a user, flag and treatment within an hour or a day.",
-        ),
-        th.Property(
-            "identify_via",
-            th.StringType,
-            default="events",
-            allowed_values=["api", "events"],
-            description="Send user properties through the Identify API, or as $identify events.",
-        ),
-        th.Property(
-            "max_parallel_requests", th.IntegerType, default=4, description="Most requests on their way at once."
-        ),
-        th.Property(
-            "patience_seconds",
-            th.IntegerType,
-            default=900,
-            description="How long to go on trying when Amplitude does not take a request, before the run fails.",
-        ),
-        th.Property(
-            "rejects_path",
-            th.StringType,
-            description="File that keeps records which can never be delivered, as JSON lines.",
-        ),
-        th.Property(
-            "max_rejects", th.IntegerType, default=1000, description="More rejected records than this fail the run."
-        ),
-        th.Property(
-            "dry_run",
-            th.BooleanType,
-            default=False,
-            description="Map, check and pack everything, send nothing, write no state.",
-        ),
-    ).to_dict()
+    config_jsonschema = SETTINGS
 
     def __init__(self, **options: Any) -> None:
         """Check what no schema can, and start the lanes."""
@@ -271,8 +166,8 @@ class TargetAmplitude(StreamingTarget):
         """Return what is wrong with settings beyond their JSON types, in sentences."""
         config = self.config
         problems = [] if config["api_key"].strip() else ["Setting 'api_key' is empty."]
-        if not is_host_alone(config.get("api_url") or HOSTS[config["region"]]):
-            problems.append("Setting 'api_url' must be scheme and host alone, for example https://api2.amplitude.com.")
+        if config.get("api_url"):
+            problems += host_problems("api_url", config["api_url"], HOSTS["us"])
         for name, least in (("min_id_length", 1), ("max_parallel_requests", 1), ("patience_seconds", 0)):
             if config[name] < least:
                 problems.append(f"Setting '{name}' must be at least {least}.")
@@ -291,14 +186,3 @@ class TargetAmplitude(StreamingTarget):
             except MappingError as error:
                 problems.append(f"Setting '{name}': {error}")
         return problems
-
-
-def is_host_alone(url: str) -> bool:
-    """Whether a URL is a scheme and a host, perhaps with a port, and nothing else."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises where it is no port
-    except ValueError:
-        return False
-    is_bare = not (parts.query or parts.fragment or parts.username or parts.path.strip("/"))
-    return is_bare and parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "") is not None

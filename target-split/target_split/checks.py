@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from .errors import hint
+from .hosts import host_problems
 from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults, event_mapping, segment_mapping
 from .names import SEGMENT_RULE, event_type_rule, is_clean
 from .paths import MappingError, check_members
@@ -21,11 +21,8 @@ NO_DEFAULTS = Defaults(["any"], "any", {}, [], None, "any")
 
 def problems_of(config: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with settings, one sentence each."""
-    problems = [
-        f"Setting '{name}' must be scheme and host only, as in {default}."
-        for name, default in (("events_url", EVENTS_URL), ("admin_url", ADMIN_URL))
-        if not is_host(config[name])
-    ]
+    problems = host_problems("events_url", config["events_url"], EVENTS_URL)
+    problems += host_problems("admin_url", config["admin_url"], ADMIN_URL)
     prefix, rule = config["event_type_prefix"], event_type_rule(config["max_name_length"])
     if prefix and not (is_clean(rule, prefix) and rule.first.match(prefix)):
         problems.append(
@@ -43,12 +40,6 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
         except MappingError as error:
             problems.append(str(error))
     return problems
-
-
-def is_host(url: str) -> bool:
-    """Whether a URL is a scheme and a host, and no more."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.path in ("", "/") and not parts.query
 
 
 def check_template(template: str) -> None:

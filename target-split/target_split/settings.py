@@ -12,17 +12,13 @@ EVENTS_URL = "https://events.split.io"
 ADMIN_URL = "https://api.split.io"
 
 TEXTS = th.ArrayType(th.StringType)
+# From 0 to 1; also written as text: Meltano passes decimals so from the environment.
+SHARE = th.CustomType({"type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": r"^\d+(\.\d+)?$"})
 
 
 def whole(minimum: int, maximum: int | None = None) -> Any:
     """Return the type of a whole number from `minimum` on."""
     return th.IntegerType(minimum=minimum, maximum=maximum)
-
-
-def decimal(maximum: float | None = None) -> Any:
-    """Return the type of a number from 0 on. Also written as text: Meltano passes decimals so from the environment."""
-    bound = {} if maximum is None else {"maximum": maximum}
-    return th.CustomType({"type": ["number", "string"], "minimum": 0, **bound, "pattern": r"^\d+(\.\d+)?$"})
 
 
 SETTINGS: dict[str, Any] = th.PropertiesList(
@@ -193,7 +189,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "max_removal_share",
-        decimal(maximum=1),
+        SHARE,
         default=0.5,
         title="Largest removal",
         description="Largest part of a segment's keys that one run removes, from 0 to 1; more is taken for a mistake.",
