@@ -99,21 +99,10 @@ class StreamPlan:
         return {"event_properties"} if self.way == "exposure" and self.is_impression else set()
 
     def _has_native_columns(self) -> bool:
-        has_id = any(name in self.columns for name in ("user_id", "device_id")) or any(
-            self._fits(self._setting(name)) for name in ("user_id", "device_id")
-        )
-        return has_id and ("user_properties" if self.way == "identify" else "event_type") in self.columns
+        what = "user_properties" if self.way == "identify" else "event_type"
+        return what in self.columns and bool(self._own_ids())
 
     # Paths
-
-    def _setting(self, name: str) -> Any:
-        return getattr(self.loading, name)
-
-    def _fits(self, source: Any) -> bool:
-        """Whether a source that is meant for all streams can be read from this one."""
-        if source is None:
-            return False
-        return any(path[0] in self.columns for path in source_paths(source))
 
     def _check_paths(self) -> None:
         for member, path in mapped_paths(self.mapping):
@@ -160,12 +149,14 @@ class StreamPlan:
 
     def _id_sources(self) -> dict[str, Any]:
         mapped = {name: self.mapping[name] for name in ("user_id", "device_id") if name in self.mapping}
-        if mapped or self.is_impression:
-            return mapped
+        return mapped if mapped or self.is_impression else self._own_ids()
+
+    def _own_ids(self) -> dict[str, Any]:
+        """Return where ids are without a mapping: where the settings say, if the stream has it, or in their columns."""
         found = {}
-        for name in ("user_id", "device_id"):
-            if self._fits(self._setting(name)):
-                found[name] = self._setting(name)
+        for name, source in (("user_id", self.loading.user_id), ("device_id", self.loading.device_id)):
+            if source is not None and any(path[0] in self.columns for path in source_paths(source)):
+                found[name] = source
             elif name in self.columns:
                 found[name] = name
         return found
