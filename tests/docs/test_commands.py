@@ -38,14 +38,12 @@ RUN_ELSEWHERE = {
     "docs/tutorial.md": "tests/docs/test_tutorial.py",
     "docs/meltano.md": "tests/pipelines/test_project.py",
     "docs/airflow.md": "tests/orchestrate/test_docs.py",
+    "docs/impressions/hosting.md": "tests/docs/test_impressions.py",
+    "docs/impressions/s3.md": "tests/docs/test_impressions.py",
+    "docs/impressions/webhook.md": "tests/docs/test_impressions.py",
     "docs/accounts.md": "tests/pipelines/test_pipelines.py",  # the same jobs, with the sandbox's addresses
 }
-READ = {
-    "docs/impressions/hosting.md": "a machine that the world reaches",
-    "docs/impressions/listeners.md": "an evaluator, and a package index",
-    "docs/impressions/s3.md": "a package index",
-    "docs/impressions/webhook.md": "a server that runs until it is stopped",
-}
+READ = {"docs/impressions/listeners.md": "an evaluator, and a package index"}
 CONNECTORS = ("tap-split-impressions", "tap-amplitude", "target-amplitude", "target-split")
 OURS = (*CONNECTORS, "tap-split-impressions-webhook", "split-amplitude-sandbox")
 
