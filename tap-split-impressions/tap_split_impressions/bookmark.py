@@ -6,16 +6,18 @@ What it guarantees
     * No file is skipped, however late it appears and whatever its name or its modification time: "new" is decided by
       the time at which the *storage* took the file in (`File.arrived`: the inode's change time on a local disk,
       LastModified in an object store), which no clock of a writer, no name and no copied time can put into the past.
+      Only a directory that moves in as a whole brings its files with an old time: it is a new one, by its inode.
     * A file is read once. A rename, a new owner or a copied time make it look new; then its *content* tells that it was
       read.
-    * The state is small: one time, 8 bytes for each file of the last hour before it, an entry for each file that is
-      half read.
+    * The state is small: one time, 8 bytes for each file of the last hour before it, a number for each directory, an
+      entry for each file that is half read.
 
 How
-    `read_until`: each file that arrived up to then is read. It trails an hour (`LOOK_BACK`) behind the newest file
-    read, so that coarse times (a second in object stores), storage servers whose clocks differ, and S3's habit of
-    dating a multipart upload by its beginning hide nothing. `read_since` holds the identities of the files read that
-    arrived later than that.
+    `read_until`: each file that arrived up to then is read, if it lies in one of the `directories`: those that were
+    there before (their inodes; where there are none, as in object stores, 0 stands for all). It trails an hour
+    (`LOOK_BACK`) behind the newest file read, so that coarse times (a second in object stores), storage servers whose
+    clocks differ, and S3's habit of dating a multipart upload by its beginning hide nothing. `read_since` holds the
+    identities of the files read that are not told by these two.
     `older` (the number of files up to `read_until`, and sums that stand for them) recognises old files that look new
     because something was done to them: a changed owner, a rename, a restored backup, a move to another disk. They are
     taken for read only if *all* that looks old adds up to exactly what was known before. Any doubt means reading, since
@@ -47,6 +49,7 @@ class File(NamedTuple):
     modified: float
     content: str | None = None  # a checksum of the content, where the storage lists one
     inode: int = 0  # on a local disk
+    directory: int = 0  # the inode of the directory it lies in, on a local disk
 
 
 @dataclass
@@ -116,13 +119,18 @@ class Bookmark:
     identify: Callable[[File], bytes]
     folder: str = ""
     read_until: float | None = None
+    directories: set[int] = field(default_factory=set)
     read_since: set[bytes] = field(default_factory=set)
     older: Known = field(default_factory=Known)
     unfinished: dict[str, Progress] = field(default_factory=dict)
     is_from_elsewhere: bool = False
 
     def is_old(self, file: File) -> bool:
-        """Whether the time of arrival alone tells that the file is read (or stands in `unfinished`)."""
+        """Whether time of arrival and directory alone tell that the file is read (or stands in `unfinished`)."""
+        return self.is_passed(file) and file.directory in self.directories
+
+    def is_passed(self, file: File) -> bool:
+        """Whether the file arrived up to `read_until`."""
         return self.read_until is not None and file.arrived <= self.read_until
 
     def open(self, listing: Iterable[File]) -> Reading:
@@ -144,6 +152,7 @@ class Bookmark:
                 identify,
                 folder,
                 None if state["read_until"] is None else float(state["read_until"]),
+                {int(directory) for directory in state["directories"]},
                 {digests[start : start + IDENTITY_BYTES] for start in range(0, len(digests), IDENTITY_BYTES)},
                 Known(
                     int(state["older"]["count"]),
@@ -164,6 +173,7 @@ class Bookmark:
         return {
             "folder": self.folder,
             "read_until": self.read_until,
+            "directories": sorted(self.directories),
             "read_since": base64.b64encode(b"".join(sorted(self.read_since))).decode(),
             "older": {
                 "count": self.older.count,
@@ -202,6 +212,7 @@ class Reading:
         self._identities: dict[str, bytes] = {}
         self._last_arrival: dict[bytes, float] = {}
         self._passed = 0  # how many files of the listing lie up to `read_until`
+        self._moved_in: set[str] = set()  # files to read that lie there as well, since they came with their directory
         self.is_doubtful = self._is_doubtful()
         self._compare()
 
@@ -234,8 +245,17 @@ class Reading:
             # An empty folder may be one that is not mounted just now.
             bookmark.read_since = (bookmark.read_since & self._last_arrival.keys()) | returned
             bookmark.unfinished = {unread.file.path: unread.progress for unread in self.unread if unread.progress}
-            bookmark.older = Known()
-            self._pass()
+            moved_in = [
+                unread.file for unread in self.unread if bookmark.is_passed(unread.file) and not unread.progress
+            ]
+            self._moved_in = {file.path for file in moved_in}
+            self._take_in_directories(besides={file.directory for file in moved_in})
+
+    def _take_in_directories(self, besides: set[int]) -> None:
+        """Take all directories for known, except some."""
+        self.bookmark.directories = {file.directory for file in self.listing} - besides
+        self.bookmark.older, self._passed = Known(), 0
+        self._pass()
 
     def _returned(self, looking_new: list[Unread]) -> set[bytes]:
         """Return the identities of old files with a new time of arrival, if all together prove that they are."""
@@ -248,23 +268,34 @@ class Reading:
 
     def _pass(self) -> None:
         """Let the files up to `read_until` be known by their sum instead of each by its identity."""
-        while self._passed < len(self.listing) and self.bookmark.is_old(self.listing[self._passed]):
+        while self._passed < len(self.listing) and self.bookmark.is_passed(self.listing[self._passed]):
             file = self.listing[self._passed]
+            self._passed += 1
+            if not self.bookmark.is_old(file):
+                continue
             self.bookmark.older.add(file)
             identity = self._identities.get(file.path)
             # A copy of the file that arrived later still needs the identity.
             if identity and self._last_arrival[identity] <= file.arrived:
                 self.bookmark.read_since.discard(identity)
-            self._passed += 1
 
     def note(self, unread: Unread, rows: int, until: int | None = None) -> None:
         """Remember that a file's first rows are out and the rest is not."""
         self.bookmark.unfinished[unread.file.path] = Progress(unread.identity, rows, until)
+        self._settle(unread.file)
 
     def finish(self, unread: Unread) -> None:
         """Remember that all of a file is out."""
         self.bookmark.unfinished.pop(unread.file.path, None)
         self.bookmark.read_since.add(unread.identity)
+        self._settle(unread.file)
+
+    def _settle(self, file: File) -> None:
+        """Take the directories that moved in for known as soon as the state holds all of their old files."""
+        if file.path in self._moved_in:
+            self._moved_in.remove(file.path)
+            if not self._moved_in:
+                self._take_in_directories(besides=set())
 
     def advance(self, waiting_since: float, now: float) -> None:
         """Move `read_until` on: to an hour before the first file that still waits, the newest file, and now.

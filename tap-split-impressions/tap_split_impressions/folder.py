@@ -99,11 +99,14 @@ class Folder:
         size = info["size"] or 0
         if self.local:
             # The change time of the inode: unlike the modification time no program can set it.
+            name = Path(info["name"])
             try:
-                status = Path(info["name"]).stat()
+                status, link = name.stat(), name.lstat()
+                directory = name.parent.stat().st_ino
             except FileNotFoundError:
                 return None  # gone since, or a link to nothing
-            return File(path, size, status.st_ctime, status.st_mtime, inode=status.st_ino)
+            arrived = max(status.st_ctime, link.st_ctime)
+            return File(path, size, arrived, status.st_mtime, inode=status.st_ino, directory=directory)
         modified = moment(next(info[name] for name in MODIFIED_NAMES if info.get(name) is not None))
         return File(path, size, modified, modified, info.get("ETag") or info.get("md5Hash"))
 

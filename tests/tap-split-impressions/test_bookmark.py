@@ -20,23 +20,50 @@ START = 1_767_261_600.0
 
 @dataclass
 class Disk:
-    """A folder. Every change of a file, be it a rename, sets its time of arrival; only writing gives it a new inode."""
+    """A folder. Every change of a file, be it a rename, sets its time of arrival; only writing gives it a new inode.
+
+    What becomes of a directory changes nothing of the files in it.
+    """
 
     resolution: float = 0.0
     now: float = START
     files: dict[str, File] = field(default_factory=dict)
     inodes: int = 0
+    directories: dict[str, int] = field(default_factory=dict)
 
     def arrival(self) -> float:
         return self.now // self.resolution * self.resolution if self.resolution else self.now
 
     def write(self, path: str, content: str, modified: float | None = None) -> None:
-        self.inodes += 1
         when = self.arrival() if modified is None else modified
-        self.files[path] = File(path, len(content), self.arrival(), when, content, self.inodes)
+        directory = self.directory_of(path)
+        self.files[path] = File(path, len(content), self.arrival(), when, content, self.new_inode(), directory)
+
+    def new_inode(self) -> int:
+        self.inodes += 1
+        return self.inodes
+
+    def directory_of(self, path: str) -> int:
+        name = path.rpartition("/")[0]
+        if name not in self.directories:
+            self.directories[name] = self.new_inode()
+        return self.directories[name]
 
     def rename(self, path: str, new: str) -> None:
-        self.files[new] = self.files.pop(path)._replace(path=new, arrived=self.arrival())
+        directory = self.directory_of(new)
+        self.files[new] = self.files.pop(path)._replace(path=new, arrived=self.arrival(), directory=directory)
+
+    def move_in(self, name: str, contents: dict[str, float]) -> None:
+        """A directory comes in as a whole; its files were last changed at the given times."""
+        self.remove_directory(name)
+        directory = self.directory_of(f"{name}/")
+        for content, changed in contents.items():
+            path = f"{name}/{content}"
+            self.files[path] = File(path, len(content), changed, changed, content, self.new_inode(), directory)
+
+    def remove_directory(self, name: str) -> None:
+        self.directories.pop(name, None)
+        self.files = {path: file for path, file in self.files.items() if not path.startswith(f"{name}/")}
 
     def touch_all(self, **changes: int) -> None:
         for path, file in self.files.items():
@@ -148,7 +175,7 @@ def test_a_renamed_file_is_not_read_again(disk: Disk, tap: Tap, hours: int) -> N
     assert tap.run() == []
 
 
-@pytest.mark.parametrize("change", [{}, {"inode": 7}])
+@pytest.mark.parametrize("change", [{}, {"inode": 7}, {"inode": 7, "directory": 8}])
 def test_a_new_owner_or_another_disk_for_all_files_does_not_read_them_again(
     disk: Disk, tap: Tap, change: dict[str, int]
 ) -> None:
@@ -193,6 +220,64 @@ def test_a_cleaned_up_folder_is_not_read_again(disk: Disk, tap: Tap) -> None:
     disk.write("newer.jsonl", "newer")
     assert tap.run() == ["newer"]
     disk.touch_all()
+    assert tap.run() == []
+
+
+@pytest.mark.parametrize("removed", [0, 2, 8, 12])
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_directory_that_moves_in_is_read_whatever_was_removed(
+    disk: Disk, tap: Tap, removed: int, limit: int | None
+) -> None:
+    filled(disk, tap)
+    for path in sorted(disk.files)[:removed]:
+        del disk.files[path]
+    disk.move_in("moved", {"old": START - 50 * HOUR, "same hour": START + 1, "in the last hour": disk.now - 60})
+    disk.write("newer.jsonl", "newer")
+    runs = [tap.run(limit) for _ in range(4)]
+    assert [content for run in runs for content in run] == ["old", "same hour", "in the last hour", "newer"]
+    assert tap.run() == []
+    disk.now += 5 * HOUR
+    disk.write("newest.jsonl", "newest")
+    assert tap.run() == ["newest"]
+    assert tap.run() == []
+    assert len(json.dumps(tap.state)) < 300
+
+
+def test_a_directory_that_takes_the_place_of_another_is_read(disk: Disk, tap: Tap) -> None:
+    disk.move_in("export", {"one": START - 9 * HOUR, "two": START - 8 * HOUR})
+    tap.run()
+    filled(disk, tap)
+    disk.move_in("export", {"six": START - 9 * HOUR})
+    assert tap.run() == ["six"]
+    assert tap.run() == []
+
+
+def test_a_moved_in_directory_that_cannot_all_be_read_is_come_back_to(disk: Disk, tap: Tap) -> None:
+    filled(disk, tap)
+    for path in sorted(disk.files)[:5]:
+        del disk.files[path]
+    disk.move_in("moved", {"damaged": START - 9 * HOUR, "good": START - 8 * HOUR})
+    for readable in (["good"], []):
+        reading = tap.open()
+        damaged, *others = reading.unread
+        assert damaged.file.content == "damaged"
+        assert [other.file.content for other in others] == readable
+        reading.note(damaged, 0)
+        for other in others:
+            reading.finish(other)
+        reading.advance(math.inf, disk.now)
+        tap.state = reading.bookmark.to_state()
+
+
+def test_a_renamed_directory_is_not_read_again(disk: Disk, tap: Tap) -> None:
+    disk.move_in("export", {"one": START - 9 * HOUR, "two": START - 8 * HOUR})
+    tap.run()
+    filled(disk, tap)
+    disk.directories["renamed"] = disk.directories.pop("export")
+    for path in ("export/one", "export/two"):
+        file = disk.files.pop(path)
+        disk.files[path.replace("export", "renamed")] = file._replace(path=path.replace("export", "renamed"))
+    del disk.files["f000.jsonl"]
     assert tap.run() == []
 
 
@@ -280,9 +365,10 @@ def test_the_state_stays_small(disk: Disk, tap: Tap) -> None:
     [
         {"read_until": "yesterday"},
         {"read_until": 5.0},
-        {"read_until": 5.0, "read_since": "?", "older": {}, "unfinished": {}},
-        {"read_until": 5.0, "read_since": "", "older": {"count": 1}, "unfinished": {}},
-        {"read_until": 5.0, "read_since": "", "older": None, "unfinished": []},
+        {"read_until": 5.0, "directories": 7, "read_since": "", "older": {}, "unfinished": {}},
+        {"read_until": 5.0, "directories": [], "read_since": "?", "older": {}, "unfinished": {}},
+        {"read_until": 5.0, "directories": [], "read_since": "", "older": {"count": 1}, "unfinished": {}},
+        {"read_until": 5.0, "directories": [], "read_since": "", "older": None, "unfinished": []},
     ],
 )
 def test_a_state_that_is_none_is_refused(state: dict[str, object]) -> None:
@@ -310,6 +396,11 @@ class AnythingHappens(RuleBasedStateMachine):
             self.happened.add(what)
         if any(file.modified > file.arrived for file in old):
             self.happened.add("dated in the future")
+
+    def is_late_file_unread(self) -> bool:
+        until = self.tap.state.get("read_until")
+        unread = [file for file in self.disk.files.values() if file.content not in self.tap.read]
+        return until is not None and any(file.modified <= until for file in unread)
 
     def any_path(self, number: int) -> str:
         return sorted(self.disk.files)[number % len(self.disk.files)]
@@ -342,6 +433,20 @@ class AnythingHappens(RuleBasedStateMachine):
         self.note("remove", [path])
         del self.disk.files[path]
 
+    @rule(ages=st.lists(st.sampled_from([0.0, HOUR / 2, 3 * HOUR, 500 * HOUR]), min_size=1, max_size=3, unique=True))
+    def a_directory_comes(self, ages: list[float]) -> None:
+        self.count += 1
+        self.disk.move_in(f"d{self.count}", {f"{self.count} of {age}": self.disk.arrival() - age for age in ages})
+        self.happened.add("late")
+
+    @precondition(lambda self: any("/" in path for path in self.disk.files))
+    @rule(number=st.integers(0, 99))
+    def a_directory_goes(self, number: int) -> None:
+        names = sorted({path.rpartition("/")[0] for path in self.disk.files} - {""})
+        name = names[number % len(names)]
+        self.note("remove", [path for path in self.disk.files if path.startswith(f"{name}/")])
+        self.disk.remove_directory(name)
+
     @rule()
     def all_get_a_new_owner(self) -> None:
         self.note("owner", list(self.disk.files))
@@ -350,9 +455,11 @@ class AnythingHappens(RuleBasedStateMachine):
     @rule()
     def all_move_to_another_disk(self) -> None:
         self.note("move", list(self.disk.files))
+        self.disk.directories.clear()
         for path, file in self.disk.files.items():
-            self.disk.inodes += 1
-            self.disk.files[path] = replace_inode(file, self.disk)
+            directory = self.disk.directory_of(path)
+            moved = file._replace(inode=self.disk.new_inode(), arrived=self.disk.arrival(), directory=directory)
+            self.disk.files[path] = moved
 
     @rule(limit=st.none() | st.integers(0, 3))
     def a_run(self, limit: int | None) -> None:
@@ -365,17 +472,13 @@ class AnythingHappens(RuleBasedStateMachine):
         assert len(set(contents)) == len(contents)
         assert not (exact and again), f"read again: {again}"
         if self.tap.state != state or limit is None:
-            self.happened.clear()
+            self.happened = {"late"} if self.is_late_file_unread() else set()
         if limit is None:
             assert {file.content for file in self.disk.files.values()} <= set(self.tap.read)
 
     @invariant()
     def state_is_small(self) -> None:
         assert len(json.dumps(self.tap.state)) < 300 + 12 * len(self.disk.files)
-
-
-def replace_inode(file: File, disk: Disk) -> File:
-    return file._replace(inode=disk.inodes, arrived=disk.arrival())
 
 
 TestAnythingHappens = AnythingHappens.TestCase

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support.receiver import Run, Write, numbers_of, posted
+from support.receiver import Run, Write, await_true, numbers_of, posted
 
 TAP = "tap-split-impressions"
 SEALED = "impressions-20260101T100000Z-0123456789ab-{:06}.jsonl"
@@ -271,3 +271,33 @@ def test_filters_and_their_counts(folder: Path, write: Write, run: Run) -> None:
             point = json.loads(line.partition("METRIC: ")[2])
             skipped[point["tags"]["reason"]] += point["value"]
     assert skipped == {"environment": 1, "flag": 1, "treatment": 1}
+
+
+def link(file: Path, folder: Path) -> None:
+    (folder / file.name).symlink_to(file)
+
+
+def move_directory(file: Path, folder: Path) -> None:
+    file.parent.rename(folder / "moved")
+
+
+@pytest.mark.parametrize("bring_in", [link, move_directory])
+def test_an_old_file_that_comes_in_unchanged_while_others_go_is_read(
+    tmp_path: Path, folder: Path, write: Write, run: Run, monkeypatch: pytest.MonkeyPatch, bring_in: Any
+) -> None:
+    monkeypatch.setattr("tap_split_impressions.bookmark.LOOK_BACK_SECONDS", 0.0)
+    (tmp_path / "elsewhere").mkdir()
+    early = write("early.jsonl", [1]).rename(tmp_path / "elsewhere" / "early.jsonl")
+    for number in (2, 3, 4):
+        write(f"{number}.jsonl", [number])
+    first = run()
+    assert numbers_of(first) == [2, 3, 4]
+    (folder / "2.jsonl").unlink()
+    (folder / "3.jsonl").unlink()
+    newest = (folder / "4.jsonl").stat().st_ctime
+    # The clock of a file system goes in steps of some milliseconds.
+    await_true(lambda: (tmp_path / "clock").write_text("") or (tmp_path / "clock").stat().st_ctime > newest)
+    bring_in(early, folder)
+    second = run(first.state)
+    assert numbers_of(second) == [1]
+    assert numbers_of(run(second.state)) == []
