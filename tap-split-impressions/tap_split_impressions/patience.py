@@ -16,21 +16,19 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # one
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Start waiting for the first request."""
+        """Wait for the first request."""
         super().connection_made(transport)
-        self._await_head()
+        self._limit()
 
     def data_received(self, data: bytes) -> None:
         """Stop waiting when the head is complete."""
         super().data_received(data)
-        if self._deadline and self.cycle is not None and not self.cycle.response_complete:
-            self._deadline.cancel()
-            self._deadline = None
+        self._limit()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request on this connection."""
+        """Wait for the next request on this connection, unless its head came together with the one before."""
         super().on_response_complete()
-        self._await_head()
+        self._limit()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""
@@ -38,10 +36,14 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # one
         if self._deadline:
             self._deadline.cancel()
 
-    def _await_head(self) -> None:
-        if self._deadline:
+    def _limit(self) -> None:
+        """Have the time run while, and only while, no request is in work."""
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and not self._deadline:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+        elif self._deadline and not idle:
             self._deadline.cancel()
-        self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+            self._deadline = None
 
 
 def allow_many_connections() -> None:

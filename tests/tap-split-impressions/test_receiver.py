@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,25 @@ def test_a_client_that_says_nothing_is_let_go(folder: Path) -> None:
     with Receiver(folder) as receiver, socket.create_connection(("127.0.0.1", receiver.port), timeout=30) as idle:
         idle.sendall(b"POST / HTTP/1.1\r\nHost: x")
         assert idle.recv(100) == b""
+
+
+def status_of(client: socket.socket) -> int:
+    with HTTPResponse(client) as answer:
+        answer.begin()
+        answer.read()
+        return answer.status
+
+
+def test_a_request_sent_before_the_answer_to_another_has_its_own_time(folder: Path) -> None:
+    body = json.dumps([posted(1)]).encode()
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with Receiver(folder) as receiver, socket.create_connection(("127.0.0.1", receiver.port), timeout=30) as client:
+        client.sendall(head + body + head + body[:50])
+        assert status_of(client) == 200
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=30) as idle:
+            assert idle.recv(1) == b""  # the time limit of heads is over
+        client.sendall(body[50:])
+        assert status_of(client) == 200
 
 
 def test_a_client_that_goes_away_costs_nothing(folder: Path) -> None:
