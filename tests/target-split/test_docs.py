@@ -16,7 +16,8 @@ from support.sandbox import Sandbox
 from target_split.mapping import DEFAULT_PROPERTIES
 from target_split.names import event_type_name, event_type_rule
 
-PAGE = (Path(__file__).parents[2] / "docs" / "target-split" / "events.md").read_text("utf-8")
+PAGES = Path(__file__).parents[2] / "docs" / "target-split"
+PAGE = (PAGES / "events.md").read_text("utf-8")
 BLOCK = re.compile(r"^```json (settings|record|becomes) ?(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -63,3 +64,17 @@ def test_the_table_of_names():
 def test_the_default_properties():
     said = PAGE.partition("The default set, most important first: ")[2].partition(".\n\n")[0]
     assert re.findall(r"`(.+?)`", said) == list(DEFAULT_PROPERTIES)
+
+
+def test_a_segment_for_each_value_of_a_column(
+    config: dict[str, Any], run_here: Callable[..., Result], sandbox: Sandbox
+):
+    [settings] = re.findall(
+        r"^```json\n(.*?)^```", (PAGES / "segments.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    rows = [{"email": f"u{n}@example.com", "tier": tier} for n, tier in enumerate(("gold", "gold", "silver"))]
+    schema = {"schema": {"properties": {"email": {}, "tier": {}}}, "key_properties": []}
+    result = run_here(config | json.loads(settings), stream_messages("vips", schema, rows))
+    assert result.code == 0, result.stderr
+    keys = {segment["name"]: segment["keys"] for segment in sandbox.split_segments()}
+    assert keys == {"gold": ["u0@example.com", "u1@example.com"], "silver": ["u2@example.com"]}
