@@ -15,11 +15,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("tap-split-impressions", "tap-amplitude", "target-amplitude", "target-split", "sandbox")
 
 
-def test_all_packages_carry_one_version_and_the_changelog_names_it() -> None:
+def test_all_packages_carry_one_version_and_changelog_and_image_name_it() -> None:
     texts = [(ROOT / package / "pyproject.toml").read_text(encoding="utf-8") for package in PACKAGES]
     versions = {re.search(r'^version = "(.+)"', text, re.MULTILINE).group(1) for text in texts}
     assert len(versions) == 1
-    assert f"## {versions.pop()}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version = versions.pop()
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    tags = re.findall(r"/split-amplitude:(\S+)", (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8"))
+    assert set(tags) == {version}
 
 
 def test_meltano_yml_and_readmes_agree_with_about() -> None:

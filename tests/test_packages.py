@@ -102,7 +102,8 @@ def test_installs_and_runs_alone(plugin: str, python: str, wheel: Callable[[str]
             pytest.skip(f"there is no Python {python} on this machine")
         python = found
     executable = installed_alone(plugin, wheel(plugin), tmp_path, python)
-    assert says(executable, "--version").startswith(f"{plugin} v0.1.0")
+    version = wheel(plugin).name.split("-")[1]
+    assert says(executable, "--version").startswith(f"{plugin} v{version}")
     assert json.loads(says(executable, "--about", "--format=json"))["name"] == plugin
 
 

@@ -34,6 +34,11 @@ def test_copies_are_equal(name: str) -> None:
     assert len(texts) == 1
 
 
+def test_each_package_carries_the_licence() -> None:
+    copies = [(ROOT / package / "LICENSE").read_bytes() for package in ("", *CONNECTORS, "sandbox")]
+    assert len(set(copies)) == 1
+
+
 @pytest.mark.parametrize("plugin", CONNECTORS)
 def test_no_connector_imports_another_or_the_sandbox(plugin: str) -> None:
     others = {*CONNECTORS.values(), "split_amplitude_sandbox"} - {CONNECTORS[plugin]}
