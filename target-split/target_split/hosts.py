@@ -1,4 +1,7 @@
-"""Checks settings that hold a scheme and a host. Pure."""
+"""Checks settings that hold a scheme and a host. Pure.
+
+The same file stands in both targets (they share no library); a test holds the copies equal.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The target: settings, and how its parts are put together."""
+"""The target: how its parts are put together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ class TargetSplit(StreamingTarget):
     """Singer target for Split (Harness FME)."""
 
     name = "target-split"
-    package_name = "target-split"
     config_jsonschema = SETTINGS
 
     def __init__(self, **options: Any) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_amplitude.command import ConnectorError
 from target_amplitude.dispatch import as_sent
+from target_amplitude.errors import ConnectorError
 from target_amplitude.events import LIBRARY, event_maker
 from target_amplitude.identifications import identification_maker
 from target_amplitude.impressions import LeftOut

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_amplitude import reader as reader_module
-from target_amplitude.command import ConnectorError
+from target_amplitude.errors import ConnectorError
 from target_amplitude.reader import LineReader, batch_lines, decode_line
 
 

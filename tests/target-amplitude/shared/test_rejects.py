@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from target_amplitude.command import ConnectorError
+from target_amplitude.errors import ConnectorError
 from target_amplitude.rejects import Rejects
 from target_amplitude.summary import Summary
 
