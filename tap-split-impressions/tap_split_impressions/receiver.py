@@ -14,6 +14,7 @@ import click
 
 from tap_split_impressions.command import ConnectorError
 from tap_split_impressions.folder import Folder
+from tap_split_impressions.log import AsideHandler
 from tap_split_impressions.prune import prune, seconds_of, stream_state
 from tap_split_impressions.storage import SEAL_BYTES, SEAL_SECONDS
 
@@ -109,6 +110,7 @@ def serve(  # noqa: PLR0913
         port=port,
         http=PatientProtocol,
         access_log=False,
+        log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,
     )
@@ -136,7 +138,8 @@ def parsed(text: str) -> dict[str, Any]:
 
 def main() -> None:
     """Run the command; a foreseen failure is one sentence and exit code 1."""
-    logging.basicConfig(format="%(asctime)s | %(levelname)-8s | %(message)s", level=logging.INFO)
+    form = "%(asctime)s | %(levelname)-8s | %(message)s"
+    logging.basicConfig(format=form, level=logging.INFO, handlers=[AsideHandler()])
     try:
         command()
     except ConnectorError as error:

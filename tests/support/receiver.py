@@ -64,7 +64,7 @@ class Receiver:
         self.folder = folder
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (a pipe that nobody reads would fill up)
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._log, text=True, encoding="utf-8", **process
+            command, stdout=subprocess.PIPE, text=True, encoding="utf-8", **{"stderr": self._log, **process}
         )
         self.listening = self.process.stdout.readline()
         found = re.search(r"http://[^,\s]+", self.listening)

@@ -290,6 +290,18 @@ def test_a_request_sent_before_the_answer_to_another_has_its_own_time(folder: Pa
         assert status_of(client) == 200
 
 
+def test_a_log_that_nobody_reads_holds_nothing_up(folder: Path) -> None:
+    unread, log = os.pipe()
+    with Receiver(folder, stderr=log) as receiver:
+        os.close(log)
+        for _ in range(1500):  # lines of some 80 bytes: more than a pipe and the queue before it hold
+            assert receiver.post(b"[1, 2, 3]").status_code == 400
+        assert receiver.post([posted(1)]).status_code == 200
+        assert receiver.stop() == 0
+    os.close(unread)
+    assert len(stored_batches(folder)) == 1
+
+
 def test_a_client_that_goes_away_costs_nothing(folder: Path) -> None:
     with Receiver(folder) as receiver:
         with socket.create_connection(("127.0.0.1", receiver.port)) as client:
