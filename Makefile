@@ -23,8 +23,7 @@ lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/hadolint Containerfile
 	$(BIN)/check-jsonschema --schemafile "$$($(BIN)/python -c 'import tools.settings as it; print(it.MELTANO_SCHEMA)')" meltano.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/python -m tools.settings --check
-	$(BIN)/python -m tools.hub --check
+	$(BIN)/python -m tools.about --check
 
 docs: $(VENV)/.installed ## Build the site of the docs into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -37,9 +36,8 @@ RUNS ?= 20
 faults: $(VENV)/.installed ## Run the campaign of faults and kills: SEED=…, RUNS=… of each pipeline, PIPELINE=… for one
 	PYTHONPATH=tests:. $(BIN)/python -m faults --seed $(SEED) --runs $(RUNS) $(if $(PIPELINE),--pipeline $(PIPELINE))
 
-settings: $(VENV)/.installed ## Write each connector's --about into meltano.yml and the READMEs
-	$(BIN)/python -m tools.settings
-	$(BIN)/python -m tools.hub
+settings: $(VENV)/.installed ## Write each connector's --about into meltano.yml, the READMEs and docs/hub
+	$(BIN)/python -m tools.about
 
 format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .

@@ -25,8 +25,8 @@ def test_all_packages_carry_one_version_and_changelog_and_image_name_it() -> Non
     assert set(tags) == {version}
 
 
-def test_meltano_yml_and_readmes_agree_with_about() -> None:
+def test_meltano_yml_readmes_and_hub_agree_with_about() -> None:
     check = subprocess.run(
-        [sys.executable, "-m", "tools.settings", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tools.about", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert check.returncode == 0, check.stderr

@@ -1,20 +1,18 @@
-"""`python -m tools.hub`: write the four plugins' MeltanoHub definitions under docs/hub/ from their `--about`.
+"""The four plugins' definitions for MeltanoHub, from their `--about`.
 
-`--check` changes nothing and fails when a definition does not agree. The repository's address is not known here;
-whoever publishes adds `repo` and turns the local `pip_url` into that of the released package.
+The repository's address is not known here; whoever publishes adds `repo` and turns the local `pip_url` into that of the
+released package.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from tools.settings import PLUGINS, ROOT, about, capabilities, meltano_setting
+from tools.settings import PLUGINS, ROOT, capabilities, meltano_setting
 
 LABELS = {
     "tap-split-impressions": ("Split Impressions", "https://www.split.io"),
@@ -47,7 +45,7 @@ def definition(plugin: str, group: str, said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def wanted_files() -> dict[Path, str]:
+def wanted_files(abouts: dict[str, dict[str, Any]]) -> dict[Path, str]:
     """Return every definition's file, with the text it must have."""
     yaml = YAML()
     yaml.width = 120
@@ -56,23 +54,6 @@ def wanted_files() -> dict[Path, str]:
     for group, plugins in PLUGINS.items():
         for plugin in plugins:
             output = io.StringIO()
-            yaml.dump(definition(plugin, group, about(plugin)), output)
+            yaml.dump(definition(plugin, group, abouts[plugin]), output)
             files[ROOT / "docs" / "hub" / group / f"{plugin}.yml"] = output.getvalue()
     return files
-
-
-def main() -> None:
-    """Write the definitions, or check them."""
-    parser = argparse.ArgumentParser(prog="python -m tools.hub", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail when a definition does not agree")
-    check = parser.parse_args().check
-    for path, text in wanted_files().items():
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            if check:
-                sys.exit(f"{path.relative_to(ROOT)} does not agree with --about. Run: make settings")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,7 @@
-"""`python -m tools.settings`: write what each connector's `--about` says into meltano.yml and the READMEs.
-
-`--about` is the one source of settings. `--check` changes nothing and fails when a file does not agree with it.
-"""
+"""What each connector's `--about` says, as meltano.yml and the READMEs hold it."""
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import subprocess
@@ -133,27 +129,10 @@ def description(schema: dict[str, Any]) -> str:
     return f"{text} One of {', '.join(options)}." if options else text
 
 
-def wanted_files() -> dict[Path, str]:
+def wanted_files(abouts: dict[str, dict[str, Any]]) -> dict[Path, str]:
     """Return every file that holds settings, with the text it must have."""
-    abouts = {name: about(name) for names in PLUGINS.values() for name in names}
-    files = {ROOT / "meltano.yml": meltano_yml((ROOT / "meltano.yml").read_text(encoding="utf-8"), abouts)}
+    found = {ROOT / "meltano.yml": meltano_yml((ROOT / "meltano.yml").read_text(encoding="utf-8"), abouts)}
     for name, said in abouts.items():
         path = ROOT / name / "README.md"
-        files[path] = readme(path.read_text(encoding="utf-8"), said["settings"])
-    return files
-
-
-def main() -> None:
-    """Write the files, or check them."""
-    parser = argparse.ArgumentParser(prog="python -m tools.settings", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail when a file does not agree")
-    check = parser.parse_args().check
-    for path, text in wanted_files().items():
-        if path.read_text(encoding="utf-8") != text:
-            if check:
-                sys.exit(f"{path.relative_to(ROOT)} does not agree with --about. Run: make settings")
-            path.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+        found[path] = readme(path.read_text(encoding="utf-8"), said["settings"])
+    return found
