@@ -34,7 +34,7 @@ bench: $(VENV)/.installed ## Measure speed and memory, as ratios within one run
 SEED ?= 1
 RUNS ?= 20
 faults: $(VENV)/.installed ## Run the campaign of faults and kills: SEED=…, RUNS=… of each pipeline, PIPELINE=… for one
-	PYTHONPATH=tests:. $(BIN)/python -m faults --seed $(SEED) --runs $(RUNS) $(if $(PIPELINE),--pipeline $(PIPELINE))
+	PYTHONPATH=tests:. $(BIN)/python -m faults --seed $(SEED) --runs $(RUNS) $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(MELTANO),--meltano $(MELTANO))
 
 settings: $(VENV)/.installed ## Write each connector's --about into meltano.yml, the READMEs and docs/hub
 	$(BIN)/python -m tools.about

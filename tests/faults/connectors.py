@@ -26,6 +26,8 @@ COMMANDS = {
 }
 FIRST_FREE_DESCRIPTOR = 3
 LAST_DESCRIPTOR = 256
+# What Python itself ends with when it cannot write what is left for standard output.
+FLUSH_FAILED = 120
 
 
 def preload() -> None:
@@ -91,5 +93,8 @@ def command(plugin: str, arguments: list[str], stdin: int, stdout: int, stderr: 
         operator.attrgetter(name)(importlib.import_module(module))()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return code or FLUSH_FAILED
     return code
