@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +16,12 @@ from typing import IO
 
 from tap_amplitude.command import ConnectorError
 from tap_amplitude.lines import READ_BYTES, gunzip, whole_lines
-from tap_amplitude.windows import HOUR, Window
+from tap_amplitude.packing import DAMAGE
+from tap_amplitude.windows import HOUR, Window, beginning
 
 # `100042/100042_2026-03-14_9#417.json.gz`: project, date, hour without a leading zero, partition.
 ENTRY_NAME = re.compile(r"_(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<hour>\d{1,2}))?(?:#\d+)?\.json\.gz$")
-BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+BROKEN_ARCHIVE: tuple[type[Exception], ...] = (zipfile.BadZipFile, *DAMAGE, NotImplementedError, RuntimeError)
 
 
 class DamagedArchiveError(ConnectorError):
@@ -112,10 +112,10 @@ class Archive:
 def hour_of_entry(name: str, window: Window) -> datetime:
     """Return the hour that a file of the archive belongs to, always one within the window.
 
-    A name without an hour is a whole day's (data from before 2014-11-12). A name that tells nothing belongs to the
-    last hour, so that the bookmark passes it only when its rows are out.
+    Data from before 2014-11-12 is a whole day's: its hour is the first of that day. A name that tells nothing belongs to
+    the last hour, so that the bookmark passes it only when its rows are out.
     """
-    last = window.end - HOUR
+    last = beginning(window.end - HOUR)
     match = ENTRY_NAME.search(name)
     if not match:
         return last
@@ -123,7 +123,8 @@ def hour_of_entry(name: str, window: Window) -> datetime:
         day = datetime.fromisoformat(match["date"]).replace(tzinfo=timezone.utc)
     except ValueError:
         return last
-    return min(max(day + timedelta(hours=int(match["hour"] or 0)), window.start), last)
+    hour = beginning(day + timedelta(hours=int(match["hour"] or 0)))
+    return min(max(hour, window.start), last)
 
 
 def first_words(file: IO[bytes]) -> str:

@@ -17,17 +17,12 @@ from typing import IO, Any
 
 import fsspec
 import msgspec
-from isal import isal_zlib
 
-from tap_amplitude.bulk import read_bulk
-from tap_amplitude.lines import GZIP, Inflater, gunzip, whole_lines
-from tap_amplitude.records import Row
+from tap_amplitude.lines import gunzip, whole_lines
+from tap_amplitude.packing import DAMAGE, packer
+from tap_amplitude.records import Row, read_block
 
 LENGTH_BYTES = 4
-# Of Intel's library, which packs six times and unpacks twice as fast as zlib: what it packs costs less than writing it
-# unpacked. Its better levels are slower, to save a fifth of the size of a file that is read once.
-GZIP_LEVEL = 1
-DAMAGE: tuple[type[Exception], ...] = (isal_zlib.error, EOFError)  # type: ignore[assignment]  # typed as an instance
 
 
 class Task(msgspec.Struct):
@@ -146,7 +141,7 @@ class BatchFiles:
         files.makedirs(path.rpartition("/")[0], exist_ok=True)
         self._file = files.open(path, "wb")
         self.urls.append(url)
-        self._pack = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, GZIP) if self._task.packed else None
+        self._pack = packer() if self._task.packed else None
         self._room = self._task.batch_size
 
 
@@ -171,18 +166,13 @@ def batch_files(task: Task) -> Iterator[BatchFiles]:
         raise
 
 
-def inflater() -> Inflater:
-    """Return the faster library's inflater."""
-    return isal_zlib.decompressobj(GZIP)
-
-
 def convert(task: Task, packed: Frames) -> Result:
     """Turn an exported file, or its part of it, into batch files."""
     result = Result()
     try:
         with batch_files(task) as files:
-            for block in islice(whole_lines(gunzip(packed, inflater)), task.part, None, task.parts):
-                rows = read_bulk(block, task.export_hour)
+            for block in islice(whole_lines(gunzip(packed)), task.part, None, task.parts):
+                rows = read_block(block, task.export_hour)
                 files.write(rows.good)
                 result.rows += len(rows.good)
                 result.nulled += rows.nulled

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-GZIP = 31  # zlib's number for "gzip header and check sum"
+from tap_amplitude.packing import unpacker
+
 READ_BYTES = 1 << 16
 # About 20 rows. Larger blocks fall out of the processor's cache between decoding and encoding: 256 kB cost 40 % more.
 BLOCK_BYTES = 1 << 15
@@ -21,38 +21,13 @@ class Readable(Protocol):
         """Return the next bytes, none at the end."""
 
 
-class Inflater(Protocol):
-    """What unpacks one gzip member: `zlib.decompressobj(GZIP)`, or anything made like it."""
-
-    @property
-    def eof(self) -> bool:
-        """Whether the member has ended."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """What came after it."""
-
-    @property
-    def unconsumed_tail(self) -> bytes:
-        """What was given and not unpacked yet."""
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        """Return as much as is ready, but no more than so many bytes."""
-
-
-def zlib_inflater() -> Inflater:
-    """Return the standard library's inflater."""
-    return zlib.decompressobj(GZIP)
-
-
-def gunzip(compressed: Readable, inflater: Callable[[], Inflater] = zlib_inflater) -> Iterator[bytes]:
+def gunzip(compressed: Readable) -> Iterator[bytes]:
     """Yield pieces of bounded size of a gzip stream, which may have several members.
 
     Raises:
-        zlib.error: It is no gzip, or its check sum is wrong. Another inflater raises an error of its own.
-        EOFError: It ends too early.
+        packing.DAMAGE: It is no gzip, its check sum is wrong, or it ends too early.
     """
-    inflate = inflater()
+    inflate = unpacker()
     data = compressed.read(READ_BYTES)
     while data:
         piece = inflate.decompress(data, BLOCK_BYTES)
@@ -60,7 +35,7 @@ def gunzip(compressed: Readable, inflater: Callable[[], Inflater] = zlib_inflate
             yield piece
         if inflate.eof:
             data = (inflate.unused_data or compressed.read(READ_BYTES)).lstrip(b"\0")
-            inflate = inflater() if data else inflate
+            inflate = unpacker() if data else inflate
         else:
             data = inflate.unconsumed_tail or compressed.read(READ_BYTES)
     if not inflate.eof:

@@ -6,6 +6,7 @@ signal never leaves half a line behind.
 
 from __future__ import annotations
 
+import select
 import sys
 from typing import Any
 
@@ -85,4 +86,8 @@ def write_all(data: bytes) -> None:
     raw = getattr(file, "raw", file)
     rest = memoryview(data)
     while rest:
-        rest = rest[raw.write(rest) :]
+        written = raw.write(rest)
+        if written is None:  # a pipe that does not wait by itself, as some programs hand on
+            select.select([], [raw], [])
+        else:
+            rest = rest[written:]

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from tap_amplitude.schemas import EXPORTED, Fields, Kind
-from tap_amplitude.times import rfc3339_of_epoch, rfc3339_of_text
+from tap_amplitude.times import rfc3339_of_epoch, rfc3339_of_text, rfc3339_of_texts
 
 PYTHON_TYPES: Mapping[Kind, Any] = {
     Kind.TEXT: str | None,
@@ -30,6 +33,7 @@ PYTHON_TYPES: Mapping[Kind, Any] = {
     Kind.TEXT_OR_LIST: str | list[Any] | None,
 }
 TIME_FIELDS = tuple(name for name, kind in EXPORTED.items() if kind is Kind.TIME)
+times_of = attrgetter(*TIME_FIELDS)
 # What decoding a line can raise; RecursionError comes of a thousand nested brackets.
 BROKEN_LINE = (msgspec.MsgspecError, ValueError, RecursionError)
 
@@ -76,27 +80,30 @@ def read_block(block: bytes, export_hour: str) -> Rows:
         rows = Rows(DECODER.decode_lines(block))
     except BROKEN_LINE:
         rows = read_lines(block.split(b"\n"))
+    events = []
     for row in rows.good:
         if type(row) is dict:
             row["export_hour"] = export_hour
         else:
             row.export_hour = export_hour
-            rows.nulled += write_times(row)
+            events.append(row)
+    rows.nulled += write_times(events)
     return rows
 
 
-def write_times(event: Any) -> int:
-    """Write the times of a row as RFC 3339; return how many were no times and became null."""
-    nulled = 0
-    for name in TIME_FIELDS:
-        text = getattr(event, name)
-        if text is not None:
-            try:
-                setattr(event, name, rfc3339_of_text(text))
-            except ValueError:
-                setattr(event, name, None)
-                nulled += 1
-    return nulled
+def write_times(events: Sequence[Any]) -> int:
+    """Write the times of rows as RFC 3339; return how many were no times and became null.
+
+    All together, for their conversion one by one takes as long as all else that is done to a row.
+    """
+    texts: list[str | None] = [*chain.from_iterable(map(times_of, events))]
+    known = [text for text in texts if text is not None]
+    converted = iter(rfc3339_of_texts(known))
+    times = [None if text is None else next(converted) for text in texts]
+    for position, name in enumerate(TIME_FIELDS):
+        # A loop without Python in it.
+        deque(map(setattr, events, repeat(name), times[position :: len(TIME_FIELDS)]), maxlen=0)
+    return times.count(None) - texts.count(None)
 
 
 def read_lines(lines: Sequence[bytes]) -> Rows:
@@ -160,7 +167,7 @@ def clean(row: Mapping[str, Any], fields: Fields) -> tuple[dict[str, Any], int]:
         if value is not None:
             try:
                 record[name] = CLEANERS[kind](value)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 record[name] = None
                 nulled += 1
     return record, nulled

@@ -48,12 +48,8 @@ class Spool:
                 f"Setting 'spool_directory': no file can be written in {self.folder} ({error.strerror})."
             ) from error
         try:
-            yield file
-        except OSError as error:
-            file.close()
-            if error.errno in DISK_FULL:
-                raise self._full() from error
-            raise
+            with self._room():
+                yield file
         except BaseException:
             file.close()
             raise
@@ -80,14 +76,28 @@ class Spool:
         """Append rows that cannot be read to this run's file of such rows; return its path.
 
         It is readable by its owner alone (mode 0600), for rows hold personal data. It stays after the run.
+
+        Raises:
+            ConnectorError: The disk is full.
         """
-        if self._aside is None:
-            handle, path = tempfile.mkstemp(prefix="tap-amplitude-unreadable-", suffix=".jsonl", dir=self.folder)
-            os.close(handle)
-            self._aside = Path(path)
-        with self._aside.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps({"line": line.decode(errors="replace")}) + "\n" for line in lines)
+        with self._room():
+            if self._aside is None:
+                handle, path = tempfile.mkstemp(prefix="tap-amplitude-unreadable-", suffix=".jsonl", dir=self.folder)
+                os.close(handle)
+                self._aside = Path(path)
+            with self._aside.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps({"line": line.decode(errors="replace")}) + "\n" for line in lines)
         return self._aside
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Say in a sentence that the disk is full, should it be."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                raise self._full() from error
+            raise
 
     def _require(self, wanted_bytes: int) -> None:
         if shutil.disk_usage(self.folder).free < wanted_bytes + RESERVED_BYTES:

@@ -11,7 +11,6 @@ if sys.version_info < (3, 11):
 
     MonkeyPatch.patch_fromisoformat()
 
-EXPORT_TEXT_LENGTH = len("2026-03-14 09:26:53.589000")
 USUAL_FORM = "0000-00-00T00:00:00.000000"
 DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
 # Epoch numbers above this are milliseconds: as seconds they would lie beyond the year 5000.
@@ -25,22 +24,29 @@ def parse_time(text: str) -> datetime:
         ValueError: The text is no time.
     """
     moment = datetime.fromisoformat(text.strip())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    return to_utc(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
 
 
-def hour_of(moment: datetime) -> datetime:
-    """Return the hour that a time lies in."""
-    return moment.replace(minute=0, second=0, microsecond=0)
+def to_utc(moment: datetime) -> datetime:
+    """Return an aware time as UTC.
 
-
-def day_of(moment: datetime) -> datetime:
-    """Return the UTC day that a time lies in."""
-    return hour_of(moment).replace(hour=0)
+    Raises:
+        ValueError: In UTC it does not lie within the years 1 to 9999.
+    """
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise ValueError(moment) from error
 
 
 def rfc3339(moment: datetime) -> str:
     """Return `2026-03-14T09:26:53.589000Z`: UTC, always with six digits."""
-    return f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return rfc3339_of_utc(to_utc(moment).replace(tzinfo=None))
+
+
+def rfc3339_of_utc(moment: datetime) -> str:
+    """Return a UTC time that names no zone as RFC 3339."""
+    return f"{moment.isoformat(timespec='microseconds')}Z"
 
 
 def rfc3339_of_text(text: str) -> str:
@@ -53,15 +59,23 @@ def rfc3339_of_text(text: str) -> str:
         ValueError: The text is no time.
     """
     moment = datetime.fromisoformat(text)
-    if (
-        len(text) == EXPORT_TEXT_LENGTH
-        and text[7] == "-"
-        and text[10] in " T"
-        and text[19] == "."
-        and not moment.tzinfo
-    ):
-        return text.replace(" ", "T") + "Z"  # all but unchanged; writing it anew takes five times as long
-    return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
+    return rfc3339(moment) if moment.tzinfo else rfc3339_of_utc(moment)
+
+
+def rfc3339_of_texts(texts: Sequence[str]) -> list[str | None]:
+    """Return what `rfc3339_of_text` returns of each, None for what is no time; sooner when all are usual."""
+    try:
+        return [*rfc3339_of_usual(texts)]
+    except ValueError:
+        return [*map(rfc3339_or_none, texts)]
+
+
+def rfc3339_or_none(text: str) -> str | None:
+    """Return what `rfc3339_of_text` returns, None when that is no time."""
+    try:
+        return rfc3339_of_text(text)
+    except ValueError:
+        return None
 
 
 def rfc3339_of_usual(texts: Sequence[str]) -> list[str]:
@@ -73,7 +87,8 @@ def rfc3339_of_usual(texts: Sequence[str]) -> list[str]:
     if not texts:
         return []
     lines = "\n".join(texts).replace(" ", "T")
-    if lines.translate(DIGITS_TO_ZERO) != "\n".join([USUAL_FORM] * len(texts)):
+    # Newer Pythons read 24:00 as the next day's 00:00, which RFC 3339 does not know.
+    if "T24" in lines or lines.translate(DIGITS_TO_ZERO) != "\n".join([USUAL_FORM] * len(texts)):
         raise ValueError(texts)
     for _ in map(datetime.fromisoformat, texts):
         pass
@@ -86,8 +101,8 @@ def rfc3339_of_epoch(number: float) -> str:
     Raises:
         ValueError: No time within the years 1 to 9999.
     """
-    seconds = number / 1000 if abs(number) > LARGEST_EPOCH_SECONDS else number
     try:
+        seconds = number / 1000 if abs(number) > LARGEST_EPOCH_SECONDS else number
         return rfc3339(datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds))
     except OverflowError as error:
         raise ValueError(number) from error

@@ -49,6 +49,11 @@ def step_at(moment: datetime) -> timedelta:
     return HOUR if moment >= FIRST_HOURLY_DAY else DAY
 
 
+def beginning(moment: datetime) -> datetime:
+    """Return where the smallest window begins that a time lies in."""
+    return moment.replace(hour=moment.hour if step_at(moment) == HOUR else 0, minute=0, second=0, microsecond=0)
+
+
 def newest_end(now: datetime, lag_hours: int) -> datetime:
     """Return where the newest hour that is old enough ends.
 

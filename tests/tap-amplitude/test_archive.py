@@ -6,17 +6,21 @@ import gzip
 import io
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from isal import isal_zlib
 
 from support.exports import archive_of, entry_name, export_row, lines_of, rows_over, zip_of
+from tap_amplitude import packing
 from tap_amplitude.archive import Archive, DamagedArchiveError, hour_of_entry
-from tap_amplitude.batch_worker import DAMAGE, inflater
-from tap_amplitude.lines import MAX_ROW_BYTES, gunzip, whole_lines, zlib_inflater
+from tap_amplitude.lines import MAX_ROW_BYTES, gunzip, whole_lines
+from tap_amplitude.packing import DAMAGE
 from tap_amplitude.windows import HOUR, Window
 
 DAY = datetime(2026, 3, 14, tzinfo=timezone.utc)
@@ -97,16 +101,20 @@ def test_empty_entries_and_folders_are_nothing() -> None:
 def test_several_gzip_members_are_one_file() -> None:
     content = gzip.compress(b"a\n") + gzip.compress(b"b\n") + b"\0\0"
     assert read(zip_of({entry_name(9): content})) == {DAY + 9 * HOUR: b"a\nb\n"}
-    assert b"".join(gunzip(io.BytesIO(content), inflater)) == b"a\nb\n"
 
 
-@given(st.lists(st.binary(max_size=100_000), min_size=1, max_size=4), st.integers(0, 9))
-def test_both_inflaters_unpack_the_same_and_see_every_cut(members: list[bytes], level: int) -> None:
+@pytest.mark.parametrize("library", [zlib, isal_zlib])
+@given(members=st.lists(st.binary(max_size=100_000), min_size=1, max_size=4), level=st.integers(0, 9))
+def test_both_libraries_unpack_the_same_and_see_every_cut(library: Any, members: list[bytes], level: int) -> None:
     packed = b"".join(gzip.compress(member, level) for member in members)
-    assert b"".join(gunzip(io.BytesIO(packed), inflater)) == b"".join(gunzip(io.BytesIO(packed))) == b"".join(members)
-    for cut in {len(packed) - 1, len(packed) - 8, len(packed) - len(gzip.compress(members[-1], level)) + 1}:
-        with pytest.raises(DAMAGE):
-            list(gunzip(io.BytesIO(packed[:cut]), inflater))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "library", library)
+        assert b"".join(gunzip(io.BytesIO(packed))) == b"".join(members)
+        for cut in {len(packed) - 1, len(packed) - 8, len(packed) - len(gzip.compress(members[-1], level)) + 1}:
+            with pytest.raises(DAMAGE):
+                list(gunzip(io.BytesIO(packed[:cut])))
+        pack = packing.packer()
+        assert gzip.decompress(pack.compress(members[0]) + pack.flush()) == members[0]
 
 
 @pytest.mark.parametrize(
@@ -167,9 +175,10 @@ def test_a_bomb_fills_no_memory() -> None:
     assert peak < 2 * MAX_ROW_BYTES
 
 
-def test_pieces_are_of_bounded_size() -> None:
-    for kind in (zlib_inflater, inflater):
-        assert max(map(len, gunzip(io.BytesIO(gzip.compress(bytes(10 << 20))), kind))) <= 1 << 15
+@pytest.mark.parametrize("library", [zlib, isal_zlib])
+def test_pieces_are_of_bounded_size(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "library", library)
+    assert max(map(len, gunzip(io.BytesIO(gzip.compress(bytes(10 << 20)))))) <= 1 << 15
 
 
 def test_a_row_of_five_megabytes_comes_whole() -> None:

@@ -262,3 +262,38 @@ def test_the_summary_says_what_was_done(
     assert result.metrics["http_request_count"] == 12
     assert result.metrics["http_retry_count"] == 0
     assert result.metrics["records_skipped"] == 0
+
+
+def test_a_second_signal_ends_a_run_whose_reader_does_not_read(
+    sandbox: Sandbox, workplace: Workplace, config: dict[str, Any], events_only: dict[str, Any]
+) -> None:
+    sandbox.put_export_rows(rows_over(hours=2, per_hour=500))
+    process = workplace.start(workplace.command("tap-amplitude", config, catalog=events_only))
+    until_state(process, 1)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = rest_of(process)
+    assert process.returncode == 143
+    assert "Traceback" not in stderr
+
+
+def test_a_small_disk_is_one_sentence(
+    sandbox: Sandbox, workplace: Workplace, config: dict[str, Any], events_only: dict[str, Any]
+) -> None:
+    folder = workplace.folder / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may make a small disk")
+    try:
+        sandbox.put_export_rows(rows_over(hours=2, per_hour=5))
+        result = workplace.run("tap-amplitude", config | {"spool_directory": str(folder)}, catalog=events_only)
+        left = list(folder.iterdir())
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert result.code == 1
+    (error,) = (line for line in result.stderr.splitlines() if "ERROR" in line)
+    assert "The disk is full" in error
+    assert "'spool_directory'" in error
+    assert "Traceback" not in result.stderr
+    assert left == []

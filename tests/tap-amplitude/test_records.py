@@ -116,6 +116,16 @@ def test_values_in_another_json_type_are_read(members: dict[str, Any], expected:
         ("event_time", "soon"),
         ("event_time", "12026-03-14 09:26:53.589000"),
         ("event_time", []),
+        ("event_time", "-inf"),
+        ("event_time", "1e999"),
+        ("event_time", "0000-01-01 00:00:00.000000"),
+        ("event_time", "10000-01-01 00:00:00.000000"),
+        ("event_time", "9999-12-31 23:59:59.999999-01:00"),
+        ("event_time", 10**400),
+        ("event_time", -1e300),
+        ("location_lat", "-inf"),
+        ("location_lat", "1e999"),
+        ("event_id", "-inf"),
         ("user_id", {"id": 1}),
         ("paying", 3),
         ("amplitude_attribution_ids", {}),
@@ -128,6 +138,12 @@ def test_one_bad_value_becomes_null_and_is_counted(name: str, value: Any) -> Non
     assert bad[name] is None
     assert {**good, **dict.fromkeys(("uuid", name))}.keys() == bad.keys()
     VALID.validate(bad)
+
+
+def test_a_number_beyond_a_double_costs_no_other_row() -> None:
+    (bad, good), result = records(export_row(1, location_lat=10**400, user_id=7), export_row(2))
+    assert (bad["location_lat"], bad["user_id"], result.nulled) == (None, "7", 1)
+    assert good["uuid"]
 
 
 def test_unknown_fields_are_kept_and_missing_ones_are_null() -> None:

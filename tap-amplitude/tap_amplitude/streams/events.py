@@ -22,8 +22,8 @@ from tap_amplitude.records import Row, read_block
 from tap_amplitude.schemas import EVENTS
 from tap_amplitude.state import bookmark_time
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
-from tap_amplitude.times import hour_of, parse_time, rfc3339
-from tap_amplitude.windows import HOUR, Plan, Window, newest_end
+from tap_amplitude.times import parse_time, rfc3339
+from tap_amplitude.windows import Plan, Window, beginning, newest_end, step_at
 
 REPLICATION_KEY = "export_hour"
 # An hour with more unreadable rows than this, and than this share of its rows, is not Amplitude's data any more.
@@ -158,7 +158,7 @@ class EventsStream(AmplitudeStream):
         yield report
         require_mostly_readable(hour, good, bad)
         summary.add("hours")
-        self._move_bookmark(hour + HOUR)
+        self._move_bookmark(hour + step_at(hour))
 
     # Where to begin and end, and the bookmark
 
@@ -166,10 +166,10 @@ class EventsStream(AmplitudeStream):
         """Return the first hour to read, and the end of the last."""
         now = datetime.now(timezone.utc)
         start = self.tap.start_of(self.name, bookmark_time(self.name, self.stream_state, now))
-        self._bookmark = hour_of(start)
+        self._bookmark = beginning(start)
         end = newest_end(now, self.config["lag_hours"])
         if text := self.config.get("end_date"):
-            end = min(end, hour_of(parse_time(text)))
+            end = min(end, beginning(parse_time(text)))
         if self._bookmark >= end:
             self.logger.info("Nothing to read yet: the newest complete hour ends at %s.", end)
         return self._bookmark - timedelta(hours=self.config["lookback_hours"]), end
