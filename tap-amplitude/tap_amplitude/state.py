@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from tap_amplitude.command import ConnectorError
 from tap_amplitude.times import parse_time
 
 REMEDY = "Mend the state, or run without it to begin at 'start_date'."
+# Amplitude is younger; so old a time is a slip of whoever wrote it, and would ask for tens of thousands of days.
+EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def require_state(state: Any) -> None:
@@ -34,7 +36,7 @@ def bookmark_time(name: str, bookmark: Mapping[str, Any], now: datetime) -> date
     Which key it was written under does not matter: every time up to now is a valid place to go on from.
 
     Raises:
-        ConnectorError: It is no time, or one in the future.
+        ConnectorError: It is no time, one in the future, or one before `EARLIEST`.
     """
     value = bookmark.get("replication_key_value")
     if value is None:
@@ -45,9 +47,21 @@ def bookmark_time(name: str, bookmark: Mapping[str, Any], now: datetime) -> date
         raise ConnectorError(
             f"The state of stream '{name}' holds the replication_key_value {value!r}, which is no time. {REMEDY}"
         ) from error
-    if moment > now:
+    if not EARLIEST <= moment <= now:
+        where = "in the future" if moment > now else f"before {EARLIEST:%Y}"
         raise ConnectorError(
-            f"The state of stream '{name}' holds the replication_key_value {value!r}, which lies in the future."
-            f" {REMEDY}"
+            f"The state of stream '{name}' holds the replication_key_value {value!r}, which lies {where}. {REMEDY}"
         )
     return moment
+
+
+def bookmark_object(name: str, bookmark: Mapping[str, Any], member: str) -> dict[str, Any]:
+    """Return an object in a stream's bookmark, empty without one.
+
+    Raises:
+        ConnectorError: It is something else, or holds a `count` that is no whole number.
+    """
+    value = bookmark.get(member, {})
+    if not isinstance(value, dict) or not isinstance(value.get("count", 0), int):
+        raise ConnectorError(f"The state of stream '{name}' holds {value!r} as '{member}'. {REMEDY}")
+    return value

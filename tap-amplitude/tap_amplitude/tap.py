@@ -16,7 +16,7 @@ from tap_amplitude.command import ConnectorError, PlainMessages
 from tap_amplitude.days import CostBudget
 from tap_amplitude.messages import MessageWriter
 from tap_amplitude.spool import Spool
-from tap_amplitude.state import require_state
+from tap_amplitude.state import EARLIEST, require_state
 from tap_amplitude.streams.cohorts import CohortMembersStream, CohortsStream
 from tap_amplitude.streams.dashboard import ActiveUsersStream, AverageSessionLengthStream
 from tap_amplitude.streams.events import EventsStream
@@ -86,13 +86,13 @@ class TapAmplitude(PlainMessages, Tap):
         ),
         th.Property(
             "lag_hours",
-            th.IntegerType(minimum=0),
+            th.IntegerType(minimum=0, maximum=MAX_WINDOW_HOURS),
             default=3,
             description="An hour is read this long after its start; Amplitude completes it within three hours.",
         ),
         th.Property(
             "lookback_hours",
-            th.IntegerType(minimum=0),
+            th.IntegerType(minimum=0, maximum=MAX_WINDOW_HOURS),
             default=0,
             description="Read this many hours before the bookmark once more; the target must merge on `uuid` then.",
         ),
@@ -148,6 +148,8 @@ class TapAmplitude(PlainMessages, Tap):
         start, end = dates.get("start_date"), dates.get("end_date")
         if start and end and end <= start:
             problems.append("Setting 'end_date' must be later than 'start_date'.")
+        if start and start < EARLIEST:
+            problems.append(f"Setting 'start_date' lies before {EARLIEST:%Y}.")
         if start and start > datetime.now(timezone.utc):
             problems.append("Setting 'start_date' lies in the future: there is nothing to read.")
         return problems + batch_problems(config.get("batch_config"))

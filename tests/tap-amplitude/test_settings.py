@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
+from support.exports import archive_of, entry_name, export_row
 from support.scripted import Answer, scripted
 from tap_amplitude.tap import TapAmplitude
 
@@ -25,6 +26,10 @@ JSONL = {"format": "jsonl", "compression": "none"}
         ({"start_date": "soon"}, "'start_date' is no date"),
         ({"end_date": "2026-02-30"}, "'end_date' is no date"),
         ({"start_date": "2062-01-01"}, "'start_date' lies in the future"),
+        ({"start_date": "0001-01-01T00:00:00+05:00"}, "'start_date' is no date"),
+        ({"start_date": "1900-01-01"}, "'start_date' lies before 1970"),
+        ({"lookback_hours": 10**12}, "'lookback_hours'"),
+        ({"lag_hours": 10**12}, "'lag_hours'"),
         ({"start_date": "2026-03-14", "end_date": "2026-03-14"}, "'end_date' must be later"),
         ({"start_date": "2026-03-14", "end_date": "2025-03-14"}, "'end_date' must be later"),
         ({"window_hours": 0}, "'window_hours'"),
@@ -66,3 +71,28 @@ def test_dates_before_hourly_data_are_asked_for_by_the_day(run_tap: Callable[...
     assert result.error == ""
     assert all(query[15:17] == "00" and query.endswith("T23") for query in queries)
     assert len(queries) == 3
+
+
+def test_a_day_from_before_hourly_data_is_done_as_a_whole(run_tap: Callable[..., Any]) -> None:
+    """Its files may name hours, several or none: the bookmark moves past none of them before all are out."""
+    first, second = [
+        {
+            entry_name(0, day=day): [export_row(number)],
+            entry_name(9, day=day): [export_row(number + 1)],
+            f"1/1_{day}#0.json.gz": [export_row(number + 2)],
+        }
+        for day, number in (("2013-05-01", 0), ("2013-05-02", 10))
+    ]
+    dates = {"start_date": "2013-05-01", "end_date": "2013-05-03T07:00:00Z", "window_hours": 48}
+    with scripted(lambda _: Answer(archive_of(first | second))) as server:
+        whole = run_tap(api_url=server.url, **dates)
+    assert len(whole.records("events")) == 6
+    assert {record["export_hour"][:13] for record in whole.records("events")} == {"2013-05-01T00", "2013-05-02T00"}
+    states = whole.of_type("STATE")
+    marks = [state["value"]["bookmarks"]["events"]["replication_key_value"][:13] for state in states]
+    assert list(dict.fromkeys(marks)) == ["2013-05-02T00", "2013-05-03T00"]
+    with scripted(lambda _: Answer(archive_of(second))) as server:
+        rest = run_tap(api_url=server.url, state=states[0]["value"], **dates)
+        (request,) = server.requests
+    assert "start=20130502T00" in request.query
+    assert len(rest.records("events")) == 3

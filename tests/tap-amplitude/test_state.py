@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tap_amplitude.command import ConnectorError
-from tap_amplitude.state import bookmark_time, require_state
+from tap_amplitude.state import bookmark_object, bookmark_time, require_state
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=timezone.utc)
 
@@ -26,7 +26,9 @@ def test_without_a_bookmark_there_is_no_time() -> None:
     assert bookmark_time("events", {"replication_key_value": None}, NOW) is None
 
 
-@pytest.mark.parametrize("value", ["yesterday", 1773478801, [], True, "2026-13-01", "2062-03-14"])
+@pytest.mark.parametrize(
+    "value", ["yesterday", 1773478801, [], True, "2026-13-01", "2062-03-14", "1900-01-01", "0001-01-01T00:00:00+01:00"]
+)
 def test_a_bookmark_that_is_no_time_until_now_is_named(value: Any) -> None:
     with pytest.raises(ConnectorError, match=r"stream 'events'.*Mend the state"):
         bookmark_time("events", {"replication_key_value": value}, NOW)
@@ -43,3 +45,9 @@ def test_states_of_singers_form_are_taken(state: Any) -> None:
 def test_states_of_another_form_are_named(state: Any) -> None:
     with pytest.raises(ConnectorError, match="state"):
         require_state(state)
+
+
+@pytest.mark.parametrize("downloads", [5, [], "2026-03", None, {"month": "2026-03", "count": "many"}])
+def test_an_object_of_a_bookmark_that_is_none_is_named(downloads: Any) -> None:
+    with pytest.raises(ConnectorError, match=r"stream 'cohort_members'.*'downloads'.*Mend the state"):
+        bookmark_object("cohort_members", {"downloads": downloads}, "downloads")

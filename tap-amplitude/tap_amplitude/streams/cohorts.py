@@ -13,6 +13,7 @@ from tap_amplitude.client import Download, LastingError
 from tap_amplitude.command import ConnectorError
 from tap_amplitude.membership import MembershipError, members
 from tap_amplitude.schemas import COHORT_MEMBERS, COHORTS
+from tap_amplitude.state import bookmark_object
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
 
 # Sources: https://amplitude.com/docs/apis/analytics/behavioral-cohorts
@@ -88,7 +89,8 @@ class CohortMembersStream(AmplitudeStream):
             if cohort_id not in listed:
                 self.logger.error("Setting 'cohort_ids': Amplitude lists no cohort '%s'. Is it published?", cohort_id)
                 failed.append(cohort_id)
-        read = {name: time for name, time in self.stream_state.get("cohorts", {}).items() if name in listed}
+        state = bookmark_object(self.name, self.stream_state, "cohorts")
+        read = {name: time for name, time in state.items() if name in listed}
         self.stream_state["cohorts"] = read
         chosen = [listed[cohort_id] for cohort_id in wanted if cohort_id in listed]
         if not changed_only:
@@ -102,7 +104,7 @@ class CohortMembersStream(AmplitudeStream):
             ConnectorError: There are no more this month.
         """
         month = f"{datetime.now(timezone.utc):%Y-%m}"
-        spent = self.stream_state.get("downloads", {})
+        spent = bookmark_object(self.name, self.stream_state, "downloads")
         count = spent.get("count", 0) if spent.get("month") == month else 0
         if count >= MONTHLY_DOWNLOADS:
             raise ConnectorError(
