@@ -20,6 +20,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 LINE_ITEMS = 1000  # a larger batch is stored in several lines, so that a reader's memory stays small
 
+NOTHING = NotAnImpression("an empty list")
+
 _webhook = msgspec.json.Decoder(list[Item])
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -95,7 +97,8 @@ def lines_of_any(body: bytes, received: int) -> Lines:
     rejects: list[bytes] = []
     reason = None
     for part in parts_of(payload):
-        reason = next((row for row in items_of(part) if isinstance(row, NotAnImpression)), None)
+        rows = list(items_of(part))
+        reason = next((row for row in rows if isinstance(row, NotAnImpression)), None if rows else NOTHING)
         if reason is None:
             good.append(encoded(part))
         else:

@@ -148,3 +148,10 @@ def test_any_json_is_stored_or_refused_and_what_is_stored_is_read(body: object) 
     rows = [row for line in made.lines.splitlines(keepends=True) for row in rows_of_line(line)]
     assert not any(isinstance(row, NotAnImpression) for row in rows)
     assert len(rows) >= made.accepted
+
+
+def test_a_list_in_the_place_of_an_impression_is_not_counted_as_one() -> None:
+    body = [posted(1), {"testName": "f", "keyImpressions": [[]]}]
+    lines = lines_of(json.dumps(body).encode(), RECEIVED)
+    assert (lines.accepted, lines.rejected) == (1, 1)
+    assert b"an empty list" in lines.rejects
