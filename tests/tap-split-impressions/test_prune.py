@@ -139,3 +139,16 @@ def test_the_command(workplace: Workplace, folder: Path, write: Write, run: Run)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "--older-than must be an age such as 12h or 7d." in said
+
+
+def test_a_directory_that_moved_in_and_waits_stays(
+    tmp_path: Path, folder: Path, write: Write, run: Run, tomorrow: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tap_split_impressions.bookmark.LOOK_BACK_SECONDS", 0.0)
+    (tmp_path / "elsewhere").mkdir()
+    write("early.jsonl", [1]).rename(tmp_path / "elsewhere" / "early.jsonl")
+    write("a.jsonl", [2])
+    result = run()
+    (tmp_path / "elsewhere").rename(folder / "moved")
+    assert prune(Folder(str(folder)), [bookmark(result)], DAY / 2) == (1, 1)
+    assert numbers_of(run(result.state)) == [1]
