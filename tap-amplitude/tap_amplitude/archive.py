@@ -112,8 +112,8 @@ class Archive:
 def hour_of_entry(name: str, window: Window) -> datetime:
     """Return the hour that a file of the archive belongs to, always one within the window.
 
-    Data from before 2014-11-12 is a whole day's: its hour is the first of that day. A name that tells nothing belongs to
-    the last hour, so that the bookmark passes it only when its rows are out.
+    Data from before 2014-11-12 is a whole day's: its hour is the first of that day. A name that tells nothing
+    belongs to the last hour, so that the bookmark passes it only when its rows are out.
     """
     last = beginning(window.end - HOUR)
     match = ENTRY_NAME.search(name)
