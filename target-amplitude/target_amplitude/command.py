@@ -28,12 +28,16 @@ TYPE_WORDS = {"object": "an object", "array": "a list", "integer": "a whole numb
 # An output of ours that is redirected to a file can meet these; files named by settings are the connectors' business.
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
+# Whatever is written holds records: batch files, rejects, spools. They are their owner's alone.
+PRIVATE = 0o077
+
 
 class PlainCommand(SingerCommand):
     """A Singer command that reports foreseen failures in one line each."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; exit code 1 after a foreseen failure."""
+        os.umask(PRIVATE)
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:

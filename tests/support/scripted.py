@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -28,12 +31,21 @@ class Request:
     path: str
     query: str
     headers: dict[str, str]
+    body: bytes = b""
+
+
+class Server(ThreadingHTTPServer):
+    """Does not mind a client that refuses its certificate."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ssl.SSLError):
+            super().handle_error(request, client_address)
 
 
 class ScriptedServer:
-    """Answers each request by a function of the test, and remembers what was asked."""
+    """Answers each request by a function of the test, and remembers what was asked; with `tls`, over HTTPS."""
 
-    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+    def __init__(self, answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
         self.requests: list[Request] = []
         script = self
@@ -41,7 +53,8 @@ class ScriptedServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
-                request = Request(parts.path, parts.query, dict(self.headers))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                request = Request(parts.path, parts.query, dict(self.headers), body)
                 script.requests.append(request)
                 answer = script.answer(request)
                 answer.before()
@@ -54,11 +67,16 @@ class ScriptedServer:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
+            do_POST = do_PUT = do_GET  # noqa: N815
+
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     def serve(self) -> None:
         self._server.serve_forever(poll_interval=0.02)
@@ -69,9 +87,9 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted(answer: Callable[[Request], Answer]) -> Iterator[ScriptedServer]:
+def scripted(answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
     """Run a scripted server for the length of a block."""
-    server = ScriptedServer(answer)
+    server = ScriptedServer(answer, tls)
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
