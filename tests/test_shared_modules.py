@@ -13,10 +13,9 @@ CONNECTORS = {
     "target-amplitude": "target_amplitude",
     "target-split": "target_split",
 }
-TARGETS = ["target-amplitude", "target-split"]
+TARGETS = ("target-amplitude", "target-split")
 SHARED_BY_TARGETS = (
     "delivery.py",
-    "hosts.py",
     "paths.py",
     "reader.py",
     "rejects.py",
@@ -25,7 +24,8 @@ SHARED_BY_TARGETS = (
     "times.py",
     "validation.py",
 )
-SHARED = {"command.py": list(CONNECTORS), "errors.py": list(CONNECTORS)} | dict.fromkeys(SHARED_BY_TARGETS, TARGETS)
+SHARED_BY_ALL = ("command.py", "errors.py", "hosts.py")
+SHARED = dict.fromkeys(SHARED_BY_ALL, tuple(CONNECTORS)) | dict.fromkeys(SHARED_BY_TARGETS, TARGETS)
 
 
 @pytest.mark.parametrize("name", SHARED)

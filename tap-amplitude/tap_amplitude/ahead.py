@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tap_amplitude.answers import TooLargeError
 from tap_amplitude.archive import Archive
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.errors import ConnectorError
 from tap_amplitude.windows import Plan, Window
 
 WAIT_SECONDS = 5.0

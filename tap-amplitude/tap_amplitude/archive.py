@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import chain
 from typing import IO
 
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.errors import ConnectorError
 from tap_amplitude.lines import READ_BYTES, gunzip, whole_lines
 from tap_amplitude.packing import DAMAGE
 from tap_amplitude.windows import HOUR, Window, beginning

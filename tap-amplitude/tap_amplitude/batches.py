@@ -21,7 +21,7 @@ from typing_extensions import Self
 
 from tap_amplitude.archive import Archive
 from tap_amplitude.batch_worker import LENGTH_BYTES, Result, Task, remove_files
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.errors import ConnectorError
 from tap_amplitude.times import rfc3339
 
 MAX_WORKERS = 8

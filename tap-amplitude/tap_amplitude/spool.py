@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from tap_amplitude.client import Download
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.errors import ConnectorError
 
 # Left free for others on the same disk.
 RESERVED_BYTES = 1 << 24

@@ -12,8 +12,10 @@ from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 
 from tap_amplitude.client import HOSTS, Client
-from tap_amplitude.command import ConnectorError, PlainMessages
+from tap_amplitude.command import PlainMessages
 from tap_amplitude.days import CostBudget
+from tap_amplitude.errors import ConnectorError
+from tap_amplitude.hosts import host_problems
 from tap_amplitude.messages import MessageWriter
 from tap_amplitude.spool import Spool
 from tap_amplitude.state import EARLIEST, require_state
@@ -135,9 +137,11 @@ class TapAmplitude(PlainMessages, Tap):
         super().__init__(state=state, **options)
 
     def check_settings(self) -> list[str]:
-        """Return what is wrong with the keys, the dates and the batch settings."""
+        """Return what is wrong with the keys, the address, the dates and the batch settings."""
         config = self._config
         problems = [f"Setting '{name}' is empty." for name in ("api_key", "secret_key") if not config[name].strip()]
+        if config.get("api_url"):
+            problems += host_problems("api_url", config["api_url"], HOSTS["us"])
         dates: dict[str, datetime] = {}
         for name in ("start_date", "end_date"):
             if config.get(name):

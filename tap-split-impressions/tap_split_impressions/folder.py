@@ -18,7 +18,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from tap_split_impressions.bookmark import File, identity_of
-from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.errors import ConnectorError
 
 # What to install for a kind of storage that fsspec knows and does not bring along.
 EXTRAS = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.errors import ConnectorError
 from tap_split_impressions.folder import Folder
 from tap_split_impressions.log import AsideHandler
 from tap_split_impressions.prune import prune, seconds_of, stream_state

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tap_split_impressions.bookmark import File, Reading, Unread
-from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.errors import ConnectorError
 from tap_split_impressions.filters import Filters
 from tap_split_impressions.folder import AHEAD_FILES, Folder, is_sealed, storage_errors
 from tap_split_impressions.impressions import Impression, Shaper

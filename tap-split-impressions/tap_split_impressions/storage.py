@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.errors import ConnectorError
 from tap_split_impressions.folder import Folder
 from tap_split_impressions.segments import LocalSegments, ObjectSegments, Storage
 

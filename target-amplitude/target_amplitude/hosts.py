@@ -1,6 +1,6 @@
 """Checks settings that hold a scheme and a host. Pure.
 
-The same file stands in both targets (they share no library); a test holds the copies equal.
+The same file stands in all four connectors (they share no library); a test holds the copies equal.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.streams import Stream
 
 from tap_amplitude.answers import NoPermissionError
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.errors import ConnectorError
 from tap_amplitude.records import clean
 from tap_amplitude.schemas import Fields, json_schema
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from tap_amplitude.answers import NotFoundError, PassingError
 from tap_amplitude.client import Download, LastingError
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.errors import ConnectorError
 from tap_amplitude.membership import MembershipError, members
 from tap_amplitude.schemas import COHORT_MEMBERS, COHORTS
 from tap_amplitude.state import bookmark_object

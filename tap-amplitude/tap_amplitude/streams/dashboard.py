@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import ClassVar
 
-from tap_amplitude.command import ConnectorError
 from tap_amplitude.days import ONE_DAY, end_of_complete_days, figures, spans
+from tap_amplitude.errors import ConnectorError
 from tap_amplitude.schemas import ACTIVE_USERS, AVERAGE_SESSION_LENGTH
 from tap_amplitude.state import bookmark_time
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record

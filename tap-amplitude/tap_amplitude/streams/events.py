@@ -17,7 +17,7 @@ from tap_amplitude.answers import NotFoundError, PassingError, TooLargeError
 from tap_amplitude.archive import Archive, DamagedArchiveError
 from tap_amplitude.batches import BatchWorkers
 from tap_amplitude.client import Download
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.errors import ConnectorError
 from tap_amplitude.records import Row, read_block
 from tap_amplitude.schemas import EVENTS
 from tap_amplitude.state import bookmark_time
