@@ -25,7 +25,7 @@ from tap_amplitude.answers import (
     export_failure,
     failure,
 )
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.errors import ConnectorError, check_certificate
 from tap_amplitude.summary import Summary
 from tap_amplitude.windows import Window
 
@@ -215,6 +215,7 @@ class Client:
         except requests.ReadTimeout:
             raise SlowAnswerError(f"Amplitude took over {self.read_seconds:.0f} s for {what}.") from None
         except requests.RequestException as error:
+            check_certificate(error, url)
             raise self._unreached(error) from None
         self._reached = True
         with answer:

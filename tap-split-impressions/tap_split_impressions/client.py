@@ -15,7 +15,7 @@ from urllib.parse import quote
 import backoff
 import requests
 
-from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.errors import ConnectorError, check_certificate
 from tap_split_impressions.metrics import count
 
 DEFAULT_URL = "https://api.split.io"
@@ -59,6 +59,8 @@ class AdminApi:
         self._workspace = workspace_id
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {key}"
+        # Without this, a netrc file of the user's would replace the Authorization header.
+        self._session.auth = lambda request: request
         self._logger = logger
         self._requests = self._retries = 0
 
@@ -149,6 +151,7 @@ class AdminApi:
                 timeout=TIMEOUT_SECONDS,
             )
         except requests.RequestException as error:
+            check_certificate(error, self._host)
             raise Passing(type(error).__name__) from None
 
     def note_retry(self, details: Any) -> None:

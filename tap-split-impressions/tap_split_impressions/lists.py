@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk import Stream
 from singer_sdk import typing as th
 
 from tap_split_impressions.impressions import Names
+from tap_split_impressions.plain_stream import PlainStream
 from tap_split_impressions.times import moment_or_none, rfc3339
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ TEXT = th.StringType
 LIST = th.ArrayType(th.AnyType)
 
 
-class ListStream(Stream):
+class ListStream(PlainStream):
     """A list of the workspace."""
 
     selected_by_default = True

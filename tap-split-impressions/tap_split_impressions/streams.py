@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from singer_sdk import Stream
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
@@ -20,6 +19,7 @@ from tap_split_impressions.folder import Folder
 from tap_split_impressions.impressions import Impression, Shaper
 from tap_split_impressions.lists import names_of
 from tap_split_impressions.metrics import count
+from tap_split_impressions.plain_stream import PlainStream
 from tap_split_impressions.run import Run, Selection
 from tap_split_impressions.times import milliseconds, rfc3339
 
@@ -38,7 +38,7 @@ class RecordLine(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
     time_extracted: str
 
 
-class ImpressionsStream(Stream):
+class ImpressionsStream(PlainStream):
     """The impressions of a folder, in order of arrival. The state is that of `bookmark.py`."""
 
     name = "impressions"

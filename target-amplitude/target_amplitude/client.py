@@ -12,6 +12,7 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 
+from .errors import check_certificate
 from .reactions import Answer
 from .routes import Route
 from .summary import Summary
@@ -41,7 +42,11 @@ class Client:
         self._session.mount(self.url, HTTPAdapter(pool_connections=1, pool_maxsize=connections))
 
     def post(self, route: Route, parts: Sequence[bytes]) -> Answer:
-        """Send one request; return what came back, also when nothing did."""
+        """Send one request; return what came back, also when nothing did.
+
+        Raises:
+            ConnectorError: The server's certificate is not trusted.
+        """
         body = route.body(parts)
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "*/*"}
         if not route.is_form:
@@ -57,6 +62,7 @@ class Client:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
+            check_certificate(error, self.url)
             return Answer(0, failure=failure_in_words(error, self.url))
         self._summary.add("bytes_sent", len(body))
         return Answer(

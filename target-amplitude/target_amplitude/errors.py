@@ -1,4 +1,4 @@
-"""The error of a foreseen failure, and the nearest right name for a wrong one. Without the SDK, which loads slowly.
+"""The error of a foreseen failure, and sentences that all connectors say. Without the SDK, which loads slowly.
 
 The same file stands in each connector (they share no library); a test holds the copies equal.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 
 class ConnectorError(Exception):
@@ -14,6 +15,23 @@ class ConnectorError(Exception):
 
     It never holds a key, a token or a person's data.
     """
+
+
+def check_certificate(error: Exception, url: str) -> None:
+    """Raise when a request failed because the server's certificate is not trusted: trying again would not help.
+
+    Args:
+        error: The failure, as `requests` raises it.
+        url: What was asked.
+
+    Raises:
+        ConnectorError: That is the reason.
+    """
+    if "CERTIFICATE_VERIFY_FAILED" in repr(error):
+        raise ConnectorError(
+            f"No secure connection to {urlsplit(url).netloc}: nobody trusted vouches for its certificate. Is the "
+            "address right? For a certificate authority of your own, name its file in the variable REQUESTS_CA_BUNDLE."
+        ) from None
 
 
 def hint(name: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from .errors import ConnectorError
+from .errors import ConnectorError, check_certificate
 from .summary import Summary
 
 CONNECT_SECONDS = 10.0
@@ -111,6 +111,7 @@ class Client:
         """Send one request once.
 
         Raises:
+            ConnectorError: The server's certificate is not trusted.
             NotSentError: Split was not reached.
             AnswerLostError: No answer came.
         """
@@ -129,6 +130,7 @@ class Client:
             ) as response:
                 return Answer(response.status_code, response.headers, body_of(response))
         except requests.RequestException as error:
+            check_certificate(error, url)
             if was_not_sent(error):
                 raise NotSentError(type(error).__name__) from None
             raise AnswerLostError(type(error).__name__) from None
