@@ -13,7 +13,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 
 from tap_split_impressions.bookmark import Bookmark
-from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.errors import ConnectorError
 from tap_split_impressions.filters import Filters
 from tap_split_impressions.folder import Folder
 from tap_split_impressions.impressions import Impression, Shaper
