@@ -21,8 +21,8 @@ from .memory import Shelf
 # with several properties counts once is not said, so each property counts.
 UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
-# Users of whom the last values are in memory: about 30 MB with 10 flags each.
-OWNERS_IN_MEMORY = 20_000
+# Users of whom the last values are in memory: about 25 MB with 20 flags each.
+OWNERS_IN_MEMORY = 8_000
 
 Value = tuple[int, str, Any]  # time, operation, value
 
