@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import export_rows, singer_lines, write_archive
+from benchmarks.data import export_rows, singer_lines
 from benchmarks.harness import BIN, Bound, Case, Way, background
 from benchmarks.tap_amplitude import served
 from tap_amplitude.tap import TapAmplitude
@@ -91,8 +92,9 @@ def ledger_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
 def archive_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
     """Prepare: tap-amplitude and target-split joined by a pipe, over records and over batch files."""
     with served(folder, 1) as (config, _), background([sys.executable, HELPERS / "sink.py"]) as url:
-        # In place of the archive that is served: rows that are all different, as the ledger drops repeated ones.
-        write_archive(folder / "archive.zip", export_rows(records, hours=24))
+        # In place of the archive that is served.
+        maker = [sys.executable, "-m", "benchmarks.target_split_ways.make_archive"]
+        subprocess.run([*maker, folder / "archive.zip", str(records)], check=True)
 
         def pipeline(settings: Path) -> Way:
             tap = [BIN / "tap-amplitude", "--config", settings, "--catalog", folder / "catalog.json"]

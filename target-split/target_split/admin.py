@@ -158,7 +158,7 @@ class Admin:
             try:
                 answer = self._host.send(method, BASE_PATH + path, payload)
             except NotSentError as error:
-                why = f"Split was not reached ({error}); is 'admin_url' right?"
+                why = f"Split was not reached ({error}): check 'admin_url'"
             except AnswerLostError as error:
                 why = f"no answer ({error})"
             else:

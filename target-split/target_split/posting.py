@@ -213,7 +213,7 @@ class Posting:
         try:
             answer = self._host.send("POST", BULK_PATH, body)
         except NotSentError as error:
-            return Try(None, f"Split was not reached ({error}); is 'events_url' right?", lost=False)
+            return Try(None, f"Split was not reached ({error}): check 'events_url'", lost=False)
         except AnswerLostError as error:
             return Try(None, f"no answer ({error})", lost=True)
         return Try(answer, f"Split answered {answer.status}", lost=answer.status in UNHEARD)
