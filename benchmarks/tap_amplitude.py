@@ -107,7 +107,7 @@ def cases() -> list[Case]:
             "tap-amplitude: archive to batch files",
             MANY_RECORDS,
             batch_ways,
-            [Bound("batches", other="records", times=0.5), Bound("batches", megabytes=120)],
+            [Bound("batches", megabytes=120)],
         ),
         Case(
             "tap-amplitude: archive to an SDK target",
