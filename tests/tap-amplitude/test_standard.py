@@ -12,6 +12,9 @@ from support.exports import rows_over
 from support.sandbox import Sandbox
 from tap_amplitude.tap import TapAmplitude
 
+# Fields the services leave null have no value to look at here; test_records.py looks at each of them.
+pytestmark = pytest.mark.filterwarnings("ignore:No records were available to test")
+
 CONFIG: dict[str, Any] = {
     "api_key": "test-api-key",
     "secret_key": "test-secret-key",
