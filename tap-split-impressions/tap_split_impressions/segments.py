@@ -133,9 +133,14 @@ class LocalSegments:
         self._opened_file()
         path = self._path.with_name(self._path.name.removesuffix(OPEN_SUFFIX) + REJECTS_SUFFIX)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, REJECTS_MODE)
+        size = os.fstat(file).st_size
         try:
             write_all(file, rejects)
             sync_data(file)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file, size)
+            raise
         finally:
             os.close(file)
 

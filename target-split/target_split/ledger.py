@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,7 +109,11 @@ class Ledger:
             if not file.exists():
                 make_ledger(file)
             self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=1)
-            self._open(days)
+            try:
+                self._open(days)
+            except BaseException:
+                self._database.close()
+                raise
         self._is_open = True
 
     def _open(self, days: int) -> None:
@@ -200,9 +204,9 @@ class Ledger:
         """Close the file."""
         with self._lock, self._errors():
             if self._is_open:
-                self._fold()
-                self._database.close()
-            self._is_open = False
+                self._is_open = False
+                with closing(self._database):
+                    self._fold()
 
     def _known(self, ids: Sequence[bytes]) -> set[bytes]:
         return {identity for (identity,) in self._database.execute(KNOWN, {"size": ID_BYTES, "ids": b"".join(ids)})}

@@ -80,8 +80,11 @@ class Rejects:
 
     def _append(self, path: str, line: bytes) -> None:
         try:
-            descriptor = os.open(Path(path).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            descriptor = os.open(Path(path).expanduser(), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "ab") as file:
+                size = os.fstat(descriptor).st_size
+                if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                    line = b"\n" + line  # behind a line that a full disk cut short
                 file.write(line)
         except OSError as error:
             raise ConnectorError(f"Setting 'rejects_path': cannot write {path}: {error.strerror}.") from error

@@ -41,7 +41,7 @@ RUN_ELSEWHERE = {
     "docs/impressions/hosting.md": "tests/docs/test_impressions.py",
     "docs/impressions/s3.md": "tests/docs/test_impressions.py",
     "docs/impressions/webhook.md": "tests/docs/test_impressions.py",
-    "docs/accounts.md": "tests/pipelines/test_pipelines.py",  # the same jobs, with the sandbox's addresses
+    "docs/accounts.md": "tests/pipelines/test_accounts.py",
 }
 READ = {"docs/impressions/listeners.md": "an evaluator, and a package index"}
 CONNECTORS = ("tap-split-impressions", "tap-amplitude", "target-amplitude", "target-split")

@@ -7,6 +7,7 @@ import json
 import random
 import signal
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -88,8 +89,11 @@ class Pipeline:
     def rejects(self) -> list[dict[str, Any]]:
         """Return what was written to the rejects; a line that a full disk cut short is none."""
         path = self.place("rejects") / "rejects.jsonl"
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        return [json.loads(line)["record"] for line in lines if line.endswith(b"}")]
+        found = []
+        for line in path.read_bytes().splitlines() if path.exists() else []:
+            with suppress(json.JSONDecodeError):
+                found.append(json.loads(line)["record"])
+        return found
 
     def delivery(self) -> dict[str, Any]:
         """Settings that both targets have."""

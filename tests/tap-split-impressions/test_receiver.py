@@ -250,6 +250,18 @@ def test_a_full_disk_is_answered_with_503_and_nothing_is_doubled(folder: Path) -
     assert receiver.said.count("Storing fails") == 1
 
 
+def test_a_full_disk_leaves_no_half_of_what_is_rejected(folder: Path) -> None:
+    batch = [posted(1), {"of another make": "x" * 70_000}]
+    with Receiver(folder) as receiver:
+        resource.prlimit(receiver.process.pid, resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
+        assert receiver.post(batch).status_code == 503
+        resource.prlimit(receiver.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        assert receiver.post(batch).status_code == 200
+        receiver.stop()
+    (line,) = [line for path in folder.glob("*.rejects") for line in path.read_bytes().splitlines()]
+    assert json.loads(line)["item"] == batch[1]
+
+
 def test_slow_and_idle_clients_hold_nobody_up(folder: Path) -> None:
     with Receiver(folder) as receiver:
         slow = []

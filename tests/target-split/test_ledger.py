@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -188,9 +189,8 @@ def test_a_file_cut_off_is_said(path: str):
 
 
 def test_another_database_is_said(path: str):
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE customers (id INTEGER)")
-    database.close()
     assert "no ledger of this target" in refusal(path)
 
 

@@ -61,6 +61,17 @@ def test_later_runs_append(tmp_path: Path):
     assert len(path.read_text().splitlines()) == 2
 
 
+def test_a_line_cut_short_stays_alone(tmp_path: Path):
+    path = tmp_path / "rejects.jsonl"
+    path.write_text('{"time": "2026-03-14", "str')  # what a full disk leaves
+    rejects = Rejects(str(path), 2, LOGGER)
+    for number in range(2):
+        rejects.write("s", "why", number)
+    cut, *whole = path.read_text().splitlines()
+    assert cut == '{"time": "2026-03-14", "str'
+    assert [json.loads(line)["record"] for line in whole] == [0, 1]
+
+
 def test_progress_is_said_while_nothing_else_happens(caplog: pytest.LogCaptureFixture):
     said = threading.Event()
 
