@@ -36,7 +36,7 @@ class Compared:
     Attributes:
         records: How many things had to arrive.
         lost: How many are neither there nor in the rejects.
-        doubled: How many are there too often.
+        doubled: How many are there too often, each counted once however often it is there.
         rejected: How many stand in the rejects.
     """
 
@@ -115,7 +115,7 @@ def compared(expected: Counter[Any], refused: Counter[Any], found: Counter[Any],
     """
     missing = (expected - found) + refused
     lost = sum(count for place, count in missing.items() if place not in rejected)
-    return Compared(expected.total() + refused.total(), lost, (found - expected).total(), len(rejected))
+    return Compared(expected.total() + refused.total(), lost, len(found - expected), len(rejected))
 
 
 class Impressions(Pipeline):
