@@ -79,7 +79,10 @@ def lines_of(body: bytes, received: int) -> Lines:
     try:
         count = len(_webhook.decode(body))
     except (ValueError, RecursionError):
-        return lines_of_any(body, received)
+        try:
+            return lines_of_any(body, received)
+        except RecursionError:  # decoders in C may go deeper than what then looks at the value
+            raise NotAnImpression("nested too deeply") from None
     if count > LINE_ITEMS:
         return Lines(stored_lines([compact(bytes(item)) for item in _raw_items.decode(body)], received), b"", count, 0)
     return Lines(stored_line(compact(body), received) if count else b"", b"", count, 0)
@@ -89,7 +92,7 @@ def lines_of_any(body: bytes, received: int) -> Lines:
     """Return what to store of a body that is not the webhook's, or has an item that is no impression."""
     try:
         payload = decoded(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise NotAnImpression("no JSON") from None
     if payload == {} or not isinstance(payload, (list, dict)):
         raise NotAnImpression("neither a list nor an object of impressions")

@@ -14,7 +14,7 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        self._database = opened("CREATE TABLE seen (id INTEGER PRIMARY KEY)")
+        self._database: sqlite3.Connection | None = None
 
     def is_new(self, digest: str) -> bool:
         """Remember an id; return whether it was not known.
@@ -23,11 +23,13 @@ class Seen:
             digest: At least 16 hex digits.
         """
         number = int(digest[:16], 16) - (1 << 63)
+        self._database = self._database or opened("CREATE TABLE seen (id INTEGER PRIMARY KEY)")
         return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (number,)).rowcount == 1
 
     def close(self) -> None:
         """Forget everything."""
-        self._database.close()
+        if self._database:
+            self._database.close()
 
 
 class Shelf:

@@ -96,4 +96,6 @@ def json_line(content: dict[str, Any]) -> bytes:
         text = msgspec.json.encode(content, enc_hook=str)
     except UnicodeEncodeError:  # lone surrogates: only Python's own writer can put them into words
         text = json.dumps(content, default=str).encode()
+    except RecursionError:  # the reason alone, rather than nothing
+        text = msgspec.json.encode(content | {"record": None})
     return text + b"\n"

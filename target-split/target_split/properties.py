@@ -33,6 +33,7 @@ encode = msgspec.json.Encoder().encode
 TEXT_CUT = f"a property over {MAX_PROPERTY_LENGTH} characters"
 TOO_MANY = f"over {MAX_PROPERTIES} properties"
 NOT_FINITE = "a property that is no finite number"
+TOO_DEEP = "a property nested too deeply"
 
 
 def is_column(entry: str) -> bool:
@@ -162,7 +163,11 @@ class Selection:
         if isinstance(value, str):
             text = value
         else:
-            text = joined(value) if self._join_arrays and isinstance(value, list) else json_text(value)
+            try:
+                text = joined(value) if self._join_arrays and isinstance(value, list) else json_text(value)
+            except RecursionError:
+                self._problems.add(TOO_DEEP)
+                return None
         if len(text) > MAX_PROPERTY_LENGTH:
             self._problems.add(TEXT_CUT)
             return text[:MAX_PROPERTY_LENGTH]
@@ -194,10 +199,14 @@ def joined(items: list[Any]) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON text."""
+    """Return a value as JSON text.
+
+    Raises:
+        RecursionError: It is nested too deeply.
+    """
     try:
         return encode(value).decode()
-    except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError, RecursionError):
+    except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):
         return str(value)  # beyond JSON: lone surrogates, integers over 64 bits
 
 

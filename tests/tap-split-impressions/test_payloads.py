@@ -93,6 +93,16 @@ def test_nesting_without_end_is_refused(body: bytes) -> None:
         lines_of(body, RECEIVED)
 
 
+@pytest.mark.parametrize("depth", [50, 900, 1100, 3000, 9000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"impressions":[', "]}"), ('{"x":', "}")])
+def test_nesting_of_any_depth_is_stored_or_refused(opening: str, closing: str, depth: int) -> None:
+    try:
+        made = lines_of((opening * depth + json.dumps(posted(1)) + closing * depth).encode(), RECEIVED)
+    except NotAnImpression:
+        return
+    assert [row.key for row in rows_of_line(made.lines)] == [posted(1)["key"]]
+
+
 def test_a_large_batch_is_stored_in_several_lines() -> None:
     batch = [posted(number) for number in range(2 * LINE_ITEMS + 1)]
     lines = stored(batch)

@@ -19,7 +19,7 @@ from target_split.limits import (
     trimmed,
 )
 from target_split.mapping import DEFAULT_PROPERTIES
-from target_split.properties import NOT_FINITE, TEXT_CUT, TOO_MANY, Selection
+from target_split.properties import NOT_FINITE, TEXT_CUT, TOO_DEEP, TOO_MANY, Selection
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300),
@@ -145,6 +145,15 @@ def test_objects_nested_without_end_become_text():
     properties, _ = select(deep)
     assert len(properties) == 1
     assert all(isinstance(value, str) for value in properties.values())
+
+
+def test_a_value_nested_too_deeply_for_text_is_left_out():
+    deep: Any = "leaf"
+    for _ in range(200_000):
+        deep = [deep]
+    properties, notes = select({"deep": deep, "good": 1})
+    assert properties == {"good": 1}
+    assert notes == [TOO_DEEP]
 
 
 def test_the_default_set_leaves_out_who_and_where_exactly():

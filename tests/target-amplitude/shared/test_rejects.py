@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,16 @@ def test_anything_can_be_rejected(tmp_path: Path):
     assert len(lines) == rejects.count == len(odd)
     assert lines[1]["record"] == {"half": "\ud800"}
     assert lines[-1]["record"] == {"é": ["東京"]}
+
+
+def test_of_what_is_nested_too_deeply_the_reason_is_kept(tmp_path: Path):
+    deep: Any = "leaf"
+    for _ in range(200_000):
+        deep = [deep]
+    path = tmp_path / "rejects.jsonl"
+    Rejects(str(path), 10, LOGGER).write("events", "too long", {"deep": deep})
+    (line,) = map(json.loads, path.read_text().splitlines())
+    assert (line["reason"], line["record"]) == ("too long", None)
 
 
 def test_many_threads_write_whole_lines(tmp_path: Path):
