@@ -8,14 +8,14 @@ import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 SEED = 20260314
-START = datetime(2026, 3, 14, tzinfo=timezone.utc)
+START = datetime(2026, 3, 14, tzinfo=UTC)
 FLAGS = [f"flag_{number:02}" for number in range(20)]
 TREATMENTS = ["on", "off", "control", "v2"]
 EVENT_TYPES = ["Page Viewed", "[Amplitude] Start Session", "Song Played", "Checkout Completed", "Search"]

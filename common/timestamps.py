@@ -6,10 +6,10 @@ The same file stands in both targets (they share no library); a test holds the c
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = 86_400_000
 
 # A number's unit follows from its size. 10^11 is the year 5138 in seconds and March 1973 in milliseconds, so every
@@ -45,7 +45,7 @@ def epoch_milliseconds(value: Any) -> int:
         except ValueError:  # rarer forms; before Python 3.11 also the usual ones
             moment = parse_moment(value)
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
+            moment = moment.replace(tzinfo=UTC)
         since = moment - EPOCH
         return since.days * DAY + since.seconds * 1000 + since.microseconds // 1000
     if isinstance(value, (int, float)) and not isinstance(value, bool):

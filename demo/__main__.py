@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def circle() -> bool:
     """Run everything; return whether both sides are equal."""
     say("Installing the four plugins with Meltano")
     run([BIN / "meltano", "install"], WORK / "install.log")
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     impressions = data.impressions(now)
     products = data.product_events(now.replace(minute=0, second=0, microsecond=0) - PRODUCTS_FROM, PRODUCT_HOURS)
     members = data.cohort_members()

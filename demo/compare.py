@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from demo.data import ACCOUNT_FLAGS, REFUSED_KEYS
@@ -122,7 +122,7 @@ def stored_members(segments: list[Row]) -> set[str]:
 
 def milliseconds(text: str) -> int:
     """Return the whole milliseconds of an exported time."""
-    moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=timezone.utc)
+    moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
 

@@ -9,7 +9,7 @@ import json
 import random
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SEED = 7
@@ -180,4 +180,4 @@ def cohort_members() -> list[dict[str, Any]]:
 
 def export_time(moment: datetime) -> str:
     """Write a time as the Export API does: UTC, a space, six digits."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

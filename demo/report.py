@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from string import Template
@@ -34,7 +34,7 @@ def page(first: Sequence[Outcome], second: Sequence[Outcome], sides: Sequence[Co
     """
     equal = not any(side.difference for side in sides)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        when=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         verdict="Both sides are equal" if equal else "The two sides differ",
         verdict_class="good" if equal else "bad",
         pipelines="".join(pipeline(*pair) for pair in zip(first, second, strict=True)),

@@ -30,3 +30,23 @@ def test_meltano_yml_readmes_and_hub_agree_with_about() -> None:
         [sys.executable, "-m", "tools.about", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert check.returncode == 0, check.stderr
+
+
+CONNECTORS = PACKAGES[:4]
+
+
+def test_what_each_project_must_carry_itself_is_equal() -> None:
+    """A build sees only its own project, so the licence and the build hook stand in each."""
+    assert len({(ROOT / package / "LICENSE").read_bytes() for package in ("", *PACKAGES)}) == 1
+    assert len({(ROOT / package / "hatch_build.py").read_bytes() for package in CONNECTORS}) == 1
+
+
+@pytest.mark.parametrize("connector", CONNECTORS)
+def test_no_connector_imports_another_or_the_sandbox(connector: str) -> None:
+    name = connector.replace("-", "_")
+    others = {package.replace("-", "_") for package in CONNECTORS} - {name} | {"split_amplitude_sandbox"}
+    modules = list((ROOT / connector / name).rglob("*.py"))
+    assert modules
+    for module in modules:
+        text = module.read_text(encoding="utf-8")
+        assert not [other for other in others if re.search(rf"(import|from) {other}\b", text)], module

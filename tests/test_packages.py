@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 UV = str(Path(sys.executable).parent / "uv")
 TAPS = ("tap-split-impressions", "tap-amplitude")
 CONNECTORS = (*TAPS, "target-amplitude", "target-split")
-OTHER_PYTHONS = ("3.10", "3.13")
+OTHER_PYTHONS = ("3.12", "3.13")
 
 WRONG_SETTINGS: list[tuple[str, dict[str, Any], str]] = [
     ("tap-split-impressions", {}, "'path'"),

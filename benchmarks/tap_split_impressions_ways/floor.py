@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def rows_of(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
 
 def text(moment: int) -> str:
     """Write milliseconds since 1970 as RFC 3339."""
-    return datetime.fromtimestamp(moment / 1000, timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
+    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def record_of(row: dict[str, Any], received: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 
 from benchmarks.tap_split_impressions_ways import floor
-from tap_split_impressions.streams import ImpressionsStream
+from tap_split_impressions.streams.impressions import ImpressionsStream
 
 
 class Impressions(Stream):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.data import singer_lines, webhook_impressions
 from benchmarks.tap_split_impressions_ways.floor import record_of
-from tap_split_impressions.streams import ImpressionsStream
+from tap_split_impressions.streams.impressions import ImpressionsStream
 
 RECEIVED = 1_773_475_260_000
 

@@ -6,7 +6,7 @@ No validation, no limits, no ledger, no order of STATE: the time that the same l
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ COLUMNS = (
     *("platform", "os_name", "os_version", "device_family", "device_type", "language", "country", "region", "city"),
     *("version_name", "start_version", "library", "paying"),
 )
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_BYTES = 1_000_000
 
 encode = msgspec.json.Encoder().encode

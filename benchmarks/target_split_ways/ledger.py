@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from target_split.ids import EventIds
-from target_split.ledger import Ledger
+from target_split.events.event_id import EventIds
+from target_split.events.ledger import Ledger
 
 PER_REQUEST = 1_400
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -14,7 +14,7 @@ COLUMNS = (
     *("platform", "os_name", "os_version", "device_family", "device_type", "language", "country", "region", "city"),
     *("version_name", "start_version", "library", "paying"),
 )
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def flatten(name: str, value: Any, properties: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from singer_sdk import Stream
 
-from tap_split_impressions.errors import ConnectorError
+from ..errors import ConnectorError
 
 
 class PlainStream(Stream):

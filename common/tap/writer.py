@@ -15,8 +15,8 @@ from singer_sdk.contrib.msgspec import enc_hook
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
 
-from tap_amplitude.command import silence_stdout
-from tap_amplitude.errors import ConnectorError
+from ..cli import silence_stdout
+from ..errors import ConnectorError
 
 FLUSH_BYTES = 1 << 18
 

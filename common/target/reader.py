@@ -20,7 +20,7 @@ import msgspec
 from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from .errors import ConnectorError
+from ..errors import ConnectorError
 
 # How long the input may be silent before `tick` runs, in seconds.
 IDLE_SECONDS = 0.5

@@ -9,13 +9,13 @@ import json
 import logging
 import os
 import threading
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from .errors import ConnectorError
+from ..errors import ConnectorError
 
 
 class Rejects:
@@ -59,7 +59,7 @@ class Rejects:
             ConnectorError: There are more than the limit now, or the file cannot be written.
         """
         line = {
-            "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "stream": stream,
             "reason": reason,
             "status": status,

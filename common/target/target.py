@@ -30,9 +30,9 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.sinks import Sink
 from singer_sdk.target_base import Target
 
-from .command import PlainMessages
-from .delivery import Checkpoints
-from .errors import ConnectorError
+from ..cli import PlainMessages
+from ..errors import ConnectorError
+from .checkpoints import Checkpoints
 from .reader import LineReader, batch_lines, decode_line
 from .rejects import Rejects
 from .summary import Summary

@@ -8,7 +8,7 @@ From `plan` to `release` the schedules of the same pipeline skip their runs, so 
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from shlex import quote
 from typing import Any
 
@@ -62,7 +62,7 @@ def backfill_of(pipeline: Pipeline, params: dict[str, Any]) -> Backfill:
     stream = PROJECT.ranged_stream(pipeline.tap)
     assert stream, "the parameter's options are such taps alone"  # noqa: S101
     start, end = moment_of(params["start"]), moment_of(params["end"])
-    if end > datetime.now(timezone.utc):
+    if end > datetime.now(UTC):
         raise RangeError("'end' lies in the future; the schedule takes care of what is still to come.")
     return Backfill(f"{PROJECT.environment}:{pipeline}", stream, start, end, params["window_hours"] * HOUR)
 
@@ -109,7 +109,7 @@ with DAG(
     "backfill",
     description="Fill a range of the past, window by window.",
     schedule=None,
-    start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
+    start_date=datetime(2020, 1, 1, tzinfo=UTC),
     max_active_runs=1,
     default_args=RETRIES,
     params=PARAMS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Variable, task
 from split_amplitude.commands import RETRIES, command
@@ -22,7 +22,7 @@ def dag_of(project: Project, schedule: Schedule) -> DAG:
         schedule.name,
         description=", ".join(f"{pipeline.tap} → {pipeline.target}" for pipeline in schedule.pipelines),
         schedule=schedule.interval,
-        start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),
+        start_date=datetime(2020, 1, 1, tzinfo=UTC),
         # The state says where to go on, so runs that were missed are not made up for, and two never run at once.
         catchup=False,
         max_active_runs=1,

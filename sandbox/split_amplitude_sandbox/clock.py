@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 MILLISECONDS_PER_HOUR = 3_600_000
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-FAR_PAST = datetime.min.replace(tzinfo=timezone.utc)
-FAR_FUTURE = datetime.max.replace(tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FAR_PAST = datetime.min.replace(tzinfo=UTC)
+FAR_FUTURE = datetime.max.replace(tzinfo=UTC)
 
 
 class Clock:
@@ -41,7 +41,7 @@ def from_ms(milliseconds: int) -> datetime:
 
 def to_ms(moment: datetime) -> int:
     """A time as epoch milliseconds; without a zone it is UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - EPOCH) // timedelta(milliseconds=1)
 
 
@@ -57,4 +57,4 @@ def parse_ms(text: str) -> int:
     Raises:
         ValueError: the text is no time.
     """
-    return to_ms(datetime.fromisoformat(text.replace("Z", "+00:00")))
+    return to_ms(datetime.fromisoformat(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
 from types import FrameType
 from typing import Any
@@ -11,18 +11,20 @@ from typing import Any
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 
-from tap_amplitude.client import HOSTS, Client
-from tap_amplitude.command import PlainMessages
-from tap_amplitude.days import CostBudget
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.hosts import host_problems
-from tap_amplitude.messages import MessageWriter
-from tap_amplitude.spool import Spool
-from tap_amplitude.state import EARLIEST, require_state
+from tap_amplitude.api.charts import CostBudget
+from tap_amplitude.api.client import HOSTS, Client
+from tap_amplitude.common.cli import PlainMessages
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.common.hosts import host_problems
+from tap_amplitude.common.tap.writer import MessageWriter
+from tap_amplitude.export.spool import Spool
+from tap_amplitude.export.times import parse_time
+from tap_amplitude.export.windows import MAX_WINDOW_HOURS
 from tap_amplitude.streams.cohorts import CohortMembersStream, CohortsStream
 from tap_amplitude.streams.dashboard import ActiveUsersStream, AverageSessionLengthStream
 from tap_amplitude.streams.events import EventsStream
-from tap_amplitude.streams.lists import (
+from tap_amplitude.streams.state import EARLIEST, require_state
+from tap_amplitude.streams.taxonomy import (
     AnnotationsStream,
     EventCategoriesStream,
     EventPropertiesStream,
@@ -30,8 +32,6 @@ from tap_amplitude.streams.lists import (
     UserPropertiesStream,
 )
 from tap_amplitude.summary import Summary
-from tap_amplitude.times import parse_time
-from tap_amplitude.windows import MAX_WINDOW_HOURS
 
 STREAMS = (
     EventsStream,
@@ -154,7 +154,7 @@ class TapAmplitude(PlainMessages, Tap):
             problems.append("Setting 'end_date' must be later than 'start_date'.")
         if start and start < EARLIEST:
             problems.append(f"Setting 'start_date' lies before {EARLIEST:%Y}.")
-        if start and start > datetime.now(timezone.utc):
+        if start and start > datetime.now(UTC):
             problems.append("Setting 'start_date' lies in the future: there is nothing to read.")
         return problems + batch_problems(config.get("batch_config"))
 

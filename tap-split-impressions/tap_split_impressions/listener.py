@@ -19,11 +19,11 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.items import Item
-from tap_split_impressions.leniency import whole
-from tap_split_impressions.payloads import LINE_ITEMS, stored_lines
-from tap_split_impressions.segments import Storage
-from tap_split_impressions.storage import SEAL_SECONDS, open_storage
+from tap_split_impressions.common.lenient_json import whole
+from tap_split_impressions.impressions.item import Item
+from tap_split_impressions.receiver.files import Storage
+from tap_split_impressions.receiver.payloads import LINE_ITEMS, stored_lines
+from tap_split_impressions.receiver.storage import SEAL_SECONDS, open_storage
 
 logger = logging.getLogger("tap-split-impressions.listener")
 

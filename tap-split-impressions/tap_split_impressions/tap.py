@@ -10,14 +10,14 @@ from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import PluginCapabilities
 
-from tap_split_impressions.client import DEFAULT_URL, AdminApi
-from tap_split_impressions.command import PlainMessages
-from tap_split_impressions.hosts import host_problems
-from tap_split_impressions.items import field_of
-from tap_split_impressions.lists import LISTS
-from tap_split_impressions.output import BufferedWriter
-from tap_split_impressions.streams import ImpressionsStream
-from tap_split_impressions.times import NotATime, milliseconds
+from tap_split_impressions.api.client import DEFAULT_URL, AdminApi
+from tap_split_impressions.common.cli import PlainMessages
+from tap_split_impressions.common.hosts import host_problems
+from tap_split_impressions.common.tap.output import BufferedWriter
+from tap_split_impressions.impressions.item import field_of
+from tap_split_impressions.impressions.times import NotATime, milliseconds
+from tap_split_impressions.streams.admin import LISTS
+from tap_split_impressions.streams.impressions import ImpressionsStream
 
 
 class TapSplitImpressions(PlainMessages, Tap):

@@ -21,10 +21,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tap_split_impressions.items import NotAnImpression
-from tap_split_impressions.journal import Busy, Journal
-from tap_split_impressions.payloads import Lines, TooLarge, lines_of, unzipped
-from tap_split_impressions.storage import SEAL_BYTES, SEAL_SECONDS, open_storage
+from tap_split_impressions.impressions.item import NotAnImpression
+from tap_split_impressions.receiver.commit import Busy, Journal
+from tap_split_impressions.receiver.payloads import Lines, TooLarge, lines_of, unzipped
+from tap_split_impressions.receiver.storage import SEAL_BYTES, SEAL_SECONDS, open_storage
 
 logger = logging.getLogger("tap-split-impressions.receiver")
 
@@ -93,7 +93,7 @@ class Receiver:
         try:
             try:
                 await asyncio.wait_for(self._read(request, body), BODY_SECONDS)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 raise Refused(408, "The body took too long to come in.") from None
             lines = await self._lines(bytes(body))
             if lines.rejected:

@@ -6,9 +6,9 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from .impressions import DEFAULT_IDENTITY
-from .mapping import WAYS
-from .routes import HOSTS
+from target_amplitude.api.endpoints import HOSTS
+from target_amplitude.mapping.grammar import WAYS
+from target_amplitude.payloads.impressions import DEFAULT_IDENTITY
 
 ANY_SOURCE = th.CustomType({"type": ["string", "array", "null"]})
 TEXT_OR_FIELD = th.CustomType({"type": ["string", "object", "null"]})

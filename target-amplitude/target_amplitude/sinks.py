@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .events import event_maker
-from .identifications import identification_maker
-from .impressions import MAX_EXPOSED_FLAGS, LeftOut
-from .limits import Unusable, clean_properties
-from .stream_plan import StreamPlan
-from .streaming import StreamingSink
+from target_amplitude.api.limits import Unusable, clean_properties
+from target_amplitude.common.target.target import StreamingSink
+from target_amplitude.payloads.event import event_maker
+from target_amplitude.payloads.identification import identification_maker
+from target_amplitude.payloads.impressions import MAX_EXPOSED_FLAGS, LeftOut
+from target_amplitude.payloads.plan import StreamPlan
 
 if TYPE_CHECKING:
-    from .target import TargetAmplitude
+    from target_amplitude.target import TargetAmplitude
 
 encode = msgspec.json.Encoder().encode
 

@@ -11,24 +11,24 @@ from typing import IO, Any
 import click
 from singer_sdk.plugin_base import _ConfigInput
 
-from .asking import Shared
-from .client import Client
-from .delivery import Lanes
-from .dispatch import Dispatch, Routes
-from .dry_run import DryRun
-from .errors import ConnectorError, hint
-from .hosts import host_problems
-from .mapping import Loading, check_event_type, check_identity, check_mapping
-from .memory import Seen
-from .merging import UPDATES_PER_HOUR, LastValues
-from .packing import Item
-from .paths import MappingError, field_or_literal, source_paths
-from .routes import HOSTS, events_route, group_identify_route, identify_route
-from .send_test_event import send_marked_event
-from .sender import Sender
-from .settings import SETTINGS
-from .sinks import AmplitudeSink
-from .streaming import StreamingTarget
+from target_amplitude.api.client import Client
+from target_amplitude.api.endpoints import HOSTS, events_route, group_identify_route, identify_route
+from target_amplitude.common.errors import ConnectorError, hint
+from target_amplitude.common.hosts import host_problems
+from target_amplitude.common.record_paths import MappingError, field_or_literal, source_paths
+from target_amplitude.common.target.checkpoints import Lanes
+from target_amplitude.common.target.target import StreamingTarget
+from target_amplitude.delivery.batching import Item
+from target_amplitude.delivery.dry_run import DryRun
+from target_amplitude.delivery.identify_buffer import UPDATES_PER_HOUR, LastValues
+from target_amplitude.delivery.requests import Shared
+from target_amplitude.delivery.router import Dispatch, Routes
+from target_amplitude.delivery.seen import Seen
+from target_amplitude.delivery.sender import Sender
+from target_amplitude.delivery.test_event import send_marked_event
+from target_amplitude.mapping.grammar import Loading, check_event_type, check_identity, check_mapping
+from target_amplitude.settings import SETTINGS
+from target_amplitude.sinks import AmplitudeSink
 
 
 class TargetAmplitude(StreamingTarget):

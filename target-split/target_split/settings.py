@@ -6,7 +6,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from .mapping import DEFAULT_PROPERTIES
+from target_split.mapping.grammar import DEFAULT_PROPERTIES
 
 EVENTS_URL = "https://events.split.io"
 ADMIN_URL = "https://api.split.io"

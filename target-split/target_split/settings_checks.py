@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import hint
-from .hosts import host_problems
-from .mapping import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults, event_mapping, segment_mapping
-from .names import SEGMENT_RULE, event_type_rule, is_clean
-from .paths import MappingError, check_members
-from .settings import ADMIN_URL, EVENTS_URL
-from .streams import load_as
-from .templates import template_pieces
+from target_split.common.errors import hint
+from target_split.common.hosts import host_problems
+from target_split.common.record_paths import MappingError, check_members
+from target_split.mapping.grammar import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults, event_mapping, segment_mapping
+from target_split.mapping.names import SEGMENT_RULE, event_type_rule, is_clean
+from target_split.mapping.stream_kind import load_as
+from target_split.mapping.templates import template_pieces
+from target_split.settings import ADMIN_URL, EVENTS_URL
 
 # What stands in for a stream that has not come yet: it may have any column.
 ANY_SCHEMA: dict[str, Any] = {}

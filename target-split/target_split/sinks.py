@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from .batch_files import Job, local_file
-from .batch_worker import Portion
-from .converter import Converter, Recipe, encode
-from .errors import ConnectorError
-from .events import UnfitError
-from .limits import MAX_KEY_LENGTH
-from .mapping import Defaults, SegmentMapping, segment_mapping
-from .packing import Joint, Packer
-from .paths import MappingError, is_empty
-from .reader import decode_line
-from .segments import Members
-from .streaming import StreamingSink
-from .streams import MEMBER_COLUMNS, MEMBER_STREAM, SIZE_COLUMN, given_for
-from .validation import RustValidator, is_valid
+from target_split.api.limits import MAX_KEY_LENGTH
+from target_split.common.errors import ConnectorError
+from target_split.common.record_paths import MappingError, is_empty
+from target_split.common.target.reader import decode_line
+from target_split.common.target.target import StreamingSink
+from target_split.common.target.validation import RustValidator, is_valid
+from target_split.events.batch_files import Job, local_file
+from target_split.events.batch_worker import Portion
+from target_split.events.batching import Joint, Packer
+from target_split.events.converter import Converter, Recipe, encode
+from target_split.events.event import UnfitError
+from target_split.mapping.grammar import Defaults, SegmentMapping, segment_mapping
+from target_split.mapping.stream_kind import MEMBER_COLUMNS, MEMBER_STREAM, SIZE_COLUMN, given_for
+from target_split.segments.plan import Members
 
 if TYPE_CHECKING:
-    from .target import TargetSplit
+    from target_split.target import TargetSplit
 
 Done = Callable[[], None]
 

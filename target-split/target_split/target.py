@@ -8,25 +8,25 @@ from typing import Any
 
 from singer_sdk.sinks import Sink
 
-from .admin import Admin, Change
-from .batch_files import BatchFiles
-from .batch_worker import Portion
-from .checks import problems_of
-from .client import Client, Host, Patience
-from .delivery import Lanes
-from .errors import ConnectorError
-from .events import Style
-from .ledger import Ledger
-from .loading import Loader, Rules, Writer
-from .mapping import Defaults
-from .packing import Batch, Packer
-from .place import Place
-from .posting import Posting
-from .rehearsal import Rehearsal
-from .settings import SETTINGS
-from .sinks import CohortSink, EventSink, MemberSink
-from .streaming import TEST_STREAM, StreamingTarget
-from .streams import given_for, kind_of
+from target_split.api.admin_v2 import Admin, Change
+from target_split.api.client import Client, Host, Patience
+from target_split.common.errors import ConnectorError
+from target_split.common.target.checkpoints import Lanes
+from target_split.common.target.target import TEST_STREAM, StreamingTarget
+from target_split.events.batch_files import BatchFiles
+from target_split.events.batch_worker import Portion
+from target_split.events.batching import Batch, Packer
+from target_split.events.dry_run import Rehearsal
+from target_split.events.event import Style
+from target_split.events.ledger import Ledger
+from target_split.events.sender import Posting
+from target_split.mapping.grammar import Defaults
+from target_split.mapping.stream_kind import given_for, kind_of
+from target_split.segments.sync import Loader, Rules, Writer
+from target_split.segments.workspace import Place
+from target_split.settings import SETTINGS
+from target_split.settings_checks import problems_of
+from target_split.sinks import CohortSink, EventSink, MemberSink
 
 SINKS = {"event": EventSink, "segment": MemberSink, "cohort": CohortSink}
 

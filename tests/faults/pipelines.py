@@ -9,7 +9,7 @@ import signal
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ class Impressions(Pipeline):
     meltano = ("tap-split-impressions", "target-amplitude")
 
     def prepare(self) -> None:
-        self.rows = data.impressions(datetime.now(timezone.utc))[: self.chance.randrange(50, 1_500)]
+        self.rows = data.impressions(datetime.now(UTC))[: self.chance.randrange(50, 1_500)]
         through_receiver = self.full == "impressions" or self.chance.random() < RECEIVER_SHARE
         source = self.place("impressions") / "impressions"
         if through_receiver:
@@ -185,7 +185,7 @@ class Impressions(Pipeline):
         """Return the same of a rejected impression or event."""
         if "impression_id" not in record:
             return self.place_of_event(record)
-        moment = datetime.fromisoformat(record["time"].replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(record["time"])
         return (record["key"], round(moment.timestamp() * 1000), record["split"], record["treatment"])
 
     def compare(self) -> Compared:
@@ -256,7 +256,7 @@ class EventsToSplit(Pipeline):
     meltano = ("tap-amplitude", "target-split")
 
     def prepare(self) -> None:
-        hour = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS + 5)
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS + 5)
         self.rows = self.chance.sample(data.product_events(hour, HOURS), self.chance.randrange(50, 1_500))
         for row in self.chance.sample(self.rows, 2):
             row["user_id"] = "k" * TOO_LONG
@@ -346,7 +346,7 @@ def with_export_time(record: dict[str, Any]) -> dict[str, Any]:
     """Return a rejected event of the tap with its time written as the Export API does."""
     if "event_time" not in record:
         return record
-    moment = datetime.fromisoformat(record["event_time"].replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(record["event_time"])
     return record | {"event_time": moment.strftime("%Y-%m-%d %H:%M:%S.%f")}
 
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from support.amplitude import MEMBER_SCHEMA, member
 from support.amplitude_target import signals_kept
 from support.sandbox import Sandbox
-from target_amplitude.errors import ConnectorError as AmplitudeError
-from target_amplitude.routes import ENDPOINTS
+from target_amplitude.api.endpoints import ENDPOINTS
+from target_amplitude.common.errors import ConnectorError as AmplitudeError
 from target_amplitude.target import TargetAmplitude
-from target_split.errors import ConnectorError as SplitError
+from target_split.common.errors import ConnectorError as SplitError
 from target_split.target import TargetSplit
 
 EXAMPLES = 30
@@ -231,10 +231,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small requests, so that a few records need many, and short waits between tries."""
     small = dataclasses.replace(ENDPOINTS["batch"], max_items=ITEMS_PER_REQUEST)
     monkeypatch.setitem(ENDPOINTS, "batch", small)
-    monkeypatch.setattr("target_amplitude.routes.IDENTIFY_MAX_ITEMS", 2)
-    monkeypatch.setattr("target_split.packing.MAX_REQUEST_EVENTS", ITEMS_PER_REQUEST)
-    monkeypatch.setattr("target_amplitude.asking.FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr("target_split.client.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("target_amplitude.api.endpoints.IDENTIFY_MAX_ITEMS", 2)
+    monkeypatch.setattr("target_split.events.batching.MAX_REQUEST_EVENTS", ITEMS_PER_REQUEST)
+    monkeypatch.setattr("target_amplitude.delivery.requests.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("target_split.api.client.FIRST_WAIT_SECONDS", 0.01)
 
 
 STEP = st.tuples(

@@ -6,7 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ pytestmark = [
 
 WORKERS = 4
 DAYS = 30
-END = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
 START = END - timedelta(days=DAYS)
 REFUSED_DAY = START + timedelta(days=11)
 STATE_ID = "dev:tap-amplitude-to-target-split"

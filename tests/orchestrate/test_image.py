@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from support.airflow import BIN, INSTALLED
 from support.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
-DAY = datetime(2026, 10, 1, tzinfo=timezone.utc)
+DAY = datetime(2026, 10, 1, tzinfo=UTC)
 
 
 def steps(text: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from split_amplitude.ranges import HOUR, Backfill, RangedStream, RangeError, moment_of
 
 STREAM = RangedStream("events", "export_hour")
-DAY = datetime(2026, 1, 1, tzinfo=timezone.utc)
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def backfill(start: datetime, end: datetime, hours: int = 24) -> Backfill:
@@ -54,7 +54,7 @@ def test_a_range_has_a_length(end: datetime) -> None:
 )
 def test_times_are_read_in_utc(text: str) -> None:
     assert moment_of(text) == DAY
-    assert moment_of(text).tzinfo is timezone.utc
+    assert moment_of(text).tzinfo is UTC
 
 
 def test_what_is_no_time_is_said() -> None:

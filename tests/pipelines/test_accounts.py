@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from demo import data
 from demo.services import post, receiver
@@ -14,7 +14,7 @@ from support.sandbox import Sandbox
 
 PAGE = (ROOT / "docs" / "accounts.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"^ *((?:[A-Z_]+=\S+ )*)meltano (.+)$", re.MULTILINE)
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 KEYS = {
     "MELTANO_ENVIRONMENT": "prod",
     "TAP_AMPLITUDE_API_KEY": "sandbox-api-key",

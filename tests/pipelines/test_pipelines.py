@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from demo.services import post, receiver
 from support.meltano import Meltano
 from support.sandbox import Sandbox, free_port
 
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 THIS_HOUR = NOW.replace(minute=0, second=0, microsecond=0)
 
 

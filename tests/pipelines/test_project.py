@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,14 @@ from support.sandbox import Sandbox
 
 PAGE = (ROOT / "docs" / "meltano.md").read_text(encoding="utf-8")
 # The sandbox holds nothing to export; a run that looks for it has to begin somewhere.
-START = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
+START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
 STATE_ID = "dev:tap-split-impressions-to-target-amplitude"
 
 
 @pytest.fixture
 def received(meltano: Meltano, tmp_path: Path) -> list[dict[str, Any]]:
     """Impressions that came in through the receiver; every second one is of a test user."""
-    rows = [row for row in data.impressions(datetime.now(timezone.utc)) if row["key"] not in data.REFUSED_KEYS][:40]
+    rows = [row for row in data.impressions(datetime.now(UTC)) if row["key"] not in data.REFUSED_KEYS][:40]
     rows = [row | {"key": f"test-{row['key']}"} if number % 2 else row for number, row in enumerate(rows)]
     with receiver(meltano.impressions, tmp_path / "receiver.log") as url:
         post(url, [rows])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import requests
 from support.sandbox import Sandbox
 
 AUTH = ("test-api-key", "test-secret-key")
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 
 
 def get(sandbox: Sandbox, path: str, **options: Any) -> requests.Response:

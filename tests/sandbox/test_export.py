@@ -8,7 +8,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,7 +94,7 @@ def test_a_whole_year_is_allowed(sandbox: Sandbox) -> None:
 
 
 def test_an_hour_is_exported_two_hours_after_its_end(sandbox: Sandbox) -> None:
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     available, fresh = ((now - timedelta(hours=hours)).strftime("%Y-%m-%d %H:00:00") for hours in (3, 2))
     sandbox.put_export_rows([row(1, available), row(2, fresh)])
     found = files(export(sandbox, f"{now - timedelta(hours=5):%Y%m%dT%H}", f"{now:%Y%m%dT%H}"))
@@ -130,7 +130,7 @@ def test_what_came_in_can_be_exported(early_sandbox: Sandbox) -> None:
         {"event_type": "$identify", "user_id": "user-0042", "user_properties": {"plan": "silver"}},
     ]
     answer = sandbox.http.post(sandbox.url + "/batch", json={"api_key": "test-api-key", "events": events})
-    upload = datetime.fromtimestamp(answer.json()["server_upload_time"] / 1000, timezone.utc)
+    upload = datetime.fromtimestamp(answer.json()["server_upload_time"] / 1000, UTC)
     hour = f"{upload:%Y%m%dT%H}"
     found = files(export(sandbox, hour, hour))
     assert files(export(sandbox, hour, hour)) == found
@@ -177,14 +177,14 @@ def test_a_skewed_clock_is_corrected(early_sandbox: Sandbox) -> None:
     """`event_time` moves by the difference of the clocks, unless that is under a minute."""
     sandbox = early_sandbox
     sandbox.reset()
-    sent = datetime.now(timezone.utc) - timedelta(hours=1)
+    sent = datetime.now(UTC) - timedelta(hours=1)
     body = {
         "api_key": "test-api-key",
         "client_upload_time": sent.isoformat(),
         "events": [{"event_type": "seen", "user_id": "user-0042", "time": MOMENT}],
     }
     answer = sandbox.http.post(sandbox.url + "/2/httpapi", json=body)
-    hour = f"{datetime.fromtimestamp(answer.json()['server_upload_time'] / 1000, timezone.utc):%Y%m%dT%H}"
+    hour = f"{datetime.fromtimestamp(answer.json()['server_upload_time'] / 1000, UTC):%Y%m%dT%H}"
     (rows,) = files(export(sandbox, hour, hour)).values()
     times = {
         name: datetime.fromisoformat(rows[0][name])
@@ -201,7 +201,7 @@ def test_far_times_are_stored_too(early_sandbox: Sandbox) -> None:
     sandbox.reset()
     events = [{"event_type": "seen", "user_id": "user-0042", "time": moment} for moment in (-(10**14), 10**15)]
     answer = sandbox.http.post(sandbox.url + "/batch", json={"api_key": "test-api-key", "events": events})
-    hour = f"{datetime.fromtimestamp(answer.json()['server_upload_time'] / 1000, timezone.utc):%Y%m%dT%H}"
+    hour = f"{datetime.fromtimestamp(answer.json()['server_upload_time'] / 1000, UTC):%Y%m%dT%H}"
     (rows,) = files(export(sandbox, hour, hour)).values()
     assert sorted(one["event_time"] for one in rows) == ["0001-01-01 00:00:00.000000", "9999-12-31 23:59:59.999999"]
 

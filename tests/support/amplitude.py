@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-START = datetime(2026, 3, 14, 9, 26, 53, 589000, tzinfo=timezone.utc)
+START = datetime(2026, 3, 14, 9, 26, 53, 589000, tzinfo=UTC)
 START_MS = 1773480413589
 
 TEXT = {"type": ["string", "null"]}

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from target_amplitude.errors import ConnectorError
+from target_amplitude.common.errors import ConnectorError
 from target_amplitude.target import TargetAmplitude
 
 

@@ -8,7 +8,7 @@ import json
 import uuid
 import zipfile
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 PROJECT = 100042
@@ -52,7 +52,7 @@ def export_row(number: int, uploaded: str = "2026-03-14 09:26:53.589000", **memb
     return row | members
 
 
-def rows_over(hours: int, per_hour: int, start: datetime = datetime(2026, 3, 14, tzinfo=timezone.utc)) -> list[Any]:
+def rows_over(hours: int, per_hour: int, start: datetime = datetime(2026, 3, 14, tzinfo=UTC)) -> list[Any]:
     """Rows spread over whole hours."""
     moments = [
         start + timedelta(hours=hour, seconds=3599 * index / max(per_hour, 1))

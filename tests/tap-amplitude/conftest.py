@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support.processes import Result
-from tap_amplitude.client import Client
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.api.client import Client
+from tap_amplitude.common.cli import ConnectorError
 from tap_amplitude.streams import cohorts
 from tap_amplitude.tap import TapAmplitude
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
-from tap_amplitude.answers import (
+from tap_amplitude.api.errors import (
     NoPermissionError,
     NotFoundError,
     PassingError,
@@ -17,9 +17,9 @@ from tap_amplitude.answers import (
     export_failure,
     failure,
 )
-from tap_amplitude.command import ConnectorError
+from tap_amplitude.common.cli import ConnectorError
 
-NOW = datetime(2026, 3, 14, 9, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 14, 9, tzinfo=UTC)
 
 
 def of(status: int, body: str = "", headers: dict[str, str] | None = None) -> Exception:

@@ -8,7 +8,7 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from isal import isal_zlib
 
 from support.exports import archive_of, entry_name, export_row, lines_of, rows_over, zip_of
-from tap_amplitude import packing
-from tap_amplitude.archive import Archive, DamagedArchiveError, hour_of_entry
-from tap_amplitude.lines import MAX_ROW_BYTES, gunzip, whole_lines
-from tap_amplitude.packing import DAMAGE
-from tap_amplitude.windows import HOUR, Window
+from tap_amplitude.common import compression as packing
+from tap_amplitude.common.compression import DAMAGE
+from tap_amplitude.export.archive import Archive, DamagedArchiveError, hour_of_entry
+from tap_amplitude.export.lines import MAX_ROW_BYTES, gunzip, whole_lines
+from tap_amplitude.export.windows import HOUR, Window
 
-DAY = datetime(2026, 3, 14, tzinfo=timezone.utc)
+DAY = datetime(2026, 3, 14, tzinfo=UTC)
 WINDOW = Window(DAY, DAY + 24 * HOUR)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from support.exports import archive_of, entry_name, export_row, lines_of, zip_of
 from support.scripted import Answer, Request, scripted
-from tap_amplitude.client import Client
+from tap_amplitude.api.client import Client
 
 ROWS = [export_row(n, "2026-03-14 09:30:00.000000") for n in range(40)]
 GOOD = archive_of({entry_name(9): ROWS})

@@ -23,7 +23,7 @@ from support.exports import archive_of, entry_name, export_row, lines_of, rows_o
 from support.processes import Workplace
 from support.sandbox import Sandbox
 from support.scripted import Answer, scripted
-from tap_amplitude import batches
+from tap_amplitude.export import batch_files as batches
 
 Runs = Callable[..., Any]
 

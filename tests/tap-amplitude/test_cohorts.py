@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -171,7 +171,7 @@ def test_the_months_downloads_are_counted_and_bounded(
     for name in ("c1", "c2"):
         sandbox.put_cohort(id=name, name=name, members=MEMBERS, polls=0)
     first = run()
-    month = f"{datetime.now(timezone.utc):%Y-%m}"
+    month = f"{datetime.now(UTC):%Y-%m}"
     assert first.state["bookmarks"]["cohort_members"]["downloads"] == {"month": month, "count": 2}
     second = run(state=first.state)
     assert set(listed(second)) == {"c1"}

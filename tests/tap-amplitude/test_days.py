@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_amplitude.days import BUDGET_COST, BUDGET_SECONDS, MAX_DAYS, CostBudget, end_of_complete_days, figures, spans
+from tap_amplitude.api.charts import (
+    BUDGET_COST,
+    BUDGET_SECONDS,
+    MAX_DAYS,
+    CostBudget,
+    end_of_complete_days,
+    figures,
+    spans,
+)
 
 
-@given(st.datetimes(min_value=datetime(2015, 1, 1), timezones=st.just(timezone.utc)))
+@given(st.datetimes(min_value=datetime(2015, 1, 1), timezones=st.just(UTC)))
 def test_a_day_is_read_when_it_is_over_in_the_last_time_zone(now: datetime) -> None:
     first_open = end_of_complete_days(now)
     over = datetime(first_open.year, first_open.month, first_open.day, tzinfo=timezone(timedelta(hours=-12)))

@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema_rs
@@ -116,13 +116,13 @@ def test_empty_months_are_asked_for_once(sandbox: Sandbox, run: Callable[..., An
 
 
 def test_the_newest_hours_are_left_until_they_are_complete(sandbox: Sandbox, run: Callable[..., Any]) -> None:
-    begun = datetime.now(timezone.utc)
+    begun = datetime.now(UTC)
     this_hour = begun.replace(minute=0, second=0, microsecond=0)
     rows = rows_over(hours=6, per_hour=2, start=this_hour - timedelta(hours=6))
     sandbox.put_export_rows(rows)
     result = run(start_date=f"{this_hour - timedelta(days=1):%Y-%m-%dT%H:00:00Z}", end_date=None, lag_hours=4)
     end = datetime.fromisoformat(bookmark(result))
-    passed = datetime.now(timezone.utc) - begun
+    passed = datetime.now(UTC) - begun
     assert this_hour - timedelta(hours=3) <= end <= begun + passed - timedelta(hours=3)
     assert ids(result) == each_once([row for row in rows if row["server_upload_time"] < f"{end:%Y-%m-%d %H}"])
 

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from tap_amplitude.membership import Member, MembershipError, members
+from tap_amplitude.api.cohort_csv import Member, MembershipError, members
 
 
 def read(text: str | bytes) -> list[Member]:

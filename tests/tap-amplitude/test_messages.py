@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tap_amplitude.messages import write_all
+from tap_amplitude.common.tap.writer import write_all
 
 
 class Impatient(io.FileIO):

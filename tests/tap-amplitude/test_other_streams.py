@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -84,11 +84,11 @@ def test_each_day_comes_once_over_many_runs(run_tap: Runs, stream: str) -> None:
 
 
 def test_a_day_that_is_not_over_everywhere_is_left(run_tap: Runs) -> None:
-    begun = datetime.now(timezone.utc)
+    begun = datetime.now(UTC)
     with scripted(chart) as server:
         result = run_tap("active_users", api_url=server.url, start_date=f"{begun - timedelta(days=5):%Y-%m-%d}")
     newest = date.fromisoformat(result.records("active_users")[-1]["date"])
-    assert begun - timedelta(hours=48) <= datetime(newest.year, newest.month, newest.day, 12, tzinfo=timezone.utc)
+    assert begun - timedelta(hours=48) <= datetime(newest.year, newest.month, newest.day, 12, tzinfo=UTC)
     assert newest < (begun - timedelta(hours=11, minutes=59)).date()
 
 

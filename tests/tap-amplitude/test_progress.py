@@ -11,7 +11,9 @@ import pytest
 from support.exports import archive_of, entry_name, rows_over
 from support.sandbox import Sandbox
 from support.scripted import Answer, scripted
-from tap_amplitude import ahead, days, summary
+from tap_amplitude import summary
+from tap_amplitude.api import charts as days
+from tap_amplitude.export import prefetch as ahead
 
 Runs = Callable[..., Any]
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.exports import export_row, lines_of
-from tap_amplitude.records import Rows, read_block
-from tap_amplitude.schemas import EVENTS, EXPORTED, Kind, json_schema
+from tap_amplitude.export.records import Rows, read_block
+from tap_amplitude.streams.schemas import EVENTS, EXPORTED, Kind, json_schema
 
 HOUR = "2026-03-14T09:00:00.000000Z"
 VALID = jsonschema_rs.validator_for(json_schema(EVENTS, ["uuid"]))

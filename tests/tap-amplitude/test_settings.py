@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -64,7 +64,7 @@ def test_the_smallest_settings_are_the_two_keys(keys: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("date", ["2013-01-01", "1999-12-31T23:59:59+01:00"])
 def test_dates_before_hourly_data_are_asked_for_by_the_day(run_tap: Callable[..., Any], date: str) -> None:
-    end = datetime.fromisoformat(date[:10]).replace(tzinfo=timezone.utc) + timedelta(days=3)
+    end = datetime.fromisoformat(date[:10]).replace(tzinfo=UTC) + timedelta(days=3)
     with scripted(lambda _: Answer(b"Raw data files were not found.", status=404)) as server:
         result = run_tap(api_url=server.url, start_date=date, end_date=end.isoformat(), window_hours=5)
         queries = [request.query for request in server.requests]

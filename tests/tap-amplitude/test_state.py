@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tap_amplitude.command import ConnectorError
-from tap_amplitude.state import bookmark_object, bookmark_time, require_state
+from tap_amplitude.common.cli import ConnectorError
+from tap_amplitude.streams.state import bookmark_object, bookmark_time, require_state
 
-NOW = datetime(2026, 3, 14, 9, 30, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_amplitude.times import parse_time, rfc3339_of_epoch, rfc3339_of_text, rfc3339_of_texts
+from tap_amplitude.export.times import parse_time, rfc3339_of_epoch, rfc3339_of_text, rfc3339_of_texts
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_settings_with_a_zone_become_utc(moment: datetime) -> None:
 
 
 def test_settings_without_a_zone_are_utc() -> None:
-    assert parse_time("2026-03-14") == datetime(2026, 3, 14, tzinfo=timezone.utc)
+    assert parse_time("2026-03-14") == datetime(2026, 3, 14, tzinfo=UTC)
 
 
 def test_epoch_seconds_and_milliseconds_are_times() -> None:

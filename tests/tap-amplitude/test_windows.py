@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_amplitude.windows import FIRST_HOURLY_DAY, HOUR, Plan, Window, newest_end
+from tap_amplitude.export.windows import FIRST_HOURLY_DAY, HOUR, Plan, Window, newest_end
 
-MIDNIGHT = datetime(2026, 3, 14, tzinfo=timezone.utc)
+MIDNIGHT = datetime(2026, 3, 14, tzinfo=UTC)
 
 
 @given(

@@ -10,7 +10,7 @@ import pytest
 
 from support.receiver import Run, posted
 from support.sandbox import Sandbox
-from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.common.cli import ConnectorError
 
 LOOKUPS = "/internal/api/v2/*"
 

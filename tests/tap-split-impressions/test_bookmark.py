@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tap_split_impressions.bookmark import LOOK_BACK_SECONDS, Bookmark, File, Reading, identity_of
+from tap_split_impressions.folder.bookmark import LOOK_BACK_SECONDS, Bookmark, File, Reading, identity_of
 
 HOUR = LOOK_BACK_SECONDS
 START = 1_767_261_600.0

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.receiver import TOKEN, Receiver, posted
-from tap_split_impressions.items import Item
-from tap_split_impressions.readers.json_text import rows_of_line
+from tap_split_impressions.folder.readers.json_text import rows_of_line
+from tap_split_impressions.impressions.item import Item
 
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "400"))
 GROWTH_MEGABYTES = 32

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.receiver import posted
-from tap_split_impressions.impressions import Names, Shaper
-from tap_split_impressions.items import Item, NotAnImpression, items_of
-from tap_split_impressions.times import milliseconds, rfc3339
+from tap_split_impressions.impressions.item import Item, NotAnImpression, items_of
+from tap_split_impressions.impressions.record import Names, Shaper
+from tap_split_impressions.impressions.times import milliseconds, rfc3339
 
 RECEIVED = "2026-01-01T10:00:05.000Z"
 

@@ -7,7 +7,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from tap_split_impressions.journal import Busy, Journal
+from tap_split_impressions.receiver.commit import Busy, Journal
 
 
 class Slow:

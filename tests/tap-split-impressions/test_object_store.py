@@ -15,7 +15,7 @@ from pyarrow import parquet
 from support.objects import Store, running_store
 from support.processes import Workplace
 from support.receiver import Receiver, Run, numbers_of, posted
-from tap_split_impressions.command import ConnectorError
+from tap_split_impressions.common.cli import ConnectorError
 
 PART = "export/schema-v1/part-{:05}-{}-c000.snappy.parquet"
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.receiver import posted, zipped
-from tap_split_impressions.items import NotAnImpression
-from tap_split_impressions.payloads import LINE_ITEMS, TooLarge, lines_of, unzipped
-from tap_split_impressions.readers.json_text import rows_of_line
+from tap_split_impressions.folder.readers.json_text import rows_of_line
+from tap_split_impressions.impressions.item import NotAnImpression
+from tap_split_impressions.receiver.payloads import LINE_ITEMS, TooLarge, lines_of, unzipped
 
 RECEIVED = 1767261605000
 

@@ -12,9 +12,9 @@ import pytest
 
 from support.processes import BIN, Result, Workplace
 from support.receiver import Run, Write, numbers_of
-from tap_split_impressions.command import ConnectorError
-from tap_split_impressions.folder import Folder
-from tap_split_impressions.prune import prune, seconds_of, stream_state
+from tap_split_impressions.common.cli import ConnectorError
+from tap_split_impressions.folder.folder import Folder
+from tap_split_impressions.folder.prune import prune, seconds_of, stream_state
 
 DAY = 86400.0
 
@@ -31,7 +31,7 @@ def bookmark(result: Result) -> dict[str, Any]:
 def tomorrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can set the time at which a file arrived; so the clock is what is set."""
     now = time.time
-    monkeypatch.setattr("tap_split_impressions.prune.time.time", lambda: now() + DAY)
+    monkeypatch.setattr("tap_split_impressions.folder.prune.time.time", lambda: now() + DAY)
 
 
 def test_only_what_the_state_has_passed_is_removed(folder: Path, write: Write, run: Run, tomorrow: None) -> None:
@@ -144,7 +144,7 @@ def test_the_command(workplace: Workplace, folder: Path, write: Write, run: Run)
 def test_a_directory_that_moved_in_and_waits_stays(
     tmp_path: Path, folder: Path, write: Write, run: Run, tomorrow: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tap_split_impressions.bookmark.LOOK_BACK_SECONDS", 0.0)
+    monkeypatch.setattr("tap_split_impressions.folder.bookmark.LOOK_BACK_SECONDS", 0.0)
     (tmp_path / "elsewhere").mkdir()
     write("early.jsonl", [1]).rename(tmp_path / "elsewhere" / "early.jsonl")
     write("a.jsonl", [2])

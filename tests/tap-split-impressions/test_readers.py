@@ -6,7 +6,7 @@ import bz2
 import gzip
 import io
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from support.receiver import posted
-from tap_split_impressions.items import Item, NotAnImpression
-from tap_split_impressions.readers import DamagedFileError, read
-from tap_split_impressions.readers.parquet import BLOCK_ROWS
+from tap_split_impressions.folder.readers import DamagedFileError, read
+from tap_split_impressions.folder.readers.parquet import BLOCK_ROWS
+from tap_split_impressions.impressions.item import Item, NotAnImpression
 
 
 def rows(name: str, content: bytes, **csv_columns: str) -> list[Item | NotAnImpression]:
@@ -217,7 +217,7 @@ def test_parquet_without_a_necessary_column_is_damaged(column: str) -> None:
 
 
 def test_parquet_with_other_types() -> None:
-    moment = datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=timezone.utc)
+    moment = datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC)
     table = pa.table(
         {
             "key": pa.array(["a", "b"]).dictionary_encode(),

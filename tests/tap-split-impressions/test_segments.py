@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tap_split_impressions.folder import is_data, is_sealed
-from tap_split_impressions.segments import LocalSegments, end_of_last_line
+from tap_split_impressions.folder.folder import is_data, is_sealed
+from tap_split_impressions.receiver.files import LocalSegments, end_of_last_line
 
 
 def segments(folder: Path, *, max_bytes: int = 1000, max_seconds: float = 3600) -> LocalSegments:

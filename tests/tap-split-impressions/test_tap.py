@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copy2
 from typing import Any
@@ -242,8 +242,8 @@ def test_files_from_long_before_the_start_are_not_opened(folder: Path, write: Wr
     (folder / "damaged.parquet").write_bytes(b"never looked at")
     later = time.time() + 30 * 86400
     with pytest.MonkeyPatch.context() as clock:
-        clock.setattr("tap_split_impressions.run.time.time", lambda: later)
-        result = run(start_date=datetime.fromtimestamp(later - 86400, timezone.utc).isoformat())
+        clock.setattr("tap_split_impressions.folder.scan.time.time", lambda: later)
+        result = run(start_date=datetime.fromtimestamp(later - 86400, UTC).isoformat())
     assert numbers_of(result) == []
     assert "1 files were there long before start_date" in result.stderr
 
@@ -285,7 +285,7 @@ def move_directory(file: Path, folder: Path) -> None:
 def test_an_old_file_that_comes_in_unchanged_while_others_go_is_read(
     tmp_path: Path, folder: Path, write: Write, run: Run, monkeypatch: pytest.MonkeyPatch, bring_in: Any
 ) -> None:
-    monkeypatch.setattr("tap_split_impressions.bookmark.LOOK_BACK_SECONDS", 0.0)
+    monkeypatch.setattr("tap_split_impressions.folder.bookmark.LOOK_BACK_SECONDS", 0.0)
     (tmp_path / "elsewhere").mkdir()
     early = write("early.jsonl", [1]).rename(tmp_path / "elsewhere" / "early.jsonl")
     for number in (2, 3, 4):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_amplitude import limits
-from target_amplitude.limits import Unusable
+from target_amplitude.api import limits
+from target_amplitude.api.limits import Unusable
 
 TEXTS = st.one_of(
     st.text(alphabet="aé東\ud800\udfff😀", max_size=6), st.sampled_from(["x" * 1024, "é" * 1025, "\ud800" * 1030])

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_amplitude.dispatch import as_sent
-from target_amplitude.errors import ConnectorError
-from target_amplitude.events import LIBRARY, event_maker
-from target_amplitude.identifications import identification_maker
-from target_amplitude.impressions import LeftOut
-from target_amplitude.insert_ids import of_record
-from target_amplitude.limits import Unusable, clean_properties
-from target_amplitude.mapping import WAYS, Loading, check_mapping
-from target_amplitude.paths import MappingError
-from target_amplitude.routes import events_route
-from target_amplitude.stream_plan import StreamPlan
+from target_amplitude.api.endpoints import events_route
+from target_amplitude.api.limits import Unusable, clean_properties
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.record_paths import MappingError
+from target_amplitude.delivery.router import as_sent
+from target_amplitude.mapping.grammar import WAYS, Loading, check_mapping
+from target_amplitude.payloads.event import LIBRARY, event_maker
+from target_amplitude.payloads.identification import identification_maker
+from target_amplitude.payloads.impressions import LeftOut
+from target_amplitude.payloads.insert_id import of_record
+from target_amplitude.payloads.plan import StreamPlan
 
 ORDERS = {
     "type": "object",

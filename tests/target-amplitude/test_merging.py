@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from support.amplitude_target import load
 from support.impressions import impression, messages, record_message, state_message
 from support.sandbox import Sandbox
-from target_amplitude import merging
-from target_amplitude.identifications import Identification
-from target_amplitude.merging import LastValues, Merger
+from target_amplitude.delivery import identify_buffer as merging
+from target_amplitude.delivery.identify_buffer import LastValues, Merger
+from target_amplitude.payloads.identification import Identification
 
 CHANGES = st.tuples(
     st.integers(0, 3),  # user

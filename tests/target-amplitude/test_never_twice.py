@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.amplitude_target import load
 from support.impressions import impression, messages
 from support.sandbox import Sandbox
-from target_amplitude.insert_ids import digest
-from target_amplitude.memory import Seen
+from target_amplitude.delivery.seen import Seen
+from target_amplitude.payloads.insert_id import digest
 
 
 @pytest.mark.parametrize(("dedupe", "copies"), [("none", 7), ("hour", 5), ("day", 3)])

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_amplitude.delivery import Work
-from target_amplitude.limits import Unusable
-from target_amplitude.packing import Load, Request, check_size, chunks
-from target_amplitude.routes import Route, events_route, group_identify_route, identify_route
+from target_amplitude.api.endpoints import Route, events_route, group_identify_route, identify_route
+from target_amplitude.api.limits import Unusable
+from target_amplitude.common.target.checkpoints import Work
+from target_amplitude.delivery.batching import Load, Request, check_size, chunks
 
 ROUTES = [
     events_route('key "with" odd signs', "batch", 1),

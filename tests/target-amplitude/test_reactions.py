@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import socket
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from support.amplitude_target import Loaded, load
 from support.impressions import impression, messages
 from support.sandbox import Sandbox
 from target_amplitude import target as target_module
-from target_amplitude.client import Client, seconds_of
-from target_amplitude.reactions import Again, Answer, Delivered, Halve, Sort, Stop, react
-from target_amplitude.routes import events_route, group_identify_route, identify_route
+from target_amplitude.api.client import Client, seconds_of
+from target_amplitude.api.endpoints import events_route, group_identify_route, identify_route
+from target_amplitude.api.responses import Again, Answer, Delivered, Halve, Sort, Stop, react
 
 RECORDS = 4500
 # Requests of 2,000, 2,000 and 500 events: a fault after 1 hits the middle, after 2 the last flush.
@@ -381,7 +381,7 @@ def test_the_identify_apis_plain_text_is_enough():
 def test_both_forms_of_retry_after():
     assert seconds_of("7") == 7
     assert [seconds_of(text) for text in (None, "soon", "", "Wed, 32 Foo 2026")] == [None] * 4
-    moment = datetime.now(timezone.utc) + timedelta(hours=1)
+    moment = datetime.now(UTC) + timedelta(hours=1)
     for text in (
         format_datetime(moment, usegmt=True),
         format_datetime(moment),

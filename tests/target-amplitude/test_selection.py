@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_amplitude.paths import MappingError
-from target_amplitude.selection import Selection
+from target_amplitude.common.record_paths import MappingError
+from target_amplitude.mapping.properties import Selection
 
 RECORD: dict[str, Any] = {
     "plan": "gold",

@@ -12,7 +12,7 @@ from singer_sdk.testing.templates import TargetFileTestTemplate
 
 from support.amplitude_target import signals_kept
 from support.sandbox import Sandbox
-from target_amplitude.errors import ConnectorError
+from target_amplitude.common.errors import ConnectorError
 from target_amplitude.target import TargetAmplitude
 
 # The SDK's sample streams have no people and few times.

@@ -14,7 +14,7 @@ import pytest
 
 from support.processes import Result
 from support.sandbox import Sandbox
-from target_split.errors import ConnectorError
+from target_split.common.errors import ConnectorError
 from target_split.target import TargetSplit
 
 

@@ -17,7 +17,7 @@ import pytest
 from support.amplitude import event, events_messages
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
-from target_split import batch_files
+from target_split.events import batch_files
 
 BULK = "/api/events/bulk"
 Config = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_split.lean import JSON_TYPES, lean_decoder
+from target_split.events.column_decoder import JSON_TYPES, lean_decoder
 
 VALUES = (
     st.none()

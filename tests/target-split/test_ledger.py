@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_split.errors import ConnectorError
-from target_split.ids import EventIds
-from target_split.ledger import SECONDS_PER_DAY, Ledger, Sifted
+from target_split.common.errors import ConnectorError
+from target_split.events.event_id import EventIds
+from target_split.events.ledger import SECONDS_PER_DAY, Ledger, Sifted
 
 IDS = [EventIds(["host", "env"], "events").of(str(n).encode()) for n in range(3_000)]
 DAY = 20_000 * SECONDS_PER_DAY

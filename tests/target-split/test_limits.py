@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_split.limits import (
+from target_split.api.limits import (
     MAX_PROPERTIES_BYTES,
     MAX_PROPERTY_LENGTH,
     clean_key,
@@ -18,8 +18,8 @@ from target_split.limits import (
     properties_bytes,
     trimmed,
 )
-from target_split.mapping import DEFAULT_PROPERTIES
-from target_split.properties import NOT_FINITE, TEXT_CUT, TOO_DEEP, TOO_MANY, Selection
+from target_split.mapping.grammar import DEFAULT_PROPERTIES
+from target_split.mapping.properties import NOT_FINITE, TEXT_CUT, TOO_DEEP, TOO_MANY, Selection
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300),

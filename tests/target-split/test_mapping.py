@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from support.amplitude import EVENT_SCHEMA, MEMBER_SCHEMA, START_MS, event, member
-from target_split.checks import check_mappings
-from target_split.events import NO_NUMBER, NO_UNICODE, TOO_LARGE, EventMaker, Style, UnfitError
-from target_split.mapping import DEFAULT_PROPERTIES, Defaults, event_mapping, segment_mapping
-from target_split.paths import MappingError
-from target_split.streams import given_for, kind_of
+from target_split.common.record_paths import MappingError
+from target_split.events.event import NO_NUMBER, NO_UNICODE, TOO_LARGE, EventMaker, Style, UnfitError
+from target_split.mapping.grammar import DEFAULT_PROPERTIES, Defaults, event_mapping, segment_mapping
+from target_split.mapping.stream_kind import given_for, kind_of
+from target_split.settings_checks import check_mappings
 
 COHORT_SCHEMA: dict[str, Any] = {"properties": {name: {} for name in ("id", "name", "size", "lastComputed")}}
 ORDERS = {

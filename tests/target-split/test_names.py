@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_split.names import SEGMENT_RULE, clean_part, complete, event_type_name, event_type_rule
+from target_split.mapping.names import SEGMENT_RULE, clean_part, complete, event_type_name, event_type_rule
 
 EVENT_TYPE = re.compile(r"[a-zA-Z0-9][-_.a-zA-Z0-9]{0,62}")
 SEGMENT = re.compile(r"[a-zA-Z][-_a-zA-Z0-9]{0,99}")

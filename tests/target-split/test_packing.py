@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_split.limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
-from target_split.packing import Packer, body_of
+from target_split.api.limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
+from target_split.events.batching import Packer, body_of
 
 
 def packed(sizes: list[int]) -> list[list[int]]:

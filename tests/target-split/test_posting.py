@@ -14,14 +14,14 @@ import msgspec
 import pytest
 
 from support.sandbox import Sandbox, free_port
-from target_split.client import Client, Host, Patience
-from target_split.errors import ConnectorError
-from target_split.ids import EventIds
-from target_split.ledger import Ledger
-from target_split.packing import Batch
-from target_split.posting import Posting
-from target_split.rejects import Rejects
-from target_split.summary import Summary
+from target_split.api.client import Client, Host, Patience
+from target_split.common.errors import ConnectorError
+from target_split.common.target.rejects import Rejects
+from target_split.common.target.summary import Summary
+from target_split.events.batching import Batch
+from target_split.events.event_id import EventIds
+from target_split.events.ledger import Ledger
+from target_split.events.sender import Posting
 
 BULK = "/api/events/bulk"
 KEY = "test-sdk-key"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_split.limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
-from target_split.segments import Members, Naming, Plan, calls, plan
+from target_split.api.limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
+from target_split.segments.plan import Members, Naming, Plan, calls, plan
 
 KEYS = st.sets(st.integers(0, 30).map(str), max_size=20)
 

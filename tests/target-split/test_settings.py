@@ -11,7 +11,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from support.amplitude import event, events_messages, members, members_messages
 from support.processes import Workplace
 from support.sandbox import Sandbox, free_port
-from target_split.errors import ConnectorError
+from target_split.common.errors import ConnectorError
 from target_split.target import TargetSplit
 
 Config = dict[str, Any]

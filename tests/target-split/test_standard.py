@@ -11,7 +11,7 @@ from singer_sdk.testing.runners import TargetTestRunner
 from singer_sdk.testing.templates import TargetFileTestTemplate
 
 from support.sandbox import Sandbox
-from target_split.errors import ConnectorError
+from target_split.common.errors import ConnectorError
 from target_split.target import TargetSplit
 
 # The SDK's sample streams have no times and no people.

@@ -7,7 +7,7 @@ is in that zone.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -115,7 +115,7 @@ def _days(request: Request) -> tuple[int, int]:
     """`start` and `end` (both included) as epoch milliseconds from which and up to which to count."""
     try:
         first, last = (
-            datetime.strptime(request.query_params.get(name, ""), "%Y%m%d").replace(tzinfo=timezone.utc)
+            datetime.strptime(request.query_params.get(name, ""), "%Y%m%d").replace(tzinfo=UTC)
             for name in ("start", "end")
         )
     except ValueError:

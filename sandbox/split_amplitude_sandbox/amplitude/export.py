@@ -12,7 +12,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import IO, Any
 
 import msgspec
@@ -116,7 +116,7 @@ def _hour(text: str) -> int | None:
     if not HOUR_PATTERN.fullmatch(text):
         return None
     try:
-        moment = datetime.strptime(text, "%Y%m%dT%H").replace(tzinfo=timezone.utc)
+        moment = datetime.strptime(text, "%Y%m%dT%H").replace(tzinfo=UTC)
     except ValueError:
         return None
     return to_ms(moment) // MILLISECONDS_PER_HOUR

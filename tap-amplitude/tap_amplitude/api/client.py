@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -16,7 +16,7 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 
-from tap_amplitude.answers import (
+from tap_amplitude.api.errors import (
     UNREACHED_PATIENCE_SECONDS,
     PassingError,
     Secrets,
@@ -25,9 +25,9 @@ from tap_amplitude.answers import (
     export_failure,
     failure,
 )
-from tap_amplitude.errors import ConnectorError, check_certificate
+from tap_amplitude.common.errors import ConnectorError, check_certificate
+from tap_amplitude.export.windows import Window
 from tap_amplitude.summary import Summary
-from tap_amplitude.windows import Window
 
 # Source: https://amplitude.com/docs/apis/analytics/export and the pages of the other APIs
 HOSTS = {"us": "https://amplitude.com", "eu": "https://analytics.eu.amplitude.com"}
@@ -152,7 +152,7 @@ class Client:
         what = f"the events of {window}"
         try:
             with self._answer(self._base_url + "/api/2/export", what, params=window.parameters) as answer:
-                if problem := clock_failure(answer.headers.get("Date"), datetime.now(timezone.utc)):
+                if problem := clock_failure(answer.headers.get("Date"), datetime.now(UTC)):
                     raise problem
                 self._require(answer, what, export_failure)
                 return keep(self._download(answer, what))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from tap_amplitude.errors import ConnectorError
+from tap_amplitude.common.errors import ConnectorError
 
 PATIENCE_SECONDS = 31.0
 # The dashboard's budget counts five minutes, that of single cohorts ten (amplitude.md of each page):

@@ -10,14 +10,14 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import IO
 
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.lines import READ_BYTES, gunzip, whole_lines
-from tap_amplitude.packing import DAMAGE
-from tap_amplitude.windows import HOUR, Window, beginning
+from tap_amplitude.common.compression import DAMAGE
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.export.lines import READ_BYTES, gunzip, whole_lines
+from tap_amplitude.export.windows import HOUR, Window, beginning
 
 # `100042/100042_2026-03-14_9#417.json.gz`: project, date, hour without a leading zero, partition.
 ENTRY_NAME = re.compile(r"_(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<hour>\d{1,2}))?(?:#\d+)?\.json\.gz$")
@@ -120,7 +120,7 @@ def hour_of_entry(name: str, window: Window) -> datetime:
     if not match:
         return last
     try:
-        day = datetime.fromisoformat(match["date"]).replace(tzinfo=timezone.utc)
+        day = datetime.fromisoformat(match["date"]).replace(tzinfo=UTC)
     except ValueError:
         return last
     hour = beginning(day + timedelta(hours=int(match["hour"] or 0)))

@@ -11,18 +11,17 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import uuid4
 from zipfile import ZipInfo
 
 import msgspec
 from singer_sdk.helpers._batch import BatchConfig
-from typing_extensions import Self
 
-from tap_amplitude.archive import Archive
-from tap_amplitude.batch_worker import LENGTH_BYTES, Result, Task, remove_files
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.times import rfc3339
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.export.archive import Archive
+from tap_amplitude.export.batch_worker import LENGTH_BYTES, Result, Task, remove_files
+from tap_amplitude.export.times import rfc3339
 
 MAX_WORKERS = 8
 # A smaller exported file, packed, is not worth being unpacked by all workers.
@@ -55,7 +54,7 @@ class BatchWorkers:
         self._ahead: deque[Future[Result]] = deque()
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tap_amplitude.batch_worker"]
+        command = [sys.executable, "-m", "tap_amplitude.export.batch_worker"]
         for _ in range(self._count):
             worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
             self._workers.append(worker)

@@ -18,9 +18,9 @@ from typing import IO, Any
 import fsspec
 import msgspec
 
-from tap_amplitude.lines import gunzip, whole_lines
-from tap_amplitude.packing import DAMAGE, packer
-from tap_amplitude.records import Row, read_block
+from tap_amplitude.common.compression import DAMAGE, packer
+from tap_amplitude.export.lines import gunzip, whole_lines
+from tap_amplitude.export.records import Row, read_block
 
 LENGTH_BYTES = 4
 

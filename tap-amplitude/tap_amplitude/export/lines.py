@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from tap_amplitude.packing import unpacker
+from tap_amplitude.common.compression import unpacker
 
 READ_BYTES = 1 << 16
 # About 20 rows. Larger blocks fall out of the processor's cache between decoding and encoding: 256 kB cost 40 % more.

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
-from tap_amplitude.answers import TooLargeError
-from tap_amplitude.archive import Archive
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.windows import Plan, Window
+from tap_amplitude.api.errors import TooLargeError
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.export.archive import Archive
+from tap_amplitude.export.windows import Plan, Window
 
 WAIT_SECONDS = 5.0
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from tap_amplitude.schemas import EXPORTED, Fields, Kind
-from tap_amplitude.times import rfc3339_of_epoch, rfc3339_of_text, rfc3339_of_texts
+from tap_amplitude.export.times import rfc3339_of_epoch, rfc3339_of_text, rfc3339_of_texts
+from tap_amplitude.streams.schemas import EXPORTED, Fields, Kind
 
 PYTHON_TYPES: Mapping[Kind, Any] = {
     Kind.TEXT: str | None,

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from tap_amplitude.client import Download
-from tap_amplitude.errors import ConnectorError
+from tap_amplitude.api.client import Download
+from tap_amplitude.common.errors import ConnectorError
 
 # Left free for others on the same disk.
 RESERVED_BYTES = 1 << 24

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
-
-if sys.version_info < (3, 11):
-    from backports.datetime_fromisoformat import MonkeyPatch  # type: ignore[import-not-found, import-untyped, unused-ignore]
-
-    MonkeyPatch.patch_fromisoformat()
+from datetime import UTC, datetime, timedelta
 
 USUAL_FORM = "0000-00-00T00:00:00.000000"
 DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
@@ -24,7 +18,7 @@ def parse_time(text: str) -> datetime:
         ValueError: The text is no time.
     """
     moment = datetime.fromisoformat(text.strip())
-    return to_utc(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
+    return to_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def to_utc(moment: datetime) -> datetime:
@@ -34,7 +28,7 @@ def to_utc(moment: datetime) -> datetime:
         ValueError: In UTC it does not lie within the years 1 to 9999.
     """
     try:
-        return moment.astimezone(timezone.utc)
+        return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(moment) from error
 
@@ -103,6 +97,6 @@ def rfc3339_of_epoch(number: float) -> str:
     """
     try:
         seconds = number / 1000 if abs(number) > LARGEST_EPOCH_SECONDS else number
-        return rfc3339(datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds))
+        return rfc3339(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds))
     except OverflowError as error:
         raise ValueError(number) from error

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 # Longest span of one request. Source: https://amplitude.com/docs/apis/analytics/export
 MAX_WINDOW_HOURS = 365 * 24
 # Data from before this day is grouped per day. Source: the same page.
-FIRST_HOURLY_DAY = datetime(2014, 11, 12, tzinfo=timezone.utc)
+FIRST_HOURLY_DAY = datetime(2014, 11, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.streams import Stream
 
-from tap_amplitude.answers import NoPermissionError
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.records import clean
-from tap_amplitude.schemas import Fields, json_schema
+from tap_amplitude.api.errors import NoPermissionError
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.export.records import clean
+from tap_amplitude.streams.schemas import Fields, json_schema
 
 if TYPE_CHECKING:
     from tap_amplitude.tap import TapAmplitude

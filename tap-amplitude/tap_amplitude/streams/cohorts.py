@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import IO, Any
 
-from tap_amplitude.answers import NotFoundError, PassingError
-from tap_amplitude.client import Download, LastingError
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.membership import MembershipError, members
-from tap_amplitude.schemas import COHORT_MEMBERS, COHORTS
-from tap_amplitude.state import bookmark_object
+from tap_amplitude.api.client import Download, LastingError
+from tap_amplitude.api.cohort_csv import MembershipError, members
+from tap_amplitude.api.errors import NotFoundError, PassingError
+from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
+from tap_amplitude.streams.schemas import COHORT_MEMBERS, COHORTS
+from tap_amplitude.streams.state import bookmark_object
 
 # Sources: https://amplitude.com/docs/apis/analytics/behavioral-cohorts
 REQUEST_PATH = "/api/5/cohorts/request/{cohort_id}"
@@ -103,7 +103,7 @@ class CohortMembersStream(AmplitudeStream):
         Raises:
             ConnectorError: There are no more this month.
         """
-        month = f"{datetime.now(timezone.utc):%Y-%m}"
+        month = f"{datetime.now(UTC):%Y-%m}"
         spent = bookmark_object(self.name, self.stream_state, "downloads")
         count = spent.get("count", 0) if spent.get("month") == month else 0
         if count >= MONTHLY_DOWNLOADS:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from tap_amplitude.days import ONE_DAY, end_of_complete_days, figures, spans
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.schemas import ACTIVE_USERS, AVERAGE_SESSION_LENGTH
-from tap_amplitude.state import bookmark_time
+from tap_amplitude.api.charts import ONE_DAY, end_of_complete_days, figures, spans
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.export.times import parse_time
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
-from tap_amplitude.times import parse_time
+from tap_amplitude.streams.schemas import ACTIVE_USERS, AVERAGE_SESSION_LENGTH
+from tap_amplitude.streams.state import bookmark_time
 
 REPLICATION_KEY = "date"
 
@@ -42,7 +42,7 @@ class DailyStream(AmplitudeStream):
         Raises:
             ConnectorError: The figures cannot be had.
         """
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         bookmark = self.tap.start_of(self.name, bookmark_time(self.name, self.stream_state, now)).date()
         end = end_of_complete_days(now)
         if text := self.config.get("end_date"):

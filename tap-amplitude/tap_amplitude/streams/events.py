@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,18 +12,18 @@ import msgspec
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.mapper import SameRecordTransform
 
-from tap_amplitude.ahead import Ahead
-from tap_amplitude.answers import NotFoundError, PassingError, TooLargeError
-from tap_amplitude.archive import Archive, DamagedArchiveError
-from tap_amplitude.batches import BatchWorkers
-from tap_amplitude.client import Download
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.records import Row, read_block
-from tap_amplitude.schemas import EVENTS
-from tap_amplitude.state import bookmark_time
+from tap_amplitude.api.client import Download
+from tap_amplitude.api.errors import NotFoundError, PassingError, TooLargeError
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.export.archive import Archive, DamagedArchiveError
+from tap_amplitude.export.batch_files import BatchWorkers
+from tap_amplitude.export.prefetch import Ahead
+from tap_amplitude.export.records import Row, read_block
+from tap_amplitude.export.times import parse_time, rfc3339
+from tap_amplitude.export.windows import Plan, Window, beginning, newest_end, step_at
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
-from tap_amplitude.times import parse_time, rfc3339
-from tap_amplitude.windows import Plan, Window, beginning, newest_end, step_at
+from tap_amplitude.streams.schemas import EVENTS
+from tap_amplitude.streams.state import bookmark_time
 
 REPLICATION_KEY = "export_hour"
 # An hour with more unreadable rows than this, and than this share of its rows, is not Amplitude's data any more.
@@ -86,7 +86,7 @@ class EventsStream(AmplitudeStream):
         writer = self.tap.message_writer
         with self.get_record_counter() as counter, self.get_sync_timer():
             for rows in self.rows():
-                now = rfc3339(datetime.now(timezone.utc))
+                now = rfc3339(datetime.now(UTC))
                 writer.write_records([EventMessage(row, now) for row in rows])
                 counter.increment(len(rows))
 
@@ -164,7 +164,7 @@ class EventsStream(AmplitudeStream):
 
     def _span(self) -> tuple[datetime, datetime]:
         """Return the first hour to read, and the end of the last."""
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         start = self.tap.start_of(self.name, bookmark_time(self.name, self.stream_state, now))
         self._bookmark = beginning(start)
         end = newest_end(now, self.config["lag_hours"])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.times import parse_time
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.export.times import parse_time
 
 REMEDY = "Mend the state, or run without it to begin at 'start_date'."
 # Amplitude is younger; so old a time is a slip of whoever wrote it, and would ask for tens of thousands of days.
-EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def require_state(state: Any) -> None:

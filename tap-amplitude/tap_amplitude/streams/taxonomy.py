@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from tap_amplitude.errors import ConnectorError
-from tap_amplitude.schemas import ANNOTATIONS, EVENT_CATEGORIES, EVENT_PROPERTIES, EVENTS_LIST, USER_PROPERTIES
+from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
+from tap_amplitude.streams.schemas import ANNOTATIONS, EVENT_CATEGORIES, EVENT_PROPERTIES, EVENTS_LIST, USER_PROPERTIES
 
 EVENT_TYPES_PATH = "/api/2/taxonomy/event"
 

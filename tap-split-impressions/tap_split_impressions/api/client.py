@@ -15,8 +15,8 @@ from urllib.parse import quote
 import backoff
 import requests
 
-from tap_split_impressions.errors import ConnectorError, check_certificate
-from tap_split_impressions.metrics import count
+from tap_split_impressions.common.errors import ConnectorError, check_certificate
+from tap_split_impressions.common.metrics import count
 
 DEFAULT_URL = "https://api.split.io"
 BASE_PATH = "/internal/api/v2"

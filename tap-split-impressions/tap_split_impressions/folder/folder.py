@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
@@ -17,8 +17,8 @@ from typing import IO, Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from tap_split_impressions.bookmark import File, identity_of
-from tap_split_impressions.errors import ConnectorError
+from tap_split_impressions.common.errors import ConnectorError
+from tap_split_impressions.folder.bookmark import File, identity_of
 
 # What to install for a kind of storage that fsspec knows and does not bring along.
 EXTRAS = {
@@ -165,9 +165,9 @@ MODIFIED_NAMES = ("LastModified", "last_modified", "updated", "mtime", "created"
 def moment(value: Any) -> float:
     """Return a listing's time as seconds since 1970."""
     if isinstance(value, str):
-        value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp()
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     return float(value)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tap_split_impressions.bookmark import Bookmark, File
-from tap_split_impressions.errors import ConnectorError
-from tap_split_impressions.folder import Folder, in_sentences
+from tap_split_impressions.common.errors import ConnectorError
+from tap_split_impressions.folder.bookmark import Bookmark, File
+from tap_split_impressions.folder.folder import Folder, in_sentences
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

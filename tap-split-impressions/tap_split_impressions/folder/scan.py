@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tap_split_impressions.bookmark import File, Reading, Unread
-from tap_split_impressions.errors import ConnectorError
-from tap_split_impressions.filters import Filters
-from tap_split_impressions.folder import AHEAD_FILES, Folder, is_sealed, storage_errors
-from tap_split_impressions.impressions import Impression, Shaper
-from tap_split_impressions.items import Item, NotAnImpression
-from tap_split_impressions.readers import DamagedFileError, Row, read
-from tap_split_impressions.times import rfc3339
+from tap_split_impressions.common.errors import ConnectorError
+from tap_split_impressions.folder.bookmark import File, Reading, Unread
+from tap_split_impressions.folder.folder import AHEAD_FILES, Folder, is_sealed, storage_errors
+from tap_split_impressions.folder.readers import DamagedFileError, Row, read
+from tap_split_impressions.impressions.filters import Filters
+from tap_split_impressions.impressions.item import Item, NotAnImpression
+from tap_split_impressions.impressions.record import Impression, Shaper
+from tap_split_impressions.impressions.times import rfc3339
 
 PROGRESS_SECONDS = 30.0
 CLOCKS_APART_SECONDS = 86_400.0  # how far the clocks of Split, a receiver and a storage may be apart

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
 
-from tap_split_impressions.items import Item
+from tap_split_impressions.impressions.item import Item
 
 
 def matcher(globs: Iterable[str]) -> re.Pattern[str]:

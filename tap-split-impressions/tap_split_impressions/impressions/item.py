@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.times import (
+from tap_split_impressions.impressions.times import (
     MILLISECONDS_BELOW,
     SECONDS_BELOW,
     NotATime,

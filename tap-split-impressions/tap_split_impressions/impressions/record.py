@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tap_split_impressions.items import Item, time_of
-from tap_split_impressions.times import MILLISECONDS_BELOW, SECONDS_BELOW, moment_or_none, rfc3339
+from tap_split_impressions.impressions.item import Item, time_of
+from tap_split_impressions.impressions.times import MILLISECONDS_BELOW, SECONDS_BELOW, moment_or_none, rfc3339
 
 # `sdkVersion` of the Synchronizer and `sdkLanguageVersion` of the listeners hold both, as in "python-10.4.0".
 JOINED_SDK = re.compile(r"([A-Za-z_.+-]+?)-(\d.*)")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that RFC 3339 can write
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A number is taken for the unit in which it lies between 1973 and 5138. Split's own documents show a `time` in seconds.
 SECONDS_BELOW, MILLISECONDS_BELOW, MICROSECONDS_BELOW = 10**11, 10**14, 10**17
@@ -32,7 +32,7 @@ def milliseconds(value: Any) -> int | None:
     if isinstance(value, str):
         value = number_or_moment(value.strip())
     if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
         value = (moment - EPOCH) // timedelta(milliseconds=1)
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
         raise NotATime("a time is neither a number nor a date")

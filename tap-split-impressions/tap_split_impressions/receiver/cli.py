@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from tap_split_impressions.errors import ConnectorError
-from tap_split_impressions.folder import Folder
-from tap_split_impressions.log import AsideHandler
-from tap_split_impressions.prune import prune, seconds_of, stream_state
-from tap_split_impressions.storage import SEAL_BYTES, SEAL_SECONDS
+from tap_split_impressions.common.errors import ConnectorError
+from tap_split_impressions.folder.folder import Folder
+from tap_split_impressions.folder.prune import prune, seconds_of, stream_state
+from tap_split_impressions.receiver.log import AsideHandler
+from tap_split_impressions.receiver.storage import SEAL_BYTES, SEAL_SECONDS
 
 STOP_SECONDS = 10  # for requests in work when asked to stop
 
@@ -84,7 +84,7 @@ def serve(  # noqa: PLR0913
     try:
         import uvicorn  # noqa: PLC0415
 
-        from tap_split_impressions.patience import PatientProtocol, allow_many_connections  # noqa: PLC0415
+        from tap_split_impressions.receiver.slow_clients import PatientProtocol, allow_many_connections  # noqa: PLC0415
         from tap_split_impressions.webhook import create_app  # noqa: PLC0415
     except ImportError as error:
         raise ConnectorError("A library is missing: pip install 'tap-split-impressions[webhook]'.") from error

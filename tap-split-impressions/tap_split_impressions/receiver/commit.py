@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from tap_split_impressions.segments import Storage
+from tap_split_impressions.receiver.files import Storage
 
 logger = logging.getLogger("tap-split-impressions.receiver")
 

@@ -14,11 +14,11 @@ import fcntl
 import os
 import secrets
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from tap_split_impressions.folder import OPEN_SUFFIX, REJECTS_SUFFIX
+from tap_split_impressions.folder.folder import OPEN_SUFFIX, REJECTS_SUFFIX
 
 sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has the latter only
 
@@ -49,7 +49,7 @@ class Names:
     def next(self) -> str:
         """Return the name of a new file; the tap knows it by `folder.SEALED`."""
         self._count += 1
-        beginning = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        beginning = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         return f"impressions-{beginning}-{self._process}-{self._count:06d}.jsonl"
 
 

@@ -8,7 +8,7 @@ import queue
 import sys
 import threading
 
-from tap_split_impressions.segments import write_all
+from tap_split_impressions.receiver.files import write_all
 
 LINES = 1000  # that may wait; further ones are lost
 LAST_SECONDS = 1.0  # for what still waits at the end

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tap_split_impressions.items import Item, NotAnImpression, items_of
-from tap_split_impressions.leniency import decoded
-from tap_split_impressions.times import rfc3339
+from tap_split_impressions.common.lenient_json import decoded
+from tap_split_impressions.impressions.item import Item, NotAnImpression, items_of
+from tap_split_impressions.impressions.times import rfc3339
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW = 16 + zlib.MAX_WBITS

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tap_split_impressions.errors import ConnectorError
-from tap_split_impressions.folder import Folder
-from tap_split_impressions.segments import LocalSegments, ObjectSegments, Storage
+from tap_split_impressions.common.errors import ConnectorError
+from tap_split_impressions.folder.folder import Folder
+from tap_split_impressions.receiver.files import LocalSegments, ObjectSegments, Storage
 
 SEAL_SECONDS = 60.0
 SEAL_BYTES = 64 * 1024 * 1024

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_split_impressions.impressions import Names
-from tap_split_impressions.plain_stream import PlainStream
-from tap_split_impressions.times import moment_or_none, rfc3339
+from tap_split_impressions.common.tap.stream import PlainStream
+from tap_split_impressions.impressions.record import Names
+from tap_split_impressions.impressions.times import moment_or_none, rfc3339
 
 if TYPE_CHECKING:
-    from tap_split_impressions.client import AdminApi
+    from tap_split_impressions.api.client import AdminApi
     from tap_split_impressions.tap import TapSplitImpressions
 
 TEXT = th.StringType

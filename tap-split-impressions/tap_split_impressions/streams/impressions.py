@@ -12,16 +12,16 @@ from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 
-from tap_split_impressions.bookmark import Bookmark
-from tap_split_impressions.errors import ConnectorError
-from tap_split_impressions.filters import Filters
-from tap_split_impressions.folder import Folder
-from tap_split_impressions.impressions import Impression, Shaper
-from tap_split_impressions.lists import names_of
-from tap_split_impressions.metrics import count
-from tap_split_impressions.plain_stream import PlainStream
-from tap_split_impressions.run import Run, Selection
-from tap_split_impressions.times import milliseconds, rfc3339
+from tap_split_impressions.common.errors import ConnectorError
+from tap_split_impressions.common.metrics import count
+from tap_split_impressions.common.tap.stream import PlainStream
+from tap_split_impressions.folder.bookmark import Bookmark
+from tap_split_impressions.folder.folder import Folder
+from tap_split_impressions.folder.scan import Run, Selection
+from tap_split_impressions.impressions.filters import Filters
+from tap_split_impressions.impressions.record import Impression, Shaper
+from tap_split_impressions.impressions.times import milliseconds, rfc3339
+from tap_split_impressions.streams.admin import names_of
 
 if TYPE_CHECKING:
     from tap_split_impressions.tap import TapSplitImpressions

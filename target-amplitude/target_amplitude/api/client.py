@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -12,10 +12,10 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 
-from .errors import check_certificate
-from .reactions import Answer
-from .routes import Route
-from .summary import Summary
+from target_amplitude.api.endpoints import Route
+from target_amplitude.api.responses import Answer
+from target_amplitude.common.errors import check_certificate
+from target_amplitude.common.target.summary import Summary
 
 # Seconds to connect, and to wait for an answer to 20 MB.
 TIMEOUT = (10.0, 60.0)
@@ -98,7 +98,7 @@ def seconds_of(retry_after: str | None) -> float | None:
         moment = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
-    now = datetime.now(moment.tzinfo or timezone.utc)
+    now = datetime.now(moment.tzinfo or UTC)
     return max(0.0, (moment.replace(tzinfo=now.tzinfo) - now).total_seconds())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .limits import WRONG_TYPE, Count, clean_properties, clean_text, number, whole_number
+from target_amplitude.api.limits import WRONG_TYPE, Count, clean_properties, clean_text, number, whole_number
 
 TEXTS = (
     "app_version",

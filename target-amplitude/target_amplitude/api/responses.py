@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .routes import Route
+from target_amplitude.api.endpoints import Route
 
 # 429 without naming ids is the project's rate: https://amplitude.com/docs/sdks/sdk-debugging, "wait 60 seconds"
 PROJECT_THROTTLE_SECONDS = 60.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .delivery import Work
-from .limits import Unusable
-from .routes import Route
+from target_amplitude.api.endpoints import Route
+from target_amplitude.api.limits import Unusable
+from target_amplitude.common.target.checkpoints import Work
 
 
 class Load:

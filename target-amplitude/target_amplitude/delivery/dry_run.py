@@ -6,10 +6,10 @@ import threading
 
 import click
 
-from .delivery import Checkpoints
-from .packing import Item
-from .routes import Route
-from .summary import Summary
+from target_amplitude.api.endpoints import Route
+from target_amplitude.common.target.checkpoints import Checkpoints
+from target_amplitude.common.target.summary import Summary
+from target_amplitude.delivery.batching import Item
 
 # Enough to see how things look; a whole request may hold megabytes.
 SHOWN_ITEMS = 3

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from .identifications import Identification, owner, replaces
-from .memory import Shelf
+from target_amplitude.delivery.seen import Shelf
+from target_amplitude.payloads.identification import Identification, owner, replaces
 
 # "1,800 user property updates an hour per Amplitude ID; more may be dropped", Identify API page. Whether an update
 # with several properties counts once is not said, so each property counts.

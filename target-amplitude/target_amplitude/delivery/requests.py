@@ -11,12 +11,12 @@ from typing import Any
 
 import backoff
 
-from .client import Client
-from .delivery import Checkpoints
-from .errors import ConnectorError
-from .reactions import Delivered, Reaction, Stop, react
-from .routes import Route
-from .summary import Summary
+from target_amplitude.api.client import Client
+from target_amplitude.api.endpoints import Route
+from target_amplitude.api.responses import Delivered, Reaction, Stop, react
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.target.checkpoints import Checkpoints
+from target_amplitude.common.target.summary import Summary
 
 # Least time between two warnings of retries.
 SAY_SECONDS = 10.0

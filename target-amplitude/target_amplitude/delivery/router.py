@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from .delivery import Checkpoints
-from .events import LIBRARY
-from .identifications import Identification, lane_key, owner
-from .limits import Unusable
-from .merging import LastValues, Merger
-from .packing import Item, Load, Request, check_size, chunks
-from .routes import Route
+from target_amplitude.api.endpoints import Route
+from target_amplitude.api.limits import Unusable
+from target_amplitude.common.target.checkpoints import Checkpoints
+from target_amplitude.delivery.batching import Item, Load, Request, check_size, chunks
+from target_amplitude.delivery.identify_buffer import LastValues, Merger
+from target_amplitude.payloads.event import LIBRARY
+from target_amplitude.payloads.identification import Identification, lane_key, owner
 
 # A request that is not full goes out after this time, so that STATE moves while a tap is slow.
 EVENTS_SECONDS = 5.0

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from .asking import InterruptedWait, Shared, gave_up, retry_waits
-from .errors import ConnectorError
-from .identifications import lane_key
-from .packing import Item, chunks
-from .reactions import Again, Delivered, Halve, Reaction, Sort
-from .routes import Route
+from target_amplitude.api.endpoints import Route
+from target_amplitude.api.responses import Again, Delivered, Halve, Reaction, Sort
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.delivery.batching import Item, chunks
+from target_amplitude.delivery.requests import InterruptedWait, Shared, gave_up, retry_waits
+from target_amplitude.payloads.identification import lane_key
 
 # Things of waiting ids that a lane keeps before it takes no more.
 MOST_HELD = 4000

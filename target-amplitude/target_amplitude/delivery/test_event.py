@@ -7,11 +7,11 @@ import uuid
 
 import msgspec
 
-from .client import Client
-from .errors import ConnectorError
-from .events import LIBRARY
-from .reactions import Again, Delivered, Halve, Reaction, Sort, Stop, react
-from .routes import Route
+from target_amplitude.api.client import Client
+from target_amplitude.api.endpoints import Route
+from target_amplitude.api.responses import Again, Delivered, Halve, Reaction, Sort, Stop, react
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.payloads.event import LIBRARY
 
 EVENT_TYPE = "target-amplitude test"
 USER_ID = "target-amplitude-test"

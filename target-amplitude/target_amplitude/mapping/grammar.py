@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .event_keys import ALIASES, PLAIN_KEYS
-from .impressions import DEFAULT_IDENTITY
-from .limits import OPERATIONS, Unusable, event_type
-from .paths import (
+from target_amplitude.api.event_fields import ALIASES, PLAIN_KEYS
+from target_amplitude.api.limits import OPERATIONS, Unusable, event_type
+from target_amplitude.common.record_paths import (
     MappingError,
     check_members,
     field_or_literal,
@@ -19,7 +18,8 @@ from .paths import (
     parse_path,
     source_paths,
 )
-from .selection import check_selection
+from target_amplitude.mapping.properties import check_selection
+from target_amplitude.payloads.impressions import DEFAULT_IDENTITY
 
 WAYS = ("event", "exposure", "identify")
 SOURCES = ("user_id", "device_id", "time", "insert_id")

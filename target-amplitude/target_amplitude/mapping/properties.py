@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .paths import MappingError, Record, check_members, glob_matcher, parse_path
+from target_amplitude.common.record_paths import MappingError, Record, check_members, glob_matcher, parse_path
 
 MEMBERS = ("include", "exclude", "rename")
 # Open objects may bring any number of names; decisions about this many are remembered.

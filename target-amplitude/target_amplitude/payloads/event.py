@@ -6,13 +6,14 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from . import event_keys, impressions
-from .errors import ConnectorError
-from .impressions import LeftOut
-from .limits import OPERATIONS, RESERVED_NAME, Count, clean_properties, number
-from .paths import Getter, Record, field_or_literal
-from .selection import Select, Selection
-from .stream_plan import Change, StreamPlan
+from target_amplitude.api import event_fields
+from target_amplitude.api.limits import OPERATIONS, RESERVED_NAME, Count, clean_properties, number
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.record_paths import Getter, Record, field_or_literal
+from target_amplitude.mapping.properties import Select, Selection
+from target_amplitude.payloads import impressions
+from target_amplitude.payloads.impressions import LeftOut
+from target_amplitude.payloads.plan import Change, StreamPlan
 
 # "library" is Amplitude's place for the client's name, https://amplitude.com/docs/apis/analytics/http-v2
 LIBRARY = f"target-amplitude/{version('target-amplitude')}"
@@ -99,7 +100,7 @@ def further_members(plan: StreamPlan) -> list[tuple[str, Callable[[Record], Any]
         members.append(("groups", groups))
     if (group_properties := plan.properties("group_properties")) is not None:
         members.append(("group_properties", group_properties))
-    for key, get, convert in plan.others(event_keys.PLAIN_KEYS):
+    for key, get, convert in plan.others(event_fields.PLAIN_KEYS):
         members.append((key, converted(get, convert)))
     return members
 

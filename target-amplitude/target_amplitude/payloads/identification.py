@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import event_keys
-from .errors import ConnectorError
-from .events import changed, converted, unreserved
-from .impressions import LeftOut, flag_of, treatment_of
-from .limits import GROUP_OPERATIONS, OPERATIONS, RESERVED_NAME, Count, clean_properties, clean_text
-from .paths import Record
-from .stream_plan import Change, StreamPlan
+from target_amplitude.api import event_fields
+from target_amplitude.api.limits import GROUP_OPERATIONS, OPERATIONS, RESERVED_NAME, Count, clean_properties, clean_text
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.record_paths import Record
+from target_amplitude.payloads.event import changed, converted, unreserved
+from target_amplitude.payloads.impressions import LeftOut, flag_of, treatment_of
+from target_amplitude.payloads.plan import Change, StreamPlan
 
 # Operations of which the newest value wins, so that a later one replaces an earlier one that was not sent yet.
 REPLACING = frozenset({"$set", "$unset"})
@@ -125,7 +125,7 @@ def user_maker(plan: StreamPlan) -> IdentificationMaker | None:
     operations_of = operations_reader(plan, "user_properties", plan.changes())
     time, insert_id = plan.time(), plan.insert_id()
     groups = plan.groups() if "group_properties" not in plan.mapping else None
-    others = [(key, converted(get, convert)) for key, get, convert in plan.others(event_keys.IDENTIFICATION_KEYS)]
+    others = [(key, converted(get, convert)) for key, get, convert in plan.others(event_fields.IDENTIFICATION_KEYS)]
 
     def make(record: Record) -> list[Identification]:
         subject = ids(record)

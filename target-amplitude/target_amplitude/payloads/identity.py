@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import limits
-from .impressions import LeftOut
-from .limits import Count, Unusable
-from .paths import Getter, Record
-from .times import epoch_milliseconds
+from target_amplitude.api import limits
+from target_amplitude.api.limits import Count, Unusable
+from target_amplitude.common.record_paths import Getter, Record
+from target_amplitude.common.timestamps import epoch_milliseconds
+from target_amplitude.payloads.impressions import LeftOut
 
 Ids = Callable[[Record], dict[str, Any]]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .limits import Count, Unusable, clean_properties, clean_text, id_problem, id_text, is_plain
-from .paths import Record, first_match
-from .selection import Selection
+from target_amplitude.api.limits import Count, Unusable, clean_properties, clean_text, id_problem, id_text, is_plain
+from target_amplitude.common.record_paths import Record, first_match
+from target_amplitude.mapping.properties import Selection
 
 COLUMNS = ("key", "split", "treatment", "time")
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from .impressions import NATURAL_KEY
-from .limits import MAX_TEXT, SURROGATE
-from .paths import Getter, Record
+from target_amplitude.api.limits import MAX_TEXT, SURROGATE
+from target_amplitude.common.record_paths import Getter, Record
+from target_amplitude.payloads.impressions import NATURAL_KEY
 
 # Milliseconds of the periods of `dedupe`, cut at the UTC clock.
 PERIODS = {"hour": 3_600_000, "day": 86_400_000}

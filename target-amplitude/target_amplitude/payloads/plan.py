@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import event_keys, impressions, insert_ids, limits
-from .errors import ConnectorError
-from .ids_and_time import Ids, ids_reader, time_reader
-from .insert_ids import InsertId
-from .limits import Count
-from .mapping import SELECTIONS, SOURCES, Loading, mapped_paths, operation_sources
-from .paths import (
+from target_amplitude.api import event_fields, limits
+from target_amplitude.api.limits import Count
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.record_paths import (
     Getter,
     MappingError,
     Record,
@@ -28,14 +25,18 @@ from .paths import (
     source_getter,
     source_paths,
 )
-from .selection import Select, Selection, plain_names, selected_columns
+from target_amplitude.mapping.grammar import SELECTIONS, SOURCES, Loading, mapped_paths, operation_sources
+from target_amplitude.mapping.properties import Select, Selection, plain_names, selected_columns
+from target_amplitude.payloads import impressions, insert_id
+from target_amplitude.payloads.identity import Ids, ids_reader, time_reader
+from target_amplitude.payloads.insert_id import InsertId
 
 # https://amplitude.com/docs/feature-experiment/under-the-hood/event-tracking
 EXPOSURE_EVENT = "$exposure"
 
 SHOWN_NAMES = 8
 # Columns with a place of their own in an event.
-NATIVE_COLUMNS = frozenset({"event_type", *SOURCES, *SELECTIONS, "groups", *event_keys.PLAIN_KEYS})
+NATIVE_COLUMNS = frozenset({"event_type", *SOURCES, *SELECTIONS, "groups", *event_fields.PLAIN_KEYS})
 
 Change = tuple[str, str, Getter]  # operation, property, value
 
@@ -94,7 +95,7 @@ class StreamPlan:
 
     def _meaningless_members(self) -> set[str]:
         if self.way == "identify":
-            unknown = {*event_keys.PLAIN_KEYS, *event_keys.ALIASES} - {*event_keys.IDENTIFICATION_KEYS}
+            unknown = {*event_fields.PLAIN_KEYS, *event_fields.ALIASES} - {*event_fields.IDENTIFICATION_KEYS}
             return {"event_type", "event_properties", *unknown}
         return {"event_properties"} if self.way == "exposure" and self.is_impression else set()
 
@@ -208,16 +209,16 @@ class StreamPlan:
     def insert_id(self) -> InsertId:
         """Return a function that gives the id by which Amplitude recognises repeats."""
         if self.is_impression:
-            derived = insert_ids.of_impression(self.way)
+            derived = insert_id.of_impression(self.way)
             if self.one_per_period:
-                derived = insert_ids.of_impression_period(self.way, self.loading.dedupe)
+                derived = insert_id.of_impression_period(self.way, self.loading.dedupe)
         else:
             # A row about a user keeps its key while it changes: only the whole of it tells one change from another.
             keys = () if self.way == "identify" else self.keys
-            derived = insert_ids.of_record(self.way, self.stream, keys)
+            derived = insert_id.of_record(self.way, self.stream, keys)
         native = "insert_id" if self.is_native and "insert_id" in self.columns else None
         source = self.mapping.get("insert_id", native)
-        return derived if source is None else insert_ids.of_source(source_getter(source), derived)
+        return derived if source is None else insert_id.of_source(source_getter(source), derived)
 
     @property
     def one_per_period(self) -> bool:
@@ -226,7 +227,7 @@ class StreamPlan:
 
     @property
     def _is_deduped(self) -> bool:
-        return self.is_impression and self.way != "identify" and self.loading.dedupe in insert_ids.PERIODS
+        return self.is_impression and self.way != "identify" and self.loading.dedupe in insert_id.PERIODS
 
     def properties(self, member: str, *, default: Mapping[str, Any] | None = None) -> Select | None:
         """Return a function that gives the properties a selection names.
@@ -265,10 +266,10 @@ class StreamPlan:
         if self.is_native:
             found = {key: f'"{key}"' for key in keys if key in self.columns}
         for member, source in self.mapping.items():
-            key = event_keys.ALIASES.get(member, member)
+            key = event_fields.ALIASES.get(member, member)
             if key in keys:
                 found[key] = source
-        return [(key, source_getter(source), event_keys.reader(key, self.count)) for key, source in found.items()]
+        return [(key, source_getter(source), event_fields.reader(key, self.count)) for key, source in found.items()]
 
     def groups(self) -> Callable[[Record], dict[str, Any]] | None:
         """Return a function that gives a record's groups."""

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from .client import PASSING, Answer, AnswerLostError, Host, NotSentError
-from .errors import ConnectorError
-from .segments import Action
+from target_split.api.client import PASSING, Answer, AnswerLostError, Host, NotSentError
+from target_split.common.errors import ConnectorError
+from target_split.segments.plan import Action
 
 BASE_PATH = "/internal/api/v2"
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .batch_worker import Portion, Task, read_frame
-from .converter import Recipe
-from .delivery import Lanes
-from .errors import ConnectorError
-from .packing import Joint
+from target_split.common.errors import ConnectorError
+from target_split.common.target.checkpoints import Lanes
+from target_split.events.batch_worker import Portion, Task, read_frame
+from target_split.events.batching import Joint
+from target_split.events.converter import Recipe
 
 # Worker processes beyond this wait for the requests rather than for a processor.
 MAX_WORKERS = 4
@@ -125,5 +125,5 @@ class BatchFiles:
 
 def start_worker() -> subprocess.Popen[bytes]:
     """Start a worker; it ends with this process, whose end closes its input."""
-    command = [sys.executable, "-m", "target_split.batch_worker"]
+    command = [sys.executable, "-m", "target_split.events.batch_worker"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603

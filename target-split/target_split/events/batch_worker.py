@@ -20,8 +20,8 @@ from typing import IO, cast
 
 import msgspec
 
-from target_split.converter import Converter, Recipe
-from target_split.events import UnfitError
+from target_split.events.converter import Converter, Recipe
+from target_split.events.event import UnfitError
 
 LENGTH_BYTES = 4
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
+from target_split.api.limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
 
 # Events that wait longer than this are sent, so that STATE follows soon behind a slow tap.
 MAX_WAIT_SECONDS = 5.0

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .events import EventMaker, Style, UnfitError
-from .ids import EventIds
-from .lean import lean_decoder
-from .mapping import Defaults, event_mapping
-from .paths import MappingError, Record
+from target_split.common.record_paths import MappingError, Record
+from target_split.events.column_decoder import lean_decoder
+from target_split.events.event import EventMaker, Style, UnfitError
+from target_split.events.event_id import EventIds
+from target_split.mapping.grammar import Defaults, event_mapping
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 

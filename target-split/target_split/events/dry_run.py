@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .packing import Batch, body_of
-from .posting import BULK_PATH
-from .summary import Summary
+from target_split.common.target.summary import Summary
+from target_split.events.batching import Batch, body_of
+from target_split.events.sender import BULK_PATH
 
 # Enough to see how events look; a request may hold thousands.
 SHOWN_EVENTS = 3

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from .limits import MAX_KEY_LENGTH, MAX_PROPERTIES_BYTES, number, properties_bytes, trimmed
-from .mapping import EventMapping
-from .names import event_type_name, event_type_rule
-from .paths import Record, is_empty
-from .properties import Note, Selection
-from .times import epoch_milliseconds
+from target_split.api.limits import MAX_KEY_LENGTH, MAX_PROPERTIES_BYTES, number, properties_bytes, trimmed
+from target_split.common.record_paths import Record, is_empty
+from target_split.common.timestamps import epoch_milliseconds
+from target_split.mapping.grammar import EventMapping
+from target_split.mapping.names import event_type_name, event_type_rule
+from target_split.mapping.properties import Note, Selection
 
 # Event types of one account, and their names; more than Amplitude allows a project.
 REMEMBERED_NAMES = 10_000

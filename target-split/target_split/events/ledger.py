@@ -20,9 +20,9 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import ConnectorError
-from .ids import ID_BYTES
-from .ledger_file import APPLICATION_ID, SCHEMA_VERSION, make_ledger
+from target_split.common.errors import ConnectorError
+from target_split.events.event_id import ID_BYTES
+from target_split.events.ledger_file import APPLICATION_ID, SCHEMA_VERSION, make_ledger
 
 SECONDS_PER_DAY = 86_400
 

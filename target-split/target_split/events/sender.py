@@ -20,12 +20,12 @@ from typing import Any
 
 import msgspec
 
-from .client import PASSING, UNHEARD, Answer, AnswerLostError, Host, NotSentError
-from .errors import ConnectorError
-from .ledger import Ledger
-from .packing import Batch, body_of
-from .rejects import Rejects
-from .summary import Summary
+from target_split.api.client import PASSING, UNHEARD, Answer, AnswerLostError, Host, NotSentError
+from target_split.common.errors import ConnectorError
+from target_split.common.target.rejects import Rejects
+from target_split.common.target.summary import Summary
+from target_split.events.batching import Batch, body_of
+from target_split.events.ledger import Ledger
 
 BULK_PATH = "/api/events/bulk"
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .limits import clean_key
-from .names import SEGMENT_RULE, clean_part, complete
-from .paths import (
+from target_split.api.limits import clean_key
+from target_split.common.record_paths import (
     Getter,
     MappingError,
     Record,
@@ -26,10 +25,11 @@ from .paths import (
     source_getter,
     source_paths,
 )
-from .properties import check_entries, columns_chosen
-from .segments import Naming
-from .streams import EVENT_COLUMNS, MEMBER_COLUMNS, SIZE_COLUMN, Schema, is_known
-from .templates import template_parts
+from target_split.mapping.names import SEGMENT_RULE, clean_part, complete
+from target_split.mapping.properties import check_entries, columns_chosen
+from target_split.mapping.stream_kind import EVENT_COLUMNS, MEMBER_COLUMNS, SIZE_COLUMN, Schema, is_known
+from target_split.mapping.templates import template_parts
+from target_split.segments.plan import Naming
 
 COMMON_MEMBERS = ("load_as", "filter", "key", "traffic_type", "traffic_types")
 EVENT_MEMBERS = (*COMMON_MEMBERS, "event_type", "time", "event_id", "properties", "value")

@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from .limits import LARGEST_LONG, MAX_PROPERTIES, MAX_PROPERTY_LENGTH
-from .paths import MappingError, Record, check_path, getter, parse_path
+from target_split.api.limits import LARGEST_LONG, MAX_PROPERTIES, MAX_PROPERTY_LENGTH
+from target_split.common.record_paths import MappingError, Record, check_path, getter, parse_path
 
 Note = Callable[[str], None]
 Choice = Callable[[Record, dict[str, Any]], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .paths import MappingError, first_match
+from target_split.common.record_paths import MappingError, first_match
 
 Kind = Literal["event", "segment", "cohort"]
 Schema = Mapping[str, Any]

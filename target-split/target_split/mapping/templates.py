@@ -6,8 +6,8 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import hint
-from .paths import Getter, MappingError, getter
+from target_split.common.errors import hint
+from target_split.common.record_paths import Getter, MappingError, getter
 
 
 def template_parts(template: str, columns: Mapping[str, Any]) -> list[str | Getter]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
+from target_split.api.limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
 
 Action = Literal["add", "remove"]
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from .admin import Admin, Change, Segment
-from .delivery import Checkpoints, Work
-from .errors import ConnectorError
-from .limits import MAX_KEYS_PER_SEGMENT
-from .place import Place
-from .segments import Members, Plan, calls, plan
-from .summary import Summary
+from target_split.api.admin_v2 import Admin, Change, Segment
+from target_split.api.limits import MAX_KEYS_PER_SEGMENT
+from target_split.common.errors import ConnectorError
+from target_split.common.target.checkpoints import Checkpoints, Work
+from target_split.common.target.summary import Summary
+from target_split.segments.plan import Members, Plan, calls, plan
+from target_split.segments.workspace import Place
 
 # In a segment's description: whose it is. Two cohorts of one name must not take turns in one segment.
 OWNER = re.compile(r"cohort id (\S+)$")

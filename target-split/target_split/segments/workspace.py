@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .admin import Admin
-from .errors import ConnectorError, hint
+from target_split.api.admin_v2 import Admin
+from target_split.common.errors import ConnectorError, hint
 
 
 class Place:

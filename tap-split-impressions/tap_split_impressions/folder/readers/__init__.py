@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
-from tap_split_impressions.items import Item, NotAnImpression
+from tap_split_impressions.impressions.item import Item, NotAnImpression
 
 Row = Item | NotAnImpression
 BUFFER_BYTES = 256 * 1024
@@ -42,18 +42,18 @@ def read(name: str, stream: IO[bytes], csv_columns: Mapping[str, str]) -> Iterat
     try:
         if ".parquet" in lowered:
             # pyarrow takes 40 MB, which the other formats do without.
-            from tap_split_impressions.readers.parquet import read_parquet  # noqa: PLC0415
+            from tap_split_impressions.folder.readers.parquet import read_parquet  # noqa: PLC0415
 
             with unzipped_copy(stream) as seekable:
                 yield from read_parquet(seekable)
             return
         with unzipped(stream) as content:
             if lowered.removesuffix(".gz").endswith(".csv"):
-                from tap_split_impressions.readers.csv_export import read_csv  # noqa: PLC0415
+                from tap_split_impressions.folder.readers.csv_export import read_csv  # noqa: PLC0415
 
                 yield from read_csv(content, csv_columns)
             else:
-                from tap_split_impressions.readers.json_text import read_document, read_lines  # noqa: PLC0415
+                from tap_split_impressions.folder.readers.json_text import read_document, read_lines  # noqa: PLC0415
 
                 is_document = lowered.removesuffix(".gz").endswith(".json")
                 yield from read_document(content) if is_document else read_lines(content)

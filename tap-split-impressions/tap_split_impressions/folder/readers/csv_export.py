@@ -10,8 +10,8 @@ import io
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from tap_split_impressions.items import NECESSARY, NotAnImpression, field_of, item_of_fields
-from tap_split_impressions.readers import DamagedFileError, Row
+from tap_split_impressions.folder.readers import DamagedFileError, Row
+from tap_split_impressions.impressions.item import NECESSARY, NotAnImpression, field_of, item_of_fields
 
 BLOCK_ROWS = 1000
 DELIMITERS = ",;\t|"

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.items import Item, NotAnImpression, items_of, with_plausible_arrival
-from tap_split_impressions.leniency import decoded
-from tap_split_impressions.readers import BUFFER_BYTES, DamagedFileError, Row
-from tap_split_impressions.times import moment_or_none
+from tap_split_impressions.common.lenient_json import decoded
+from tap_split_impressions.folder.readers import BUFFER_BYTES, DamagedFileError, Row
+from tap_split_impressions.impressions.item import Item, NotAnImpression, items_of, with_plausible_arrival
+from tap_split_impressions.impressions.times import moment_or_none
 
 
 class StoredBatch(msgspec.Struct, gc=False, forbid_unknown_fields=True):

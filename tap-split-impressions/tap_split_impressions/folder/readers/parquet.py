@@ -16,7 +16,8 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 import pyarrow as pa
 from pyarrow import parquet
 
-from tap_split_impressions.items import (
+from tap_split_impressions.folder.readers import DamagedFileError, Row
+from tap_split_impressions.impressions.item import (
     NECESSARY,
     Item,
     NotAnImpression,
@@ -24,7 +25,6 @@ from tap_split_impressions.items import (
     item_of_fields,
     with_plausible_arrival,
 )
-from tap_split_impressions.readers import DamagedFileError, Row
 
 BLOCK_ROWS = 2000
 BUFFER_BYTES = 64 * 1024

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_amplitude.paths import (
+from target_amplitude.common.record_paths import (
     MappingError,
     check_members,
     check_path,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_amplitude.delivery import Checkpoints, Lanes
+from target_amplitude.common.target.checkpoints import Checkpoints, Lanes
 
 
 class Reference:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_amplitude import reader as reader_module
-from target_amplitude.errors import ConnectorError
-from target_amplitude.reader import LineReader, batch_lines, decode_line
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.target import reader as reader_module
+from target_amplitude.common.target.reader import LineReader, batch_lines, decode_line
 
 
 class Pipe:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_amplitude.times import epoch_milliseconds
+from target_amplitude.common.timestamps import epoch_milliseconds
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-MOMENTS = st.datetimes(min_value=datetime(1973, 3, 4), max_value=datetime(5100, 1, 1), timezones=st.just(timezone.utc))
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOMENTS = st.datetimes(min_value=datetime(1973, 3, 4), max_value=datetime(5100, 1, 1), timezones=st.just(UTC))
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
@@ -21,7 +21,7 @@ def milliseconds(moment: datetime) -> int:
 
 
 @given(moment=MOMENTS, zone=OFFSETS, digits=st.integers(0, 9), separator=st.sampled_from("Tt "))
-@example(moment=datetime(2026, 3, 14, tzinfo=timezone.utc), zone=timezone.utc, digits=3, separator="T")
+@example(moment=datetime(2026, 3, 14, tzinfo=UTC), zone=UTC, digits=3, separator="T")
 def test_rfc_3339_with_any_fraction_and_offset(moment: datetime, zone: timezone, digits: int, separator: str):
     local = moment.astimezone(zone)
     fraction = f"{local.microsecond:06}000"[:digits]

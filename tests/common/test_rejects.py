@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from target_amplitude.errors import ConnectorError
-from target_amplitude.rejects import Rejects
-from target_amplitude.summary import Summary
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.target.rejects import Rejects
+from target_amplitude.common.target.summary import Summary
 
 LOGGER = logging.getLogger("test")
 

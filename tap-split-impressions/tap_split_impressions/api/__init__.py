@@ -1,0 +1,3 @@
+"""Split's Admin API."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""What an impression is: payload shapes, the record, filters. Pure."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The streams, as Singer sees them."""
+
+from __future__ import annotations

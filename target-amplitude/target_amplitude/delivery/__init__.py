@@ -1,0 +1,3 @@
+"""From payloads to accepted requests: routing, batching, sending."""
+
+from __future__ import annotations

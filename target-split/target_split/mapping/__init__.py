@@ -1,0 +1,3 @@
+"""The mapping grammar: configuration made into functions. Pure."""
+
+from __future__ import annotations

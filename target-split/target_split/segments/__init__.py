@@ -1,0 +1,3 @@
+"""From lists of members to segments."""
+
+from __future__ import annotations
