@@ -33,7 +33,7 @@ WRONG_SETTINGS: list[tuple[str, dict[str, Any], str]] = [
     ("target-amplitude", {}, "'api_key'"),
     ("target-amplitude", {"api_key": "k", "load_as": "bulk"}, "'load_as'"),
     ("target-amplitude", {"api_key": "k", "dedupe": "week"}, "'dedupe'"),
-    ("target-split", {"sdk_api_key": "k", "on_unknown": "guess"}, "'on_unknown'"),
+    ("target-split", {"sdk_api_key": "k", "on_ambiguous": "guess"}, "'on_ambiguous'"),
     ("tap-split-impressions", {"path": ".", "api_url": "http://[::1"}, "'api_url'"),
     ("tap-amplitude", {"api_key": "k", "secret_key": "k", "api_url": "https://amplitude.com/api/2"}, "'api_url'"),
 ]

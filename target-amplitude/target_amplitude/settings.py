@@ -91,7 +91,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property("max_parallel_requests", th.IntegerType, default=4, description="Most requests on their way at once."),
     th.Property(
-        "patience_seconds",
+        "retry_timeout_seconds",
         th.IntegerType,
         default=900,
         description="How long to go on trying when Amplitude does not take a request, before the run fails.",

@@ -61,7 +61,7 @@ class TargetAmplitude(StreamingTarget):
             summary=self.summary,
             logger=self.logger,
             reject=self.reject,
-            patience=config["patience_seconds"],
+            patience=config["retry_timeout_seconds"],
             stopping=self.stopping,
         )
         dry_run = DryRun(self.checkpoints, self.summary)
@@ -168,7 +168,7 @@ class TargetAmplitude(StreamingTarget):
         problems = [] if config["api_key"].strip() else ["Setting 'api_key' is empty."]
         if config.get("api_url"):
             problems += host_problems("api_url", config["api_url"], HOSTS["us"])
-        for name, least in (("min_id_length", 1), ("max_parallel_requests", 1), ("patience_seconds", 0)):
+        for name, least in (("min_id_length", 1), ("max_parallel_requests", 1), ("retry_timeout_seconds", 0)):
             if config[name] < least:
                 problems.append(f"Setting '{name}' must be at least {least}.")
         problems += check_identity(config["identity"])

@@ -144,7 +144,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Requests with events that run side by side.",
     ),
     th.Property(
-        "patience_seconds",
+        "retry_timeout_seconds",
         whole(0),
         default=900,
         title="Patience",
@@ -165,7 +165,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="How many days the ledger remembers an event.",
     ),
     th.Property(
-        "on_unknown",
+        "on_ambiguous",
         th.StringType,
         default="resend",
         allowed_values=["resend", "skip"],

@@ -109,7 +109,7 @@ class TargetSplit(StreamingTarget):
     @property
     def skip_unknown(self) -> bool:
         """Whether events of unknown fate are left, not posted again."""
-        return bool(self.config["on_unknown"] == "skip")
+        return bool(self.config["on_ambiguous"] == "skip")
 
     def prepare_events(self, traffic_types: frozenset[str]) -> None:
         """Check what events need, and start what sends them.
@@ -264,4 +264,4 @@ class TargetSplit(StreamingTarget):
 
     def patience(self, what: str) -> Patience:
         """Return patience for one request."""
-        return Patience(self.config["patience_seconds"], self.stopping, what, self.summary)
+        return Patience(self.config["retry_timeout_seconds"], self.stopping, what, self.summary)

@@ -20,7 +20,7 @@ from support.sandbox import Sandbox
 
 KEYS = {"api_key": "planted-secret-api", "secret_key": "planted-secret-read"}
 SPLIT_KEYS = {"sdk_api_key": "planted-secret-sdk", "admin_api_key": "planted-secret-admin"}
-PATIENCE_SECONDS = 4
+RETRY_TIMEOUT_SECONDS = 4
 HOURS = 3
 TOO_LONG = 300  # characters: more than a key of Split may have
 RECEIVER_SHARE = 0.35
@@ -98,7 +98,7 @@ class Pipeline:
     def delivery(self) -> dict[str, Any]:
         """Settings that both targets have."""
         return {
-            "patience_seconds": PATIENCE_SECONDS,
+            "retry_timeout_seconds": RETRY_TIMEOUT_SECONDS,
             "max_parallel_requests": self.chance.randrange(1, 5),
             "rejects_path": str(self.place("rejects") / "rejects.jsonl"),
         }
@@ -277,7 +277,7 @@ class EventsToSplit(Pipeline):
                 "events_url": self.sandbox.url,
                 "sdk_api_key": SPLIT_KEYS["sdk_api_key"],
                 "ledger_path": str(self.place("ledger") / "ledger.sqlite"),
-                "on_unknown": "skip" if self.skips else "resend",
+                "on_ambiguous": "skip" if self.skips else "resend",
                 **self.delivery(),
             },
         )

@@ -262,7 +262,7 @@ def test_states_cover_what_arrived(
     for file in tmp_path.iterdir():
         file.unlink()
     (tmp_path / "rejects.jsonl").touch()
-    config = {**way.settings, "rejects_path": str(tmp_path / "rejects.jsonl"), "patience_seconds": 20}
+    config = {**way.settings, "rejects_path": str(tmp_path / "rejects.jsonl"), "retry_timeout_seconds": 20}
     if way.target is TargetSplit:
         config |= {
             "sdk_api_key": "test-sdk-key",

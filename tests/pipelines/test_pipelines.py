@@ -104,7 +104,7 @@ def test_services_that_do_not_answer_fail_the_run(
     meltano: Meltano, services: Sandbox, received: list[dict[str, Any]]
 ) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
-    variables = {"TARGET_AMPLITUDE_API_URL": nowhere, "TARGET_AMPLITUDE_PATIENCE_SECONDS": "1"}
+    variables = {"TARGET_AMPLITUDE_API_URL": nowhere, "TARGET_AMPLITUDE_RETRY_TIMEOUT_SECONDS": "1"}
     failed = meltano.run("run", "impressions-as-events", **variables)
     assert failed.code != 0
     assert "Gave up after 1 seconds: nothing listens" in failed.stderr
@@ -112,11 +112,11 @@ def test_services_that_do_not_answer_fail_the_run(
 
     services.put_export_rows(data.product_events(THIS_HOUR - timedelta(hours=9), 3))
     variables = {"TARGET_SPLIT_EVENTS_URL": nowhere, "TARGET_SPLIT_ADMIN_URL": nowhere}
-    variables |= {"TARGET_SPLIT_PATIENCE_SECONDS": "1"}
+    variables |= {"TARGET_SPLIT_RETRY_TIMEOUT_SECONDS": "1"}
     start = (THIS_HOUR - timedelta(hours=12)).isoformat()
     failed = meltano.run("run", "events-to-split", TAP_AMPLITUDE_START_DATE=start, **variables)
     assert failed.code != 0
-    assert "patience_seconds" in failed.stderr, failed.stderr
+    assert "retry_timeout_seconds" in failed.stderr, failed.stderr
     assert no_traceback_of_ours(failed)
 
 

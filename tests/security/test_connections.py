@@ -22,7 +22,7 @@ Run = tuple[str, dict[str, Any], list[dict[str, Any]]]
 
 KEY = "planted-key-8d1"
 CREDENTIALS = ("authorization", "x-api-key", "api_key", "api-key", KEY)
-TWICE = {"patience_seconds": 1}  # the targets' taste for trying again
+TWICE = {"retry_timeout_seconds": 1}  # the targets' taste for trying again
 
 
 def runs_at(url: str, folder: Path) -> dict[str, Run]:

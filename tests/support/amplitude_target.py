@@ -11,10 +11,25 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from support.sandbox import Sandbox
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.target import TargetAmplitude
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
+    """Settings of target-amplitude that reach the sandbox."""
+    return {
+        "api_key": "test-api-key",
+        "api_url": sandbox.url,
+        "rejects_path": str(tmp_path / "rejects.jsonl"),
+        "retry_timeout_seconds": 20,
+    }
 
 
 @dataclass

@@ -64,7 +64,7 @@ def test_a_wait_that_amplitude_names_is_kept() -> None:
     error = of(429, "", {"Retry-After": "17"})
     assert isinstance(error, PassingError)
     assert error.pause_seconds == 17
-    assert error.patience_seconds > 600
+    assert error.retry_timeout_seconds > 600
     assert isinstance(soon := of(429, "", {"Retry-After": "Sat, 14 Mar 2026 09:00:00 GMT"}), PassingError)
     assert soon.pause_seconds is None
 

@@ -157,7 +157,7 @@ def test_polling_has_patience_with_a_busy_service_and_an_end(
     sandbox.put_cohort(id="c1", name="c1", members=MEMBERS, polls=6)
     sandbox.plan(kind="status", path="/api/5/cohorts/request-status/*", status=429, times=3)
     assert len(listed(run())["c1"]) == 7
-    monkeypatch.setattr(cohorts, "POLL_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(cohorts, "POLL_RETRY_TIMEOUT_SECONDS", 0.05)
     sandbox.put_cohort(id="c1", name="c1", members=MEMBERS, polls=10**6)
     late = run()
     assert late.code == 1

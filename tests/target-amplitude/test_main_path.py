@@ -15,7 +15,7 @@ def config(sandbox: Sandbox, workplace: Workplace) -> dict[str, object]:
         "api_key": "test-api-key",
         "api_url": sandbox.url,
         "rejects_path": str(workplace.folder / "rejects.jsonl"),
-        "patience_seconds": 20,
+        "retry_timeout_seconds": 20,
     }
 
 

@@ -87,7 +87,7 @@ def test_a_signal_finishes_what_was_taken(number: int, config, workplace: Workpl
 
 def test_a_signal_ends_the_wait_for_a_retry(config, workplace: Workplace, sandbox: Sandbox):
     sandbox.plan(path="/batch", kind="status", status=429, times=None, skip=1, headers={"Retry-After": "600"})
-    running = Running(workplace, config | {"patience_seconds": 900, "max_parallel_requests": 1})
+    running = Running(workplace, config | {"retry_timeout_seconds": 900, "max_parallel_requests": 1})
     running.feed(messages((impression(n) for n in range(4500)), every=500))
     assert running.await_state() == {"read": 2000}
     while len(sandbox.requests()) < 2:

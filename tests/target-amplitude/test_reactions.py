@@ -181,7 +181,7 @@ def test_an_id_that_waits_in_vain_fails_the_run_when_patience_ends(over: str, sk
     user = f"user-{2000 * skip + 7:06}"
     body = {"code": 429, over: {user: 500_317}, "throttled_events": []}
     sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when=f'"{user}"')
-    loaded = load_impressions(config, patience_seconds=1)
+    loaded = load_impressions(config, retry_timeout_seconds=1)
     assert ("daily quota" if over.startswith("exceeded") else "throttled") in loaded.error
     assert user not in loaded.error
     assert loaded.state == {"read": 2000 * skip}
@@ -238,9 +238,9 @@ def test_a_wrong_key_costs_one_request_and_no_state(key: str, config, sandbox: S
 @at_each_place
 def test_patience_ends_with_the_state_of_what_was_delivered(skip: int, config, sandbox: Sandbox):
     sandbox.plan(path="/batch", skip=skip, kind="status", status=503, times=None)
-    loaded = load_impressions(config, patience_seconds=1)
+    loaded = load_impressions(config, retry_timeout_seconds=1)
     assert "503" in loaded.error
-    assert "patience_seconds" in loaded.error
+    assert "retry_timeout_seconds" in loaded.error
     assert loaded.state == {"read": 2000 * skip}
 
 
@@ -270,13 +270,13 @@ def test_a_name_that_cannot_be_resolved_for_a_while(skip: int, config, sandbox: 
 
 
 def test_a_name_that_cannot_be_resolved(config):
-    loaded = load_impressions(config, api_url="http://amplitude.invalid", patience_seconds=0)
+    loaded = load_impressions(config, api_url="http://amplitude.invalid", retry_timeout_seconds=0)
     assert "cannot be resolved" in loaded.error
     assert loaded.states == []
 
 
 def test_nothing_listens(config):
-    loaded = load_impressions(config, api_url="http://127.0.0.1:1", patience_seconds=0)
+    loaded = load_impressions(config, api_url="http://127.0.0.1:1", retry_timeout_seconds=0)
     assert "nothing listens" in loaded.error
 
 

@@ -30,7 +30,7 @@ def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
         "admin_url": sandbox.url,
         "ledger_path": str(tmp_path / "ledger.sqlite"),
         "rejects_path": str(tmp_path / "rejects.jsonl"),
-        "patience_seconds": 20,
+        "retry_timeout_seconds": 20,
     }
 
 

@@ -55,11 +55,11 @@ def test_a_fault_anywhere_costs_nothing(
 def test_what_stays_refused_ends_the_run_and_state_stays_before_it(
     config: Config, workplace: Workplace, sandbox: Sandbox, many: list[str], skip: int
 ):
-    config |= {"patience_seconds": 0, "max_parallel_requests": 1}
+    config |= {"retry_timeout_seconds": 0, "max_parallel_requests": 1}
     sandbox.plan(path=BULK, kind="status", status=503, skip=skip, times=None)
     result = workplace.run("target-split", config, messages=many)
     assert result.code == 1
-    assert "'patience_seconds'" in result.stderr
+    assert "'retry_timeout_seconds'" in result.stderr
     assert "Traceback" not in result.stderr
     assert (result.state or {"read": 0})["read"] <= len(uuids(sandbox)) < MANY
 
@@ -112,9 +112,9 @@ def test_after_a_kill_nothing_is_skipped_and_what_is_resent_is_counted(
 def test_after_a_kill_nothing_comes_twice_when_unknown_events_are_skipped(
     config: Config, workplace: Workplace, sandbox: Sandbox, many: list[str], before: str
 ):
-    kill_in_mid_request(workplace, sandbox, config | {"on_unknown": before, "patience_seconds": 600}, many)
+    kill_in_mid_request(workplace, sandbox, config | {"on_ambiguous": before, "retry_timeout_seconds": 600}, many)
     posted = len(uuids(sandbox))
-    result = workplace.run("target-split", config | {"on_unknown": "skip"}, messages=many)
+    result = workplace.run("target-split", config | {"on_ambiguous": "skip"}, messages=many)
     assert result.code == 0, result.stderr
     assert len(uuids(sandbox)) == posted + result.metrics["records_sent"]
     assert set(uuids(sandbox)) == {f"user-{n:04}" for n in range(MANY)}

@@ -215,7 +215,7 @@ def test_a_limit_that_is_over_already_is_given_a_moment(
 def test_patience_ends_and_says_which_setting(sandbox: Sandbox, make_bench: Callable[..., Bench]):
     bench = make_bench(sandbox.url, patience=0.2)
     sandbox.plan(path=BULK, kind="status", status=503, times=None)
-    with pytest.raises(ConnectorError, match=r"Split answered 503.*'patience_seconds'"):
+    with pytest.raises(ConnectorError, match=r"Split answered 503.*'retry_timeout_seconds'"):
         bench.deliver(some(4))
     # Split said that it did not take them, so the next run need not wonder.
     assert make_bench(sandbox.url).ledger.leftovers == []

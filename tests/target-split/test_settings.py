@@ -41,7 +41,7 @@ def test_about(workplace: Workplace):
         ({"segment_name": "amp_{cohort_name"}, "'segment_name'"),
         ({"mappings": {"events": {"ke": "user_id"}}}, "'ke' is not a member of a mapping. Did you mean 'key'?"),
         ({"mappings": {"events": {"load_as": "audience"}}}, "'load_as' must be 'event' or 'segment'"),
-        ({"on_unknown": "perhaps"}, "'on_unknown' must be one of: resend, skip"),
+        ({"on_ambiguous": "perhaps"}, "'on_ambiguous' must be one of: resend, skip"),
         ({"arrays": "xml"}, "'arrays' must be one of: json, join"),
         ({"key": "user_id"}, "'key' must be a list"),
         ({"max_removal_share": 50}, "'max_removal_share'"),
@@ -139,7 +139,7 @@ def test_one_error_for_the_command_line(config: Config, workplace: Workplace):
 
 def test_a_sandbox_that_is_not_running(config: Config, run_to_error):
     nowhere = f"http://127.0.0.1:{free_port()}"
-    config |= {"patience_seconds": 0, "events_url": nowhere, "admin_url": nowhere}
+    config |= {"retry_timeout_seconds": 0, "events_url": nowhere, "admin_url": nowhere}
     assert "'admin_url'" in run_to_error(config, members_messages(members(3)))
     del config["admin_api_key"]
     assert "'events_url'" in run_to_error(config, events_messages([event()]))

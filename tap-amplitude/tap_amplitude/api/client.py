@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from tap_amplitude.api.errors import (
-    UNREACHED_PATIENCE_SECONDS,
+    UNREACHED_RETRY_TIMEOUT_SECONDS,
     PassingError,
     Secrets,
     TooLargeError,
@@ -195,7 +195,7 @@ class Client:
         """Yield the pause after each failure, for as long as its patience lasts."""
         waited, pause = 0.0, self.pause_unit
         error = yield 0.0
-        while waited < error.patience_seconds * self.pause_unit:
+        while waited < error.retry_timeout_seconds * self.pause_unit:
             wait = pause if error.pause_seconds is None else error.pause_seconds
             waited += max(wait, self.pause_unit)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS * self.pause_unit)
@@ -229,7 +229,7 @@ class Client:
         return (
             PassingError(message)
             if self._reached
-            else PassingError(message, patience_seconds=UNREACHED_PATIENCE_SECONDS)
+            else PassingError(message, retry_timeout_seconds=UNREACHED_RETRY_TIMEOUT_SECONDS)
         )
 
     def _require(self, answer: requests.Response, what: str, failure_of: Callable[..., Exception]) -> None:

@@ -9,11 +9,11 @@ from email.utils import parsedate_to_datetime
 
 from tap_amplitude.common.errors import ConnectorError
 
-PATIENCE_SECONDS = 31.0
+RETRY_TIMEOUT_SECONDS = 31.0
 # The dashboard's budget counts five minutes, that of single cohorts ten (amplitude.md of each page):
 # https://amplitude.com/docs/apis/analytics/dashboard-rest, https://amplitude.com/docs/apis/analytics/behavioral-cohorts
-THROTTLED_PATIENCE_SECONDS = 630.0
-UNREACHED_PATIENCE_SECONDS = 3.0
+THROTTLED_RETRY_TIMEOUT_SECONDS = 630.0
+UNREACHED_RETRY_TIMEOUT_SECONDS = 3.0
 # A clock that is ahead makes hours look complete that are not.
 MAX_CLOCK_AHEAD = timedelta(minutes=5)
 MAX_QUOTED_CHARACTERS = 200
@@ -23,15 +23,15 @@ class PassingError(Exception):
     """A failure that may pass when asked again.
 
     Attributes:
-        patience_seconds: How long to go on asking.
+        retry_timeout_seconds: How long to go on asking.
         pause_seconds: The wait that the service named, if any.
     """
 
     def __init__(
-        self, message: str, *, patience_seconds: float = PATIENCE_SECONDS, pause_seconds: float | None = None
+        self, message: str, *, retry_timeout_seconds: float = RETRY_TIMEOUT_SECONDS, pause_seconds: float | None = None
     ) -> None:
         super().__init__(message)
-        self.patience_seconds = patience_seconds
+        self.retry_timeout_seconds = retry_timeout_seconds
         self.pause_seconds = pause_seconds
 
 
@@ -93,7 +93,7 @@ def failure(status: int, body: str, headers: Mapping[str, str], *, what: str, re
     if status == 429:
         return PassingError(
             f"Amplitude's quota for {what} is used up{said}.",
-            patience_seconds=THROTTLED_PATIENCE_SECONDS,
+            retry_timeout_seconds=THROTTLED_RETRY_TIMEOUT_SECONDS,
             pause_seconds=pause_of(headers),
         )
     if status >= 500 or status == 408:

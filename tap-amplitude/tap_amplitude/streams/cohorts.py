@@ -24,7 +24,7 @@ IN_PROGRESS, COMPLETED = "JOB INPROGRESS", "JOB COMPLETED"
 MONTHLY_DOWNLOADS = 500
 # Small cohorts take up to a minute, the largest have 2,000,000 members.
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 15.0
-POLL_PATIENCE_SECONDS = 3600.0
+POLL_RETRY_TIMEOUT_SECONDS = 3600.0
 ALL_PROPERTIES = "*"
 
 
@@ -152,7 +152,7 @@ class CohortMembersStream(AmplitudeStream):
         request_id = answer.get("request_id") if isinstance(answer, dict) else None
         if not isinstance(request_id, str):
             raise FailedListError(f"Amplitude gave no request_id for {what}.")
-        deadline, pause = time.monotonic() + POLL_PATIENCE_SECONDS, FIRST_POLL_SECONDS
+        deadline, pause = time.monotonic() + POLL_RETRY_TIMEOUT_SECONDS, FIRST_POLL_SECONDS
         while time.monotonic() < deadline:
             answer = client.get(STATUS_PATH.format(request_id=request_id), what)
             status = answer.get("async_status") if isinstance(answer, dict) else None
@@ -163,7 +163,7 @@ class CohortMembersStream(AmplitudeStream):
             self.tap.summary.progress(self.logger, lambda: f"Waiting for {what}.")
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL_SECONDS)
-        raise FailedListError(f"Amplitude did not make {what} within {POLL_PATIENCE_SECONDS / 60:.0f} minutes.")
+        raise FailedListError(f"Amplitude did not make {what} within {POLL_RETRY_TIMEOUT_SECONDS / 60:.0f} minutes.")
 
 
 class FailedListError(ConnectorError):

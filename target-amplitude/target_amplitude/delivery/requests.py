@@ -117,5 +117,5 @@ def gave_up(patience: float, why: str) -> str:
     """Return the sentence about the end of patience."""
     return (
         f"Gave up after {patience:g} seconds: {why}. What was delivered before is in the state; run again to go on "
-        "from there, or raise 'patience_seconds'."
+        "from there, or raise 'retry_timeout_seconds'."
     )

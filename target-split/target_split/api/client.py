@@ -176,7 +176,7 @@ class Patience:
         if left <= 0 or (asked is not None and asked > left):
             raise ConnectorError(
                 f"Gave up {self._what} after {now - self._began:.0f} seconds: {why}. "
-                "What was not delivered is read again by the next run; 'patience_seconds' says how long to try."
+                "What was not delivered is read again by the next run; 'retry_timeout_seconds' says how long to try."
             )
         chance: float = backoff.full_jitter(next(self._waits) or 0)
         seconds = min(chance, left) if asked is None else max(asked, SHORTEST_ASKED_SECONDS)

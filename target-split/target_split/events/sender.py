@@ -7,7 +7,7 @@
 | 413 | halved; an event that is too large alone is rejected |
 | 401, 403 | the run stops |
 | 408, 425, 429, 5xx | tried again with patience, after as long as Split asks to wait |
-| none, 502, 504 | nobody knows whether Split took it: `on_unknown` says whether it is tried again or skipped |
+| none, 502, 504 | nobody knows whether Split took it: `on_ambiguous` says whether it is tried again or skipped |
 | anything else | the run stops |
 """
 

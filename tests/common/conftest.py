@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from support.amplitude_target import config
+
+__all__ = ["config"]
