@@ -12,7 +12,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class VendorCommon(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds `common/` and its `folders` (from pyproject.toml) to `package` as `PACKAGE/common`."""
+    """Adds `common/` and its `folders` (named in pyproject.toml) to `package` as `PACKAGE/common`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Link `common/` for an editable install; add its files to a wheel or an sdist.
@@ -21,20 +21,14 @@ class VendorCommon(BuildHookInterface):  # type: ignore[type-arg]
             version: `editable`, or `standard` for a wheel or an sdist.
             build_data: What hatchling builds, extended here.
         """
+        package = self.config["package"]
         source = Path(self.root).parent / "common"
-        vendored = Path(self.root) / self.config["package"] / "common"
-        if version == "editable" and source.is_dir():
-            if not vendored.exists():
-                vendored.symlink_to(Path("..", "..", "common"), target_is_directory=True)
+        vendored = Path(self.root) / package / "common"
+        if vendored.exists():
+            return  # built from an sdist, or beside an editable install: hatchling finds the files by itself
+        if version == "editable":
+            vendored.symlink_to(Path("..", "..", "common"), target_is_directory=True)
             return
-        # In an sdist, or beside an editable install, the files are below the project already, where force_include
-        # would add them a second time.
-        present = vendored.exists()
-        root = vendored if present else source
         for folder in ("", *self.config["folders"]):
-            for file in sorted((root / folder).glob("*.py")):
-                target = f"{self.config['package']}/common/{file.relative_to(root).as_posix()}"
-                if present:
-                    build_data["artifacts"].append(f"/{target}")
-                else:
-                    build_data["force_include"][str(file)] = target
+            for file in sorted((source / folder).glob("*.py")):
+                build_data["force_include"][str(file)] = f"{package}/common/{file.relative_to(source).as_posix()}"
