@@ -27,7 +27,9 @@ def text_of(node: ast.AST) -> str | None:
 @cache
 def texts() -> str:
     """All texts in the code of the four connectors."""
-    files = [path for kind in ("tap-*", "target-*") for path in ROOT.glob(f"{kind}/{kind.replace('-', '_')}/**/*.py")]
+    files = [
+        path for folder in ("common", "tap-*/tap_*", "target-*/target_*") for path in ROOT.glob(f"{folder}/**/*.py")
+    ]
     assert len(files) > 50
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     return "\n".join(text for node in nodes if (text := text_of(node)))
