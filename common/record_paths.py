@@ -1,10 +1,9 @@
-"""The words of `mappings`: paths into a record, sources of a value, globs and filters. Pure.
+"""The grammar of `mappings`: paths into a record, sources of a value, globs and filters. Pure.
 
 A path begins with a record's column and reaches into objects by dots (`event_properties.cart.total`); a part that
 itself holds a dot is written in double quotes (`event_properties."cart.total"`). A source is a path, a list of paths
-(the first that gives a non-empty value), or `{"value": X}` for a literal.
-
-The same file stands in both targets (they share no library); a test holds the copies equal.
+(the first that gives a non-empty value), or `{"value": X}` for a literal. Columns whose names begin with `_sdc_` can
+be read although a schema does not list them.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ PATH_PART = re.compile(r'"((?:[^"\\]|\\.)+)"|([^."]+)')
 
 
 class MappingError(ConnectorError):
-    """A mapping that cannot be meant. The message names the member and the nearest right name."""
+    """An invalid mapping. The message names the member and the closest known name."""
 
 
 def parse_path(text: str) -> tuple[str, ...]:
@@ -75,7 +74,7 @@ def source_paths(source: Any) -> list[tuple[str, ...]]:
     """Return the paths that a source reads; none for a literal.
 
     Raises:
-        MappingError: It is no source.
+        MappingError: It is not a source.
     """
     if isinstance(source, str):
         return [parse_path(source)]
@@ -120,7 +119,7 @@ def field_path(member: Any) -> tuple[str, ...]:
     """Return the path of a `{"field": path}` member.
 
     Raises:
-        MappingError: It is none.
+        MappingError: It is neither a text nor such an object.
     """
     if isinstance(member, dict) and member.keys() == {"field"} and isinstance(member["field"], str):
         return parse_path(member["field"])
@@ -138,29 +137,47 @@ def first_match(stream: str, by_glob: Mapping[str, T]) -> T | None:
     return next((entry for glob, entry in by_glob.items() if fnmatch.fnmatchcase(stream, glob)), None)
 
 
-def filter_test(conditions: Mapping[str, list[Any]]) -> Callable[[Record], bool]:
+def filter_test(conditions: Mapping[str, Any]) -> Callable[[Record], bool]:
     """Return a test whether a record meets all of a filter's conditions.
 
     Args:
-        conditions: By path, the accepted values. Texts are globs; other values are compared as they are.
+        conditions: By path, what the value must be: a list of values, or `{"include": [values], "exclude": [values]}`
+            with either part optional. Texts are globs; other values, null among them, are compared as they are.
 
     Raises:
-        MappingError: A path or a list of values is malformed.
+        MappingError: A path or a condition is malformed.
     """
-    tests: list[tuple[Getter, Callable[[Any], bool]]] = []
-    for path, accepted in conditions.items():
-        if not isinstance(accepted, list):
-            raise MappingError(f"filter '{path}' must be a list of values or globs.")
-        tests.append((getter(parse_path(path)), value_test(accepted)))
+    tests = [(getter(parse_path(path)), condition_test(path, condition)) for path, condition in conditions.items()]
     return lambda record: all(test(get(record)) for get, test in tests)
+
+
+def condition_test(path: str, condition: Any) -> Callable[[Any], bool]:
+    """Return a test whether a value meets one condition of a filter.
+
+    Raises:
+        MappingError: It is neither a list nor an object of lists.
+    """
+    parts = condition if isinstance(condition, dict) else {"include": condition}
+    if not parts or not parts.keys() <= {"include", "exclude"} or not all(isinstance(p, list) for p in parts.values()):
+        raise MappingError(
+            f"filter '{path}' must be a list of values or globs, or "
+            '{"include": [values or globs], "exclude": [values or globs]}.'
+        )
+    if "exclude" not in parts:
+        return value_test(parts["include"])
+    is_excluded = value_test(parts["exclude"])
+    if "include" not in parts:
+        return lambda value: not is_excluded(value)
+    is_included = value_test(parts["include"])
+    return lambda value: is_included(value) and not is_excluded(value)
 
 
 def value_test(accepted: list[Any]) -> Callable[[Any], bool]:
     """Return a test whether a value is one of those accepted; texts are globs."""
-    fits_glob = glob_matcher([item for item in accepted if isinstance(item, str)])
+    matches_glob = glob_matcher([item for item in accepted if isinstance(item, str)])
     # By type as well: in Python 1 == True, in a record they differ.
     literals = [(type(item), item) for item in accepted if not isinstance(item, str)]
-    return lambda value: fits_glob(value) if isinstance(value, str) else (type(value), value) in literals
+    return lambda value: matches_glob(value) if isinstance(value, str) else (type(value), value) in literals
 
 
 def check_path(path: tuple[str, ...], schema: Mapping[str, Any]) -> None:
@@ -176,12 +193,14 @@ def check_path(path: tuple[str, ...], schema: Mapping[str, Any]) -> None:
     properties = schema.get("properties")
     if not properties or schema.get("additionalProperties", False) not in (False, None):
         return  # open: anything may be inside
+    if path[0].startswith("_sdc_"):
+        return  # taps add these without listing them
     if path[0] not in properties:
         raise MappingError(f"there is no column '{path[0]}'.{hint(path[0], properties)}")
     if len(path) > 1:
         column = properties[path[0]]
         if "object" not in column.get("type", "object"):
-            raise MappingError(f"column '{path[0]}' is no object: there is no '{path[1]}' inside.")
+            raise MappingError(f"column '{path[0]}' is not an object: there is no '{path[1]}' inside.")
         check_path(path[1:], column)
 
 

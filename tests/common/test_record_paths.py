@@ -128,6 +128,22 @@ def test_filters():
         filter_test({"country": "DE"})
 
 
+def test_filters_that_exclude():
+    passes = filter_test({"type": {"exclude": ["[Exp*", None]}, "plan": {"include": ["g*", 1], "exclude": ["gratis"]}})
+    assert passes({"type": "Play", "plan": "gold"})
+    assert passes({"type": 7, "plan": 1})
+    assert not passes({"type": "[Experiment] Exposure", "plan": "gold"} | {"type": None})
+    assert not passes({"type": "Play", "plan": "gratis"})
+    assert not passes({"type": "Play"})
+    assert not filter_test({"type": {"exclude": ["get_*"]}})({"type": "get_treatment"})
+
+
+@pytest.mark.parametrize("condition", ["DE", {}, {"exclude": "DE"}, {"excluded": ["DE"]}, None, 5])
+def test_malformed_filters_are_refused(condition: Any):
+    with pytest.raises(MappingError, match="filter 'country' must be a list"):
+        filter_test({"country": condition})
+
+
 class TestAgainstTheSchema:
     SCHEMA: ClassVar[dict[str, Any]] = {
         "type": "object",
@@ -151,12 +167,15 @@ class TestAgainstTheSchema:
             check_path(parse_path(path), self.SCHEMA)
 
     def test_nothing_lies_inside_a_text(self):
-        with pytest.raises(MappingError, match="no object"):
+        with pytest.raises(MappingError, match="not an object"):
             check_path(("customer_id", "x"), self.SCHEMA)
 
     def test_an_open_stream_can_have_anything(self):
         check_path(("x",), {})
         check_path(("x",), {"properties": {"a": {}}, "additionalProperties": {"type": "string"}})
+
+    def test_columns_of_taps_need_not_be_listed(self):
+        check_path(("_sdc_deleted_at",), self.SCHEMA)
 
     def test_members(self):
         check_members({"time": 1}, ["time"])
