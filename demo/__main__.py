@@ -89,6 +89,7 @@ def settings(url: str, start: datetime) -> dict[str, str]:
     services = ("TAP_SPLIT_IMPRESSIONS_API_URL", "TAP_AMPLITUDE_API_URL", "TARGET_AMPLITUDE_API_URL")
     return dict.fromkeys((*services, "TARGET_SPLIT_EVENTS_URL", "TARGET_SPLIT_ADMIN_URL"), url) | {
         "TAP_AMPLITUDE_START_DATE": start.isoformat(timespec="seconds"),
+        "TAP_SPLIT_IMPRESSIONS_ENVIRONMENTS": json.dumps([compare.ENVIRONMENT]),
         "TARGET_AMPLITUDE_IDENTITY": json.dumps({"user": "user_id", "account": "device_id"}),
         "TAP_SPLIT_IMPRESSIONS_PATH": str(WORK / "impressions"),
         "TARGET_AMPLITUDE_REJECTS_PATH": str(WORK / "rejects-amplitude.jsonl"),

@@ -15,10 +15,17 @@ from demo.data import ACCOUNT_FLAGS, REFUSED_KEYS
 
 Row = dict[str, Any]
 
+# The environment whose impressions the demo sends to Amplitude.
+ENVIRONMENT = "Production"
+
 
 def distinct(impressions: Iterable[Row]) -> list[Row]:
-    """Drop repeats and what Amplitude refuses."""
-    seen = {json.dumps(row, sort_keys=True): row for row in impressions if row["key"] not in REFUSED_KEYS}
+    """Drop repeats, other environments, and what Amplitude refuses."""
+    seen = {
+        json.dumps(row, sort_keys=True): row
+        for row in impressions
+        if row["key"] not in REFUSED_KEYS and row["environmentName"] == ENVIRONMENT
+    }
     return list(seen.values())
 
 
@@ -49,11 +56,11 @@ def stored_events(events: list[Row]) -> Counter[Any]:
 
 
 def expected_exposures(impressions: list[Row]) -> Counter[Any]:
-    """Return the exposures that impressions of Production become; `control` is none."""
+    """Return the exposures that impressions become; `control` is none."""
     return Counter(
         (*identity(row), row["time"], row["split"], row["treatment"])
         for row in impressions
-        if row["environmentName"] == "Production" and row["treatment"] != "control"
+        if row["treatment"] != "control"
     )
 
 
@@ -71,13 +78,12 @@ def stored_exposures(events: list[Row]) -> Counter[Any]:
 
 
 def expected_properties(impressions: list[Row]) -> Counter[Any]:
-    """Return every user's newest treatment of each flag, in Production."""
+    """Return every user's newest treatment of each flag."""
     newest: dict[Any, Row] = {}
     for row in impressions:
-        if row["environmentName"] == "Production":
-            place = (*identity(row), row["split"])
-            if place not in newest or row["time"] >= newest[place]["time"]:
-                newest[place] = row
+        place = (*identity(row), row["split"])
+        if place not in newest or row["time"] >= newest[place]["time"]:
+            newest[place] = row
     return Counter((*place, row["treatment"]) for place, row in newest.items())
 
 

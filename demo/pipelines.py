@@ -32,8 +32,8 @@ class Pipeline:
 
 PIPELINES = (
     Pipeline("Impressions as events", "tap-split-impressions", "target-amplitude"),
-    Pipeline("Impressions as user properties", "tap-split-impressions-production", "target-amplitude-identify"),
-    Pipeline("Impressions as exposures", "tap-split-impressions-production", "target-amplitude-exposure"),
+    Pipeline("Impressions as user properties", "tap-split-impressions", "target-amplitude-identify"),
+    Pipeline("Impressions as exposures", "tap-split-impressions", "target-amplitude-exposure"),
     Pipeline("Amplitude events to Split", "tap-amplitude", "target-split"),
     Pipeline("Amplitude cohorts to segments", "tap-amplitude-cohorts", "target-split"),
 )

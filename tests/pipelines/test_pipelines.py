@@ -54,6 +54,7 @@ def test_the_three_ways_keep_states_of_their_own(
     meltano: Meltano, services: Sandbox, received: list[dict[str, Any]]
 ) -> None:
     production = [row for row in received if row["environmentName"] == "Production"]
+    meltano.environment["TAP_SPLIT_IMPRESSIONS_ENVIRONMENTS"] = '["Production"]'
     succeeds(meltano.run("run", "impressions-as-user-properties"))
     assert {event["event_type"] for event in services.amplitude_events()} == {"$identify"}
     assert {user["user_id"] for user in services.amplitude_users()} == {row["key"] for row in production}
