@@ -21,10 +21,7 @@ from split_amplitude_sandbox.faults import Faults
 from split_amplitude_sandbox.gate import Gate
 from split_amplitude_sandbox.page import Page
 from split_amplitude_sandbox.split import answers as split_answers
-from split_amplitude_sandbox.split.events import Events
-from split_amplitude_sandbox.split.segment_calls import SegmentCalls
-from split_amplitude_sandbox.split.segments import Segments
-from split_amplitude_sandbox.split.workspace import Workspaces
+from split_amplitude_sandbox.split.service import Split
 from split_amplitude_sandbox.store import Store
 
 REFUSALS = {
@@ -44,10 +41,7 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
     clock = Clock(upload_time_offset)
     store = Store(data, clock)
     faults = Faults()
-    workspaces = Workspaces(store, clock)
-    if not store.documents("workspace"):
-        workspaces.seed()
-    segments = Segments(store, clock, workspaces)
+    split = Split(store, clock)
     export = Export(store, clock, export_lag_hours)
     cohorts = Cohorts(store, clock)
     taxonomy = Taxonomy(store)
@@ -58,8 +52,7 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
         store=store,
         faults=faults,
         requests=gate.requests,
-        workspaces=workspaces,
-        segments=segments,
+        split=split,
         export=export,
         cohorts=cohorts,
         taxonomy=taxonomy,
@@ -73,11 +66,9 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
         Dashboard(store, clock),
         taxonomy,
         annotations,
-        Events(store, workspaces),
-        workspaces,
-        SegmentCalls(segments, workspaces, clock),
+        split,
         control,
-        Page(store=store, clock=clock, faults=faults, requests=gate.requests, segments=segments),
+        Page(store=store, clock=clock, faults=faults, requests=gate.requests, segments=split.segments),
     )
     services.router.routes += [route for part in parts for route in part.routes()]
     return gate

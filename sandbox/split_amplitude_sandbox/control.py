@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -16,18 +15,9 @@ from split_amplitude_sandbox.amplitude.export import Export
 from split_amplitude_sandbox.amplitude.taxonomy import Taxonomy
 from split_amplitude_sandbox.answers import json_answer, lines_answer
 from split_amplitude_sandbox.faults import Faults
-from split_amplitude_sandbox.split.segments import Segment, Segments
-from split_amplitude_sandbox.split.workspace import (
-    Environment,
-    FeatureFlag,
-    TrafficType,
-    Workspace,
-    Workspaces,
-)
+from split_amplitude_sandbox.planting import BASE, Endpoint, planting
+from split_amplitude_sandbox.split.service import Split
 from split_amplitude_sandbox.store import Store
-
-BASE = "/_sandbox"
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Control:
@@ -39,8 +29,7 @@ class Control:
         store: Store,
         faults: Faults,
         requests: list[dict[str, Any]],
-        workspaces: Workspaces,
-        segments: Segments,
+        split: Split,
         export: Export,
         cohorts: Cohorts,
         taxonomy: Taxonomy,
@@ -49,8 +38,7 @@ class Control:
         self._store = store
         self._faults = faults
         self._requests = requests
-        self._workspaces = workspaces
-        self._segments = segments
+        self._split = split
         self._export = export
         self._cohorts = cohorts
         self._taxonomy = taxonomy
@@ -62,22 +50,15 @@ class Control:
             ("DELETE", "", self.reset),
             ("GET", "/requests", self.requests),
             ("GET", "/faults", self.faults),
-            ("POST", "/faults", self._planting(self._faults.add)),
+            ("POST", "/faults", planting(self._faults.add)),
             ("DELETE", "/faults", self.forget_faults),
             ("GET", "/amplitude/events", self.amplitude_events),
             ("GET", "/amplitude/users", self.amplitude_users),
             ("GET", "/amplitude/identifications", self.amplitude_identifications),
-            ("POST", "/amplitude/export-rows", self._planting(self._export.put)),
-            ("POST", "/amplitude/cohorts", self._planting(self._cohorts.put)),
-            ("POST", "/amplitude/taxonomy", self._planting(self._taxonomy.put)),
-            ("POST", "/amplitude/annotations", self._planting(self._annotations.put)),
-            ("GET", "/split/events", self.split_events),
-            ("GET", "/split/segments", self.split_segments),
-            ("POST", "/split/workspaces", self._planting_of(Workspace, self._workspaces.put_workspaces)),
-            ("POST", "/split/environments", self._planting_of(Environment, self._workspaces.put_environments)),
-            ("POST", "/split/traffic-types", self._planting_of(TrafficType, self._workspaces.put_traffic_types)),
-            ("POST", "/split/feature-flags", self._planting_of(FeatureFlag, self._workspaces.put_flags)),
-            ("POST", "/split/segments", self._planting_of(Segment, self._segments.put)),
+            ("POST", "/amplitude/export-rows", planting(self._export.put)),
+            ("POST", "/amplitude/cohorts", planting(self._cohorts.put)),
+            ("POST", "/amplitude/taxonomy", planting(self._taxonomy.put)),
+            ("POST", "/amplitude/annotations", planting(self._annotations.put)),
         ]
         return [Route(BASE + path, endpoint, methods=[method]) for method, path, endpoint in calls]
 
@@ -86,7 +67,7 @@ class Control:
         self._store.clear()
         self._faults.clear()
         self._requests.clear()
-        self._workspaces.seed()
+        self._split.reset()
         return json_answer({})
 
     async def requests(self, _: Request) -> Response:
@@ -136,33 +117,3 @@ class Control:
         """What came to `/identify` and `/groupidentify`, as it was sent."""
         rows = self._store.database.execute("SELECT identification FROM amplitude_identifications ORDER BY number")
         return json_answer([msgspec.Raw(identification) for (identification,) in rows])
-
-    async def split_events(self, _: Request) -> Response:
-        """Split's events as they were sent, duplicates and all, one a line."""
-        rows = self._store.database.execute("SELECT event FROM split_events ORDER BY number")
-        return lines_answer(event for (event,) in rows)
-
-    async def split_segments(self, _: Request) -> Response:
-        """Split's segments with all their keys."""
-        return json_answer(self._segments.dump())
-
-    def _planting(self, put: Callable[[bytes], int]) -> Endpoint:
-        """An address that takes data for one of the services."""
-
-        async def plant(request: Request) -> Response:
-            try:
-                return json_answer({"stored": put(await request.body())})
-            except (ValueError, msgspec.MsgspecError) as error:
-                return json_answer({"error": str(error)}, 400)
-
-        return plant
-
-    def _planting_of(self, kind: type[Any], put: Callable[[list[Any]], None]) -> Endpoint:
-        """An address that takes a list of objects of a kind."""
-
-        def put_all(body: bytes) -> int:
-            given: list[Any] = msgspec.json.decode(body, type=list[kind])  # type: ignore[valid-type]
-            put(given)
-            return len(given)
-
-        return self._planting(put_all)

@@ -18,7 +18,16 @@ def get(sandbox: Sandbox, path: str, **query: Any) -> requests.Response:
 
 def test_the_seeded_workspace(sandbox: Sandbox) -> None:
     assert get(sandbox, "/workspaces").json() == {
-        "objects": [{"id": "ws-demo", "name": "Demo", "type": "workspace", "requiresTitleAndComments": False}],
+        "objects": [
+            {
+                "id": "ws-demo",
+                "name": "Demo",
+                "type": "workspace",
+                "requiresTitleAndComments": False,
+                "organizationIdentifier": "default",
+                "projectIdentifier": "demo",
+            }
+        ],
         "offset": 0,
         "limit": 20,
         "totalCount": 1,
@@ -51,9 +60,11 @@ def test_the_seeded_workspace(sandbox: Sandbox) -> None:
         ({"name": "De"}, []),
         ({"name": "De", "nameOp": "STARTS_WITH"}, ["Demo", "Depot"]),
         ({"name": "po", "nameOp": "CONTAINS"}, ["Depot"]),
+        ({"organizationIdentifier": "default", "projectIdentifier": "demo"}, ["Demo"]),
+        ({"organizationIdentifier": "other", "projectIdentifier": "demo"}, []),
     ],
 )
-def test_workspaces_are_found_by_name(sandbox: Sandbox, query: dict[str, str], names: list[str]) -> None:
+def test_workspaces_are_found_by_name_or_project(sandbox: Sandbox, query: dict[str, str], names: list[str]) -> None:
     sandbox.call("POST", "/split/workspaces", [{"id": "ws-2", "name": "Depot"}])
     assert [one["name"] for one in get(sandbox, "/workspaces", **query).json()["objects"]] == names
 
@@ -126,3 +137,56 @@ def test_more_can_be_planted(sandbox: Sandbox) -> None:
     assert get(sandbox, "/workspaces").json()["objects"][1]["requiresTitleAndComments"] is True
     assert get(sandbox, "/environments/ws/ws-2").json() == [{"id": "env-2", "name": "Only", "production": False}]
     assert get(sandbox, "/splits/ws/ws-2/flag").json()["trafficType"] == {"id": "tt-2", "name": "device"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "shown"), [("number", {"totalCount": 8}), ("null", {"totalCount": None}), ("absent", {})]
+)
+def test_a_list_can_hide_its_length(sandbox: Sandbox, setting: str, shown: dict[str, Any]) -> None:
+    sandbox.call("POST", "/split/settings", {"list_totals": setting})
+    page = get(sandbox, "/splits/ws/ws-demo").json()
+    assert len(page["objects"]) == 8
+    assert {name: value for name, value in page.items() if name == "totalCount"} == shown
+
+
+@pytest.mark.parametrize("accepted", ["authorization", "x-api-key"])
+def test_one_of_the_two_headers_can_be_refused(sandbox: Sandbox, accepted: str) -> None:
+    sandbox.call("POST", "/split/settings", {"admin_headers": [accepted]})
+    headers = {"authorization": {"Authorization": "Bearer test-token"}, "x-api-key": {"x-api-key": "test-token"}}
+    statuses = {
+        name: sandbox.http.get(f"{sandbox.url}/internal/api/v2/workspaces", headers=given).status_code
+        for name, given in headers.items()
+    }
+    assert statuses == {name: 200 if name == accepted else 401 for name in headers}
+    sandbox.reset()
+    assert sandbox.call("GET", "/split/settings")["admin_headers"] == ["authorization", "x-api-key"]
+
+
+def test_a_planted_token_may_do_what_it_lists(sandbox: Sandbox) -> None:
+    viewer = {"token": "test-viewer", "permissions": ["environments:view", "segments:view"]}
+    editor = {"token": "test-editor", "permissions": ["segments:edit"], "environments": ["env-dev"]}
+    sandbox.call("POST", "/split/tokens", [viewer, editor])
+    sandbox.call("POST", "/split/segments", [{"name": "vip", "environment_id": one} for one in ("env-dev", "env-prod")])
+
+    def status(method: str, token: str, path: str) -> int:
+        url = f"{sandbox.url}/internal/api/v2{path}"
+        return sandbox.http.request(
+            method, url, headers={"Authorization": f"Bearer {token}"}, json={"keys": ["a"]}
+        ).status_code
+
+    upload = "/segments/{}/vip/uploadKeys"
+    assert status("GET", "test-viewer", "/environments/ws/ws-demo") == 200
+    assert status("GET", "test-viewer", "/segments/env-dev/vip/keys") == 200
+    assert status("PUT", "test-viewer", upload.format("env-dev")) == 403
+    assert status("GET", "test-viewer", "/workspaces") == 403
+    assert status("GET", "test-editor", "/segments/env-dev/vip/keys") == 200
+    assert status("PUT", "test-editor", upload.format("env-dev")) == 200
+    assert status("PUT", "test-editor", upload.format("env-prod")) == 403
+    assert status("PUT", "test-unplanted", upload.format("env-prod")) == 200
+
+
+@pytest.mark.parametrize("settings", [{"unknown": 1}, {"list_totals": "none"}, {"admin_headers": ["cookie"]}, []])
+def test_a_bad_setting_is_refused(sandbox: Sandbox, settings: Any) -> None:
+    answer = sandbox.http.post(sandbox.url + "/_sandbox/split/settings", json=settings)
+    assert answer.status_code == 400
+    assert answer.json()["error"]

@@ -1,3 +1,3 @@
-"""Split (Harness FME): events and the Admin API."""
+"""Split (Harness FME): events, the Admin API v2 and the API v4 over the same workspaces."""
 
 from __future__ import annotations

@@ -16,8 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from split_amplitude_sandbox.split.answers import RefusedError, require_key
-from split_amplitude_sandbox.split.workspace import Workspaces
+from split_amplitude_sandbox.keys import is_accepted
+from split_amplitude_sandbox.split.access import bearer_token
+from split_amplitude_sandbox.split.answers import RefusedError
+from split_amplitude_sandbox.split.workspaces import Workspaces
 from split_amplitude_sandbox.store import Store
 
 MAX_BYTES = 1_000_000
@@ -57,7 +59,7 @@ class Events:
         self._workspaces = workspaces
 
     def routes(self) -> list[Route]:
-        """The two addresses of events."""
+        """The two documented paths."""
         return [
             Route("/api/events/bulk", self.take_bulk, methods=["POST"]),
             Route("/api/events", self.take_one, methods=["POST"]),
@@ -96,7 +98,8 @@ class Events:
 
 
 async def _body(request: Request) -> bytes:
-    require_key(request, harness_header=False)
+    if not is_accepted(bearer_token(request)):
+        raise RefusedError(401, "Unauthorized")
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise RefusedError(415, "Content-Type must be application/json")
     body = await request.body()

@@ -1,20 +1,33 @@
-"""What a new sandbox holds on Split's side: one workspace."""
+"""What a new sandbox holds on Split's side: one workspace, which is one project of a Harness account."""
 
 from __future__ import annotations
 
+from typing import Any
+
 WORKSPACE_ID = "ws-demo"
-WORKSPACES = [{"id": WORKSPACE_ID, "name": "Demo"}]
-ENVIRONMENTS = [
+ACCOUNT_ID = "demoAccount"
+ORGANIZATION = "default"
+PROJECT = "demo"
+WORKSPACES: list[dict[str, Any]] = [
+    {
+        "id": WORKSPACE_ID,
+        "name": "Demo",
+        "account_id": ACCOUNT_ID,
+        "organizationIdentifier": ORGANIZATION,
+        "projectIdentifier": PROJECT,
+    }
+]
+ENVIRONMENTS: list[dict[str, Any]] = [
     {"id": "env-prod", "name": "Production", "production": True},
     {"id": "env-staging", "name": "Staging"},
     {"id": "env-dev", "name": "Development"},
 ]
-TRAFFIC_TYPES = [
+TRAFFIC_TYPES: list[dict[str, Any]] = [
     {"id": "tt-user", "name": "user"},
     {"id": "tt-account", "name": "account"},
     {"id": "tt-anonymous", "name": "anonymous"},
 ]
-FEATURE_FLAGS = [
+FEATURE_FLAGS: list[dict[str, Any]] = [
     {"name": "checkout_redesign", "traffic_type": "user"},
     {"name": "new_search", "traffic_type": "user"},
     {"name": "pricing_page", "traffic_type": "user"},

@@ -1,72 +1,82 @@
-"""Standard segments as the sandbox keeps them: made in a workspace, activated in an environment, filled with keys."""
+"""Segments as the sandbox keeps them: created in a workspace, activated in an environment, filled with keys."""
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import msgspec
 
 from split_amplitude_sandbox.clock import Clock
+from split_amplitude_sandbox.settings import Settings
 from split_amplitude_sandbox.split import seed
 from split_amplitude_sandbox.split.answers import RefusedError
-from split_amplitude_sandbox.split.workspace import Workspaces
+from split_amplitude_sandbox.split.keys import SegmentKeys
+from split_amplitude_sandbox.split.settings import SplitSettings
+from split_amplitude_sandbox.split.workspaces import Status, Workspaces
 from split_amplitude_sandbox.store import Store
 
-MAX_KEYS_PER_SEGMENT = 100_000
+NAME_PATTERN = re.compile(r"[a-zA-Z][-_a-zA-Z0-9]{0,99}")
+FORBIDDEN_NAMES = frozenset({"datetime", "string", "integer"})
 SEGMENT, DEFINITION = "segment", "segment definition"
 
+SegmentType = Literal["STANDARD", "LARGE", "RULE_BASED"]
 
-class Segment(msgspec.Struct):
+
+class Segment(msgspec.Struct, kw_only=True):
     """A segment of a workspace; with an environment it is active there and holds these keys."""
 
     name: str
     traffic_type: str = "user"
     description: str | None = None
     workspace_id: str = seed.WORKSPACE_ID
+    segment_type: SegmentType = "STANDARD"
+    status: Status = "ACTIVE"
+    tags: list[str] = []
     environment_id: str | None = None
     keys: list[str] = []
 
 
 class Segments:
-    """The segments of all workspaces."""
+    """The segments of all workspaces. Their names are unique in a workspace, whatever their type."""
 
-    def __init__(self, store: Store, clock: Clock, workspaces: Workspaces) -> None:
+    def __init__(self, store: Store, clock: Clock, workspaces: Workspaces, settings: Settings[SplitSettings]) -> None:
         self._store = store
         self._clock = clock
         self._workspaces = workspaces
-        self._keys_version: tuple[int, str | None, str] | None = None
-        self._keys: list[str] = []
+        self._settings = settings
+        self.keys = SegmentKeys(store)
 
     def put(self, given: Iterable[Segment]) -> None:
-        """Plant segments; keys are added to those that are there.
+        """Plant segments; keys are added to those the segment already has.
 
         Raises:
             RefusedError: the traffic type or the environment does not exist.
         """
         for one in given:
-            self.create(one.workspace_id, one.name, one.traffic_type, one.description)
+            self.create(one)
             if one.environment_id is not None:
-                self.activate(self._workspaces.environment(one.environment_id), one.name)
-                self.add_keys(one.environment_id, one.name, one.keys, replace=False)
+                self.activate(self._workspaces.environment(one.environment_id), one.name, not_found=0)
+                self.keys.add(one.environment_id, one.name, one.keys, replace=False)
 
     def dump(self) -> list[dict[str, Any]]:
-        """All segments with all keys, an entry for each environment; active in none, the environment is null."""
-        return [place | {"keys": self.keys(place["environment_id"], place["name"])} for place in self._places()]
+        """All segments with all keys, one entry per environment; the environment is null when there is none."""
+        return [entry | {"keys": self.keys.all(entry["environment_id"], entry["name"])} for entry in self._entries()]
 
     def summary(self, keys_shown: int) -> list[dict[str, Any]]:
-        """The same with the number of keys and the first of them."""
+        """All segments with the number of keys and the first few of them."""
         return [
-            place
+            entry
             | {
-                "count": self._count(place["environment_id"], place["name"]),
-                "keys": self._select(place["environment_id"], place["name"], keys_shown),
+                "count": self.keys.count(entry["environment_id"], entry["name"]),
+                "keys": self.keys.first(entry["environment_id"], entry["name"], keys_shown),
             }
-            for place in self._places()
+            for entry in self._entries()
         ]
 
-    def _places(self) -> list[dict[str, Any]]:
+    def _entries(self) -> list[dict[str, Any]]:
         definitions = self._store.documents(DEFINITION)
         return [
             {
@@ -94,132 +104,136 @@ class Segments:
         """Whether an environment has the segment."""
         return self._store.document(DEFINITION, f"{environment_id}/{name}") is not None
 
-    def all_of_workspace(self, workspace_id: str) -> list[dict[str, Any]]:
-        """A workspace's segments."""
-        return [one for one in self._store.documents(SEGMENT) if one["workspace_id"] == workspace_id]
-
-    def all_of_environment(self, environment_id: str) -> list[dict[str, Any]]:
-        """The segments that are active in an environment."""
+    def all_of_workspace(self, workspace_id: str, segment_type: SegmentType) -> list[dict[str, Any]]:
+        """A workspace's segments of one type."""
         return [
-            self.of_workspace(one["workspace_id"], one["name"])
-            for one in self._store.documents(DEFINITION)
-            if one["environment_id"] == environment_id
+            one
+            for one in self._store.documents(SEGMENT)
+            if (one["workspace_id"], one["segment_type"]) == (workspace_id, segment_type)
         ]
 
-    def of_workspace(self, workspace_id: str, name: str) -> dict[str, Any]:
-        """One segment.
+    def definitions(self, environment_id: str) -> list[dict[str, Any]]:
+        """The definitions of standard segments in an environment."""
+        return [
+            one
+            for one in self._store.documents(DEFINITION)
+            if one["environment_id"] == environment_id
+            and one["not_found"] == 0
+            and self.of_workspace(one["workspace_id"], one["name"], None)["segment_type"] == "STANDARD"
+        ]
+
+    def of_workspace(self, workspace_id: str, name: str, segment_type: SegmentType | None) -> dict[str, Any]:
+        """One segment, of the given type or of any.
 
         Raises:
             RefusedError: 404.
         """
         found: dict[str, Any] | None = self._store.document(SEGMENT, f"{workspace_id}/{name}")
-        if found is None:
+        if found is None or segment_type not in {None, found["segment_type"]}:
             raise RefusedError(404, "Segment not found")
         return found
 
     def definition(self, environment_id: str, name: str) -> dict[str, Any]:
-        """One segment's place in an environment.
+        """One segment's definition in an environment; the first calls after its activation do not find it.
 
         Raises:
             RefusedError: 404.
         """
         found: dict[str, Any] | None = self._store.document(DEFINITION, f"{environment_id}/{name}")
+        if found is not None and found["not_found"] > 0:
+            self._store.put_document(
+                DEFINITION, f"{environment_id}/{name}", found | {"not_found": found["not_found"] - 1}
+            )
+            found = None
         if found is None:
             raise RefusedError(404, "Segment not found in this environment")
         return found
 
-    def create(self, workspace_id: str, name: str, traffic_type: str, description: str | None) -> dict[str, Any]:
-        """Make a segment; `traffic_type` is an id or a name.
+    def create(self, given: Segment) -> dict[str, Any]:
+        """Create a segment; its traffic type is an id or a name.
 
         Raises:
             RefusedError: 404, there is no such traffic type.
         """
         segment = {
-            "workspace_id": workspace_id,
-            "name": name,
-            "description": description,
-            "traffic_type": self._workspaces.traffic_type(workspace_id, traffic_type),
+            "id": uuid.uuid4().hex,
+            "workspace_id": given.workspace_id,
+            "name": given.name,
+            "description": given.description,
+            "traffic_type": self._workspaces.traffic_type(given.workspace_id, given.traffic_type),
+            "segment_type": given.segment_type,
+            "status": given.status,
+            "tags": given.tags,
+            "owners": [],
             "creation_time": self._clock.now_ms(),
         }
-        self._store.put_document(SEGMENT, f"{workspace_id}/{name}", segment)
+        self._store.put_document(SEGMENT, f"{given.workspace_id}/{given.name}", segment)
         return segment
 
-    def activate(self, environment: dict[str, Any], name: str) -> None:
-        """Give an environment the segment."""
+    def create_new(self, given: Segment) -> dict[str, Any]:
+        """Create a segment for a client.
+
+        Raises:
+            RefusedError: 400 for a name that is not allowed, 404 for an unknown traffic type, 409 for a known name.
+        """
+        if not NAME_PATTERN.fullmatch(given.name) or given.name in FORBIDDEN_NAMES:
+            raise RefusedError(400, "Segment names start with a letter, followed by letters, digits, '-' and '_'")
+        if self.exists(given.workspace_id, given.name):
+            raise RefusedError(409, "Segment already exists")
+        return self.create(given)
+
+    def change(self, segment: dict[str, Any], members: dict[str, Any]) -> dict[str, Any]:
+        """Change members of a segment."""
+        changed = segment | members
+        self._store.put_document(SEGMENT, f"{segment['workspace_id']}/{segment['name']}", changed)
+        return changed
+
+    def activate(
+        self, environment: dict[str, Any], name: str, description: str | None = None, not_found: int | None = None
+    ) -> dict[str, Any]:
+        """Activate a segment in an environment.
+
+        Args:
+            environment: where.
+            name: of the segment.
+            description: of the definition.
+            not_found: how many calls will not find it; by default what the settings say.
+        """
         definition = {
             "id": uuid.uuid4().hex,
             "workspace_id": environment["workspace_id"],
             "environment_id": environment["id"],
             "environment_name": environment["name"],
             "name": name,
+            "description": description,
+            "creation_time": self._clock.now_ms(),
+            "not_found": self._settings.current.activation_404s if not_found is None else not_found,
         }
         self._store.put_document(DEFINITION, f"{environment['id']}/{name}", definition)
+        return definition
+
+    def describe(self, definition: dict[str, Any], description: str | None) -> dict[str, Any]:
+        """Change a definition's description."""
+        changed = definition | {"description": description}
+        self._store.put_document(DEFINITION, f"{definition['environment_id']}/{definition['name']}", changed)
+        return changed
 
     def deactivate(self, environment_id: str, name: str) -> None:
-        """Take the segment and its keys out of an environment."""
+        """Remove a segment and its keys from an environment."""
         self._store.delete_document(DEFINITION, f"{environment_id}/{name}")
-        self._remove_all(environment_id, name)
+        self.keys.clear(environment_id, name)
 
     def delete(self, workspace_id: str, name: str) -> None:
-        """Forget a segment in its workspace and in every environment."""
+        """Delete a segment from its workspace and from every environment."""
         with self._store.transaction():
-            for one in self._store.documents(DEFINITION):
-                if (one["workspace_id"], one["name"]) == (workspace_id, name):
-                    self.deactivate(one["environment_id"], name)
+            for environment_id in self.environments_of(workspace_id, name):
+                self.deactivate(environment_id, name)
             self._store.delete_document(SEGMENT, f"{workspace_id}/{name}")
 
-    def add_keys(self, environment_id: str, name: str, keys: Sequence[str], *, replace: bool) -> None:
-        """Add keys; those that are there already are left as they are.
-
-        Args:
-            environment_id: where.
-            name: of the segment.
-            keys: to add.
-            replace: whether the keys that are there go first.
-
-        Raises:
-            RefusedError: 400, the segment would be too large; it stays as it was.
-        """
-        with self._store.transaction() as database:
-            if replace:
-                self._remove_all(environment_id, name)
-            database.executemany(
-                "INSERT OR IGNORE INTO segment_keys VALUES (?, ?, ?)", [(environment_id, name, key) for key in keys]
-            )
-            if self._count(environment_id, name) > MAX_KEYS_PER_SEGMENT:
-                raise RefusedError(400, f"A segment holds at most {MAX_KEYS_PER_SEGMENT} keys")
-            self._store.count_arrivals("Split segment keys", {name: len(keys)})
-
-    def remove_keys(self, environment_id: str, name: str, keys: Sequence[str]) -> int:
-        """Remove keys; return how many were there."""
-        with self._store.transaction() as database:
-            return database.executemany(
-                "DELETE FROM segment_keys WHERE environment_id = ? AND segment = ? AND key = ?",
-                [(environment_id, name, key) for key in keys],
-            ).rowcount
-
-    def keys(self, environment_id: str | None, name: str) -> Sequence[str]:
-        """A segment's keys in order."""
-        # Reading a segment page by page must not read all of it for each page; any write makes this stale.
-        version = (self._store.database.total_changes, environment_id, name)
-        if self._keys_version != version:
-            self._keys_version, self._keys = version, self._select(environment_id, name, limit=-1)
-        return self._keys
-
-    def _select(self, environment_id: str | None, name: str, limit: int) -> list[str]:
-        rows = self._store.database.execute(
-            "SELECT key FROM segment_keys WHERE environment_id = ? AND segment = ? ORDER BY key LIMIT ?",
-            (environment_id, name, limit),
-        )
-        return [key for (key,) in rows]
-
-    def _count(self, environment_id: str | None, name: str) -> int:
-        (count,) = self._store.database.execute(
-            "SELECT count(*) FROM segment_keys WHERE environment_id = ? AND segment = ?", (environment_id, name)
-        ).fetchone()
-        return int(count)
-
-    def _remove_all(self, environment_id: str, name: str) -> None:
-        self._store.database.execute(
-            "DELETE FROM segment_keys WHERE environment_id = ? AND segment = ?", (environment_id, name)
-        )
+    def environments_of(self, workspace_id: str, name: str) -> list[str]:
+        """The ids of the environments in which a segment is active."""
+        return [
+            one["environment_id"]
+            for one in self._store.documents(DEFINITION)
+            if (one["workspace_id"], one["name"]) == (workspace_id, name)
+        ]

@@ -1,0 +1,140 @@
+"""What every v4 call needs: a Harness token, the three scope parameters, and the envelopes of the answers.
+
+Source: https://developer.harness.io/api-reference/more-products-apis/ (feature management, "authentication" and the
+opening page). Error bodies of v4 are not documented; the known texts stand in the messages.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from split_amplitude_sandbox.answers import json_answer
+from split_amplitude_sandbox.clock import from_ms
+from split_amplitude_sandbox.settings import Settings
+from split_amplitude_sandbox.split.access import Access, Permission, account_of
+from split_amplitude_sandbox.split.answers import RefusedError
+from split_amplitude_sandbox.split.paging import bounds, total
+from split_amplitude_sandbox.split.settings import SplitSettings
+from split_amplitude_sandbox.split.workspaces import Workspaces
+
+BASE = "/fme/api/v4"
+PAGE = 100
+"""Default and largest `limit` of all lists except feature flags."""
+JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
+MISSING = re.compile(r"Object missing required field `([^`]+)`")
+
+Body = TypeVar("Body")
+
+
+class Scope(NamedTuple):
+    """The project of a request, and the token that asks."""
+
+    workspace: dict[str, Any]
+    token: str
+
+
+class Place(NamedTuple):
+    """An environment of the request's project, and the token that asks."""
+
+    environment: dict[str, Any]
+    workspace: dict[str, Any]
+    token: str
+
+
+class Scopes:
+    """Checks what all v4 calls have in common."""
+
+    def __init__(self, access: Access, workspaces: Workspaces, settings: Settings[SplitSettings]) -> None:
+        self._access = access
+        self._workspaces = workspaces
+        self._settings = settings
+
+    def of(self, request: Request, permission: Permission) -> Scope:
+        """The project that the three parameters name.
+
+        Raises:
+            RefusedError: 400 without one of them, 401, 403, or 404 for an unknown project.
+        """
+        token = self._access.v4(request, permission)
+        account_id, organization, project = (
+            required(request, name) for name in ("account_id", "organization_identifier", "project_identifier")
+        )
+        workspace = self._workspaces.project(account_id, organization, project)
+        if account_of(token) != account_id:
+            raise RefusedError(403, "The token belongs to another account")
+        return Scope(workspace, token)
+
+    def environment_of(self, request: Request, permission: Permission) -> Place:
+        """The environment that `environment_id` names; it is an id, never a name.
+
+        Raises:
+            RefusedError: 400 without one of the parameters, 401, 403, or 404.
+        """
+        workspace, token = self.of(request, permission)
+        environment = self._workspaces.environment(required(request, "environment_id"), workspace["id"])
+        self._access.v4(request, permission, environment["id"])
+        return Place(environment, workspace, token)
+
+    def page(self, request: Request, found: list[Any], member: str = "data", limit: int = PAGE) -> Response:
+        """One page of a list: `{data, limit, offset, totalCount}`."""
+        offset, limit = bounds(request, limit, limit)
+        shown = found[offset : offset + limit]
+        request.state.items = len(shown)
+        envelope = {member: shown, "limit": limit, "offset": offset}
+        return json_answer(envelope | total("totalCount", len(found), self._settings.current))
+
+
+def required(request: Request, name: str) -> str:
+    """A query parameter.
+
+    Raises:
+        RefusedError: 400 when it is missing.
+    """
+    value = request.query_params.get(name)
+    if not value:
+        raise RefusedError(400, f"{name} is required")
+    return value
+
+
+async def body_of(request: Request, kind: type[Body], content_type: str = JSON) -> Body:
+    """A request's JSON body; unknown members are refused by the type itself.
+
+    Raises:
+        RefusedError: 400, or 415 for another content type.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip() != content_type:
+        raise RefusedError(415, f"Content-Type must be {content_type}")
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except msgspec.ValidationError as error:
+        missing = MISSING.search(str(error))
+        raise RefusedError(400, f"Field '{missing[1]}' is required" if missing else str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise RefusedError(400, "Invalid json structure") from None
+
+
+def written(entity: dict[str, Any], governance: dict[str, Any] | None = None) -> Response:
+    """The answer to a write: `{entity, governance}`."""
+    return json_answer({"entity": entity, "governance": governance})
+
+
+def deleted() -> Response:
+    """The answer to a deletion."""
+    return json_answer({"governance": None})
+
+
+def seconds(milliseconds: int) -> float:
+    """A time as segments, environments and definitions show it: epoch seconds with a fraction."""
+    return milliseconds / 1000
+
+
+def iso(milliseconds: int) -> str:
+    """A time as feature flags and change requests show it."""
+    moment: datetime = from_ms(milliseconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
