@@ -15,7 +15,7 @@ from tap_amplitude.api.charts import CostBudget
 from tap_amplitude.api.client import HOSTS, Client
 from tap_amplitude.common.cli import PlainMessages
 from tap_amplitude.common.errors import ConnectorError
-from tap_amplitude.common.hosts import host_problems
+from tap_amplitude.common.settings import url_problems
 from tap_amplitude.common.tap.writer import MessageWriter
 from tap_amplitude.export.spool import Spool
 from tap_amplitude.export.times import parse_time
@@ -141,7 +141,7 @@ class TapAmplitude(PlainMessages, Tap):
         config = self._config
         problems = [f"Setting '{name}' is empty." for name in ("api_key", "secret_key") if not config[name].strip()]
         if config.get("api_url"):
-            problems += host_problems("api_url", config["api_url"], HOSTS["us"])
+            problems += url_problems("api_url", config["api_url"], HOSTS["us"])
         dates: dict[str, datetime] = {}
         for name in ("start_date", "end_date"):
             if config.get(name):

@@ -12,7 +12,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 
 from tap_split_impressions.api.client import DEFAULT_URL, AdminApi
 from tap_split_impressions.common.cli import PlainMessages
-from tap_split_impressions.common.hosts import host_problems
+from tap_split_impressions.common.settings import url_problems
 from tap_split_impressions.common.tap.output import BufferedWriter
 from tap_split_impressions.impressions.item import field_of
 from tap_split_impressions.impressions.times import NotATime, milliseconds
@@ -150,7 +150,7 @@ class TapSplitImpressions(PlainMessages, Tap):
             for name in self.config.get("csv_columns") or {}
             if field_of(name) is None
         ]
-        errors += host_problems("api_url", self.config["api_url"], DEFAULT_URL)
+        errors += url_problems("api_url", self.config["api_url"], DEFAULT_URL)
         if self.config.get("admin_api_key") and not self.config.get("workspace_id"):
             errors.append("Setting 'workspace_id' is missing; 'admin_api_key' needs it.")
         return errors

@@ -14,8 +14,8 @@ from singer_sdk.plugin_base import _ConfigInput
 from target_amplitude.api.client import Client
 from target_amplitude.api.endpoints import HOSTS, events_route, group_identify_route, identify_route
 from target_amplitude.common.errors import ConnectorError, hint
-from target_amplitude.common.hosts import host_problems
 from target_amplitude.common.record_paths import MappingError, field_or_literal, source_paths
+from target_amplitude.common.settings import url_problems
 from target_amplitude.common.target.checkpoints import Lanes
 from target_amplitude.common.target.target import StreamingTarget
 from target_amplitude.delivery.batching import Item
@@ -167,7 +167,7 @@ class TargetAmplitude(StreamingTarget):
         config = self.config
         problems = [] if config["api_key"].strip() else ["Setting 'api_key' is empty."]
         if config.get("api_url"):
-            problems += host_problems("api_url", config["api_url"], HOSTS["us"])
+            problems += url_problems("api_url", config["api_url"], HOSTS["us"])
         for name, least in (("min_id_length", 1), ("max_parallel_requests", 1), ("retry_timeout_seconds", 0)):
             if config[name] < least:
                 problems.append(f"Setting '{name}' must be at least {least}.")

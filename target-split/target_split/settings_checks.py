@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from target_split.common.errors import hint
-from target_split.common.hosts import host_problems
 from target_split.common.record_paths import MappingError, check_members
+from target_split.common.settings import url_problems
 from target_split.mapping.grammar import EVENT_MEMBERS, SEGMENT_MEMBERS, Defaults, event_mapping, segment_mapping
 from target_split.mapping.names import SEGMENT_RULE, event_type_rule, is_clean
 from target_split.mapping.stream_kind import load_as
@@ -21,8 +21,8 @@ NO_DEFAULTS = Defaults(["any"], "any", {}, [], None, "any")
 
 def problems_of(config: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with settings, one sentence each."""
-    problems = host_problems("events_url", config["events_url"], EVENTS_URL)
-    problems += host_problems("admin_url", config["admin_url"], ADMIN_URL)
+    problems = url_problems("events_url", config["events_url"], EVENTS_URL)
+    problems += url_problems("admin_url", config["admin_url"], ADMIN_URL)
     prefix, rule = config["event_type_prefix"], event_type_rule(config["max_name_length"])
     if prefix and not (is_clean(rule, prefix) and rule.first.match(prefix)):
         problems.append(

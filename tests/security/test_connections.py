@@ -75,7 +75,7 @@ def strangers_certificate() -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_a_certificate_that_is_not_trusted_is_refused(
     workplace: Workplace, strangers_certificate: ssl.SSLContext
 ) -> None:
     with scripted(lambda _: Answer(b"[]"), strangers_certificate) as server:
@@ -86,7 +86,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
         assert "Traceback" not in result.stderr, name
         errors = [line for line in result.stderr.splitlines() if "| ERROR" in line]
         assert len(errors) == 1, errors
-        assert "No secure connection to 127.0.0.1" in errors[0], name
+        assert "TLS certificate verification failed for 127.0.0.1" in errors[0], name
         assert KEY not in result.stderr, name
 
 
