@@ -7,8 +7,7 @@ from typing import Any
 from singer_sdk import typing as th
 
 from target_amplitude.api.endpoints import HOSTS
-from target_amplitude.mapping.grammar import WAYS
-from target_amplitude.payloads.impressions import DEFAULT_IDENTITY
+from target_amplitude.mapping.grammar import DEFAULT_IDENTITY, LOAD_AS
 
 ANY_SOURCE = th.CustomType({"type": ["string", "array", "null"]})
 TEXT_OR_FIELD = th.CustomType({"type": ["string", "object", "null"]})
@@ -38,7 +37,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         "load_as",
         th.StringType,
         default="event",
-        allowed_values=list(WAYS),
+        allowed_values=list(LOAD_AS),
         description="What records become: an event each, an exposure of a flag, or properties of their user.",
     ),
     th.Property(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_amplitude.api.limits import Unusable, clean_properties
+from target_amplitude.api.coerce import clean_properties
+from target_amplitude.api.outcomes import Rejected, Skipped
+from target_amplitude.common.record_paths import filter_test
 from target_amplitude.common.target.target import StreamingSink
-from target_amplitude.payloads.event import event_maker
-from target_amplitude.payloads.identification import identification_maker
-from target_amplitude.payloads.impressions import MAX_EXPOSED_FLAGS, LeftOut
+from target_amplitude.payloads.event import EventReader
+from target_amplitude.payloads.identification import identification_reader
+from target_amplitude.payloads.impressions import MAX_EXPOSED_FLAGS
 from target_amplitude.payloads.plan import StreamPlan
 
 if TYPE_CHECKING:
@@ -34,14 +36,14 @@ class AmplitudeSink(StreamingSink):
         super().__init__(*args, **kwargs)
         self._mended: set[str] = set()  # what the record at hand needed
         plan = StreamPlan(self.stream_name, self.schema, self.key_properties, self.target.loading, self._mended.add)
-        self._accepts = plan.accepts()
+        self._accepts = filter_test(conditions) if (conditions := plan.mapping.get("filter")) else None
         self._one_per_period = plan.one_per_period
         self._event = self._identifications = None
-        if plan.way == "identify":
-            self._identifications = identification_maker(plan)
+        if plan.load_as == "identify":
+            self._identifications = identification_reader(plan).read
         else:
-            self._event = event_maker(plan)
-        self._flags: set[str] | None = set() if plan.way == "exposure" else None
+            self._event = EventReader(plan).read
+        self._flags: set[str] | None = set() if plan.load_as == "exposure" else None
         for note in plan.notes:
             self.logger.warning(note)
 
@@ -49,14 +51,14 @@ class AmplitudeSink(StreamingSink):
         """Make an event or identifications of a record."""
         try:
             if self._accepts is not None and not self._accepts(record):
-                raise LeftOut("filter")  # noqa: TRY301
+                raise Skipped("filter")  # noqa: TRY301
             if self._event is not None:
                 self._send_event(self._event(record))
             elif self._identifications is not None:
                 self._send_identifications(self._identifications(record))
-        except LeftOut as reason:
+        except Skipped as reason:
             self.target.summary.add("records_skipped", 1, str(reason))
-        except Unusable as reason:
+        except Rejected as reason:
             self.reject(str(reason), record)
         if self._mended:
             for mending in self._mended:

@@ -26,7 +26,7 @@ from target_amplitude.delivery.router import Dispatch, Routes
 from target_amplitude.delivery.seen import Seen
 from target_amplitude.delivery.sender import Sender
 from target_amplitude.delivery.test_event import send_marked_event
-from target_amplitude.mapping.grammar import Loading, check_event_type, check_identity, check_mapping
+from target_amplitude.mapping.grammar import LoadSettings, check_event_type, check_identity, check_mapping
 from target_amplitude.settings import SETTINGS
 from target_amplitude.sinks import AmplitudeSink
 
@@ -43,7 +43,9 @@ class TargetAmplitude(StreamingTarget):
         """Check what no schema can, and start the lanes."""
         super().__init__(**options)
         config = self.config
-        self.loading = Loading(**{name: config[name] for name in Loading.__dataclass_fields__ if name in config})
+        self.loading = LoadSettings(
+            **{name: config[name] for name in LoadSettings.__dataclass_fields__ if name in config}
+        )
         self.rejects.check()
         self.seen = Seen()
         self.last_values = LastValues(time.monotonic, self._warn_of_updates)

@@ -131,17 +131,17 @@ def test_each_odd_record_is_mended_or_rejected_and_the_others_go_on(config, sand
     assert {reason: count for (metric, reason), count in loaded.reasons.items() if metric == "records_shortened"} == {
         "text over 1,024 characters": 3,
         "more than 1,024 properties": 1,
-        "object over 40 levels deep": 1,
+        "object nested over 40 levels": 1,
         "number that is not finite": 1,
         "integer beyond 64 bits": 1,
-        "text that is no Unicode": 2,
+        "text that is not valid Unicode": 2,
         "property without a name": 1,
     }
     assert loaded.reasons["records_skipped", "no key"] == 2
     assert {reason: count for (metric, reason), count in loaded.reasons.items() if metric == "records_rejected"} == {
         "an id over 1,024 characters": 1,
         "an id that Amplitude forbids": 1,
-        "an id that is no Unicode": 1,
+        "an id that is not valid Unicode": 1,
         "a time before 1970 or after 9999": 1,
         "a time that cannot be read": 1,
         "no time": 1,

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_amplitude.api.coerce import clean_properties
 from target_amplitude.api.endpoints import events_route
-from target_amplitude.api.limits import Unusable, clean_properties
+from target_amplitude.api.outcomes import Rejected, Skipped
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.record_paths import MappingError
 from target_amplitude.delivery.router import as_sent
-from target_amplitude.mapping.grammar import WAYS, Loading, check_mapping
-from target_amplitude.payloads.event import LIBRARY, event_maker
-from target_amplitude.payloads.identification import identification_maker
-from target_amplitude.payloads.impressions import LeftOut
-from target_amplitude.payloads.insert_id import of_record
+from target_amplitude.mapping.grammar import LOAD_AS, LoadSettings, check_mapping
+from target_amplitude.payloads.event import LIBRARY, EventReader
+from target_amplitude.payloads.identification import identification_reader
+from target_amplitude.payloads.insert_id import RecordInsertId
 from target_amplitude.payloads.plan import StreamPlan
 
 ORDERS = {
@@ -55,15 +55,15 @@ BASE = {"event_type": {"field": "kind"}, "user_id": "customer_id", "time": "crea
 
 
 def plan(
-    mapping: dict[str, Any] | None, schema: dict[str, Any] = ORDERS, keys: Sequence[str] = ("id",), **loading: Any
+    mapping: dict[str, Any] | None, schema: dict[str, Any] = ORDERS, keys: Sequence[str] = ("id",), **settings: Any
 ) -> tuple[StreamPlan, list[str]]:
-    mended: list[str] = []
+    changes: list[str] = []
     mappings = {} if mapping is None else {"orders": mapping}
-    return StreamPlan("orders", schema, keys, Loading(mappings=mappings, **loading), mended.append), mended
+    return StreamPlan("orders", schema, keys, LoadSettings(mappings=mappings, **settings), changes.append), changes
 
 
 def event(mapping: dict[str, Any] | None, record: dict[str, Any] = ORDER, **options: Any) -> dict[str, Any]:
-    made = event_maker(plan(mapping, **options)[0])(record)
+    made = EventReader(plan(mapping, **options)[0]).read(record)
     assert made.pop("library") == LIBRARY
     return made
 
@@ -139,7 +139,7 @@ def test_operations_on_an_ordinary_event():
 
 
 def test_records_without_their_key_are_told_apart_by_all_they_hold():
-    insert_id = of_record("event", "orders", ["shop", "number"])
+    insert_id = RecordInsertId("event", "orders", ["shop", "number"]).read
     rows: list[dict[str, Any]] = [
         {"shop": shop, "number": number, "total": total}
         for shop in (1, None)
@@ -157,8 +157,10 @@ def test_insert_ids_come_from_stream_and_key():
     assert insert_id() == insert_id({**ORDER, "country": "FR"})
     assert insert_id() != insert_id({**ORDER, "id": 18})
     assert insert_id() != insert_id({**ORDER, "id": "17"})
-    # without a key the whole record tells
-    assert insert_id(keys=()) == insert_id(dict(ORDER), keys=())
+    assert insert_id() == insert_id({**ORDER, "id": 17.0})
+    # without a key the whole record tells, however it is written
+    assert insert_id(keys=()) == insert_id(dict(reversed(ORDER.items())), keys=())
+    assert insert_id(keys=()) == insert_id({**ORDER, "items": 3.0}, keys=())
     assert insert_id(keys=()) != insert_id({**ORDER, "country": "FR"}, keys=())
     # two ways to load the same record must not take each other for repeats
     exposure = {
@@ -171,15 +173,15 @@ def test_insert_ids_come_from_stream_and_key():
 @pytest.mark.parametrize(
     ("change", "exception", "said"),
     [
-        ({"customer_id": None}, LeftOut, "no user or device id"),
-        ({"customer_id": "  "}, LeftOut, "no user or device id"),
-        ({"customer_id": "null"}, Unusable, "forbids"),
-        ({"customer_id": True}, Unusable, "neither text nor"),
-        ({"created_at": None}, Unusable, "no time"),
-        ({"created_at": "soon"}, Unusable, "cannot be read"),
-        ({"created_at": "1969-12-31"}, Unusable, "before 1970"),
-        ({"kind": ""}, Unusable, "no event type"),
-        ({"kind": "[Amplitude] Revenue"}, Unusable, "reserves"),
+        ({"customer_id": None}, Skipped, "no user or device id"),
+        ({"customer_id": "  "}, Skipped, "no user or device id"),
+        ({"customer_id": "null"}, Rejected, "forbids"),
+        ({"customer_id": True}, Rejected, "neither text nor"),
+        ({"created_at": None}, Rejected, "no time"),
+        ({"created_at": "soon"}, Rejected, "cannot be read"),
+        ({"created_at": "1969-12-31"}, Rejected, "before 1970"),
+        ({"kind": ""}, Rejected, "no event type"),
+        ({"kind": "[Amplitude] Revenue"}, Rejected, "reserves"),
     ],
 )
 def test_records_that_cannot_be_sent(change: dict[str, Any], exception: type, said: str):
@@ -187,14 +189,14 @@ def test_records_that_cannot_be_sent(change: dict[str, Any], exception: type, sa
         event(BASE, {**ORDER, **change})
 
 
-def test_one_usable_id_is_enough():
+def test_one_valid_id_is_enough():
     mapping = {**BASE, "device_id": 'visitor."cookie.id"'}
-    stream_plan, mended = plan(mapping)
-    made = event_maker(stream_plan)({**ORDER, "customer_id": "unknown"})
+    stream_plan, changes = plan(mapping)
+    made = EventReader(stream_plan).read({**ORDER, "customer_id": "unknown"})
     assert "user_id" not in made
     assert made["device_id"] == "c-1"
-    assert mended == ["an id that Amplitude forbids beside a usable one"]
-    assert "device_id" not in event_maker(stream_plan)({**ORDER, "visitor": None})
+    assert changes == ["an id that Amplitude forbids beside a valid one"]
+    assert "device_id" not in EventReader(stream_plan).read({**ORDER, "visitor": None})
 
 
 NATIVE = {
@@ -225,8 +227,8 @@ class TestNative:
     }
 
     def test_is_passed_as_such(self):
-        stream_plan, mended = plan(None, NATIVE)
-        made = event_maker(stream_plan)(self.RECORD)
+        stream_plan, changes = plan(None, NATIVE)
+        made = EventReader(stream_plan).read(self.RECORD)
         assert made == {
             **{name: value for name, value in self.RECORD.items() if name not in ("comment", "country")},
             "price": 3.5,
@@ -234,7 +236,7 @@ class TestNative:
             "groups": {"org": "a"},
             "library": LIBRARY,
         }
-        assert mended == []
+        assert changes == []
         assert any("'comment'" in note for note in stream_plan.notes)
 
     def test_a_mapping_is_laid_over(self):
@@ -252,9 +254,9 @@ class TestNative:
     def test_its_own_insert_id_is_kept_where_it_has_one(self):
         made = [
             event(None, {**self.RECORD, "insert_id": own}, schema=NATIVE)["insert_id"]
-            for own in (None, "", 7, "x" * 2000)
+            for own in (None, "", " \u200b", 7, 12345.0, "x" * 2000)
         ]
-        assert [len(text) for text in made] == [32, 32, 1, 32]
+        assert [len(text) for text in made] == [32, 32, 32, 1, 5, 32]
 
     @pytest.mark.parametrize(
         ("given", "sent"),
@@ -274,9 +276,16 @@ class TestNative:
         assert made["user_id"] == "5"
         assert "time" not in made
 
+    def test_money_that_cannot_be_read_is_not_lost_silently(self):
+        assert event(None, {**self.RECORD, "price": "12,50 EUR"}, schema=NATIVE)["price"] == 12.5
+        assert "price" not in event(None, {**self.RECORD, "price": " "}, schema=NATIVE)
+        for change in ({"price": "a lot"}, {"price": "1,234"}, {"quantity": 1.5}):
+            with pytest.raises(Rejected, match="is not a number"):
+                event(None, {**self.RECORD, **change}, schema=NATIVE)
+
     def test_without_a_time_amplitude_takes_its_own_and_it_is_said(self):
         stream_plan, _ = plan(None, {"properties": {"event_type": {}, "user_id": {}}})
-        event_maker(stream_plan)
+        EventReader(stream_plan)
         assert any("time of arrival" in note for note in stream_plan.notes)
 
 
@@ -285,10 +294,10 @@ EXPOSURES = {"properties": {"user_id": {}, "time": {}, "event_properties": {}, "
 
 def test_exposures_of_other_streams():
     record = {"user_id": "u", "time": 1773480413589, "event_properties": {"flag_key": "f", "variant": "on", "x": 1}}
-    make = event_maker(plan({"load_as": "exposure"}, EXPOSURES)[0])
+    make = EventReader(plan({"load_as": "exposure"}, EXPOSURES)[0]).read
     assert make(record)["event_type"] == "$exposure"
     for properties in ({"variant": "on"}, {"flag_key": "f"}, {"flag_key": "f", "variant": "control"}, None):
-        with pytest.raises(LeftOut):
+        with pytest.raises(Skipped):
             make({**record, "event_properties": properties})
 
 
@@ -303,7 +312,7 @@ class TestIdentify:
 
     def identifications(self, mapping: dict[str, Any], **changes: Any) -> list[tuple[Any, ...]]:
         stream_plan, _ = plan({"load_as": "identify", **mapping}, self.USERS)
-        made = identification_maker(stream_plan)({**self.USER, **changes})
+        made = identification_reader(stream_plan).read({**self.USER, **changes})
         return [(one.subject, one.operations, one.others or {}) for one in made]
 
     def test_columns_are_set(self):
@@ -353,7 +362,7 @@ class TestIdentify:
         assert self.identifications(mapping) == [
             ({"group_type": "company", "group_value": name}, {"$set": {"seats": 5}}, {}) for name in ("acme", "x")
         ]
-        with pytest.raises(LeftOut, match="no group"):
+        with pytest.raises(Skipped, match="no group"):
             self.identifications(mapping, company=None)
         operations = {"groups": {"company": "company"}, "operations": {"$add": {"seats": "seats"}}}
         assert self.identifications(operations, company="acme")[0][:2] == (
@@ -380,13 +389,15 @@ class TestIdentify:
         assert self.identifications(mapping)[0][2] == {"platform": "iOS", "groups": {"company": ["acme", "x"]}}
 
     def test_nothing_to_set(self):
-        with pytest.raises(LeftOut, match="nothing to set"):
+        with pytest.raises(Skipped, match="nothing to set"):
             self.identifications({"user_id": "id", "user_properties": {"include": ["plan"]}}, plan=None)
 
     def test_native(self):
         schema = {"properties": {"user_id": {}, "user_properties": {}}}
         stream_plan, _ = plan(None, schema, load_as="identify")
-        (made,) = identification_maker(stream_plan)({"user_id": "ada", "user_properties": {"a": 1, "b": "\ud800"}})
+        (made,) = identification_reader(stream_plan).read(
+            {"user_id": "ada", "user_properties": {"a": 1, "b": "\ud800"}}
+        )
         assert made.operations == {"$set": {"a": 1, "b": "\ufffd"}}
 
     def test_members_without_a_meaning_are_said(self):
@@ -413,7 +424,7 @@ class TestIdentify:
         ({"load_as": "identify", "group_properties": {}}, "needs 'groups'"),
         (
             {"load_as": "identify", "groups": {"company": "company"}, "operations": {"$remove": {"x": "kind"}}},
-            "'operations'.*no \\$remove for groups",
+            "'operations'.*not support \\$remove for groups",
         ),
         (None, "Stream 'orders' is of no known kind"),
     ],
@@ -421,7 +432,7 @@ class TestIdentify:
 def test_a_mapping_that_does_not_fit_names_stream_and_nearest(mapping: dict[str, Any] | None, said: str):
     with pytest.raises(ConnectorError, match=said):
         stream_plan, _ = plan(mapping)
-        (identification_maker if stream_plan.way == "identify" else event_maker)(stream_plan)
+        (identification_reader if stream_plan.load_as == "identify" else EventReader)(stream_plan)
 
 
 @pytest.mark.parametrize(
@@ -449,6 +460,63 @@ def test_a_mapping_that_does_not_fit_names_stream_and_nearest(mapping: dict[str,
 def test_a_mapping_is_checked_before_any_stream(mapping: Any, said: str):
     with pytest.raises(MappingError, match=said):
         check_mapping(mapping)
+
+
+def test_columns_of_the_tap_can_be_used_but_are_not_sent_by_themselves():
+    """Whether the schema lists them (as ORDERS does one) or not."""
+    record = {**ORDER, "_sdc_deleted_at": None, "_sdc_received_at": "2026-03-14T09:00:00Z"}
+    mapping = {**BASE, "time": "_sdc_received_at", "filter": {"_sdc_deleted_at": [None]}}
+    made = event(mapping, record)
+    assert made["time"] == 1773478800000
+    assert not [name for name in made["event_properties"] if name.startswith("_sdc_")]
+    for glob in ("_sdc_*", "_sdc_batched_at"):
+        included = event({**BASE, "event_properties": {"include": ["kind", glob]}}, record)["event_properties"]
+        assert included["_sdc_batched_at"] == "2026-03-14"
+    assert "_sdc_batched_at" not in event({**BASE, "event_properties": {"include": ["*"]}}, record)["event_properties"]
+
+
+IMPRESSIONS = {"properties": {name: {} for name in ("key", "split", "treatment", "time", "traffic_type", "attributes")}}
+IMPRESSION = {
+    "key": "ada",
+    "split": "f",
+    "treatment": "on",
+    "time": 1773480413589,
+    "traffic_type": "user",
+    "attributes": {"plan": "gold", "age": 36, "email": "x@example.com", "country": "GB"},
+}
+
+
+class TestImpressions:
+    def test_attributes_are_sent_only_where_they_are_named(self):
+        for selection in ({}, {"include": ["*"]}, {"exclude": ["x"]}):
+            made = event({"event_properties": selection}, IMPRESSION, schema=IMPRESSIONS)
+            assert made["event_properties"] == {"split_name": "f", "treatment": "on", "traffic_type": "user"}
+        selection = {
+            "include": ["split_name", "attributes.*"],
+            "exclude": ["attributes.email"],
+            "rename": {"attributes.plan": "plan"},
+        }
+        made = event({"event_properties": selection}, IMPRESSION, schema=IMPRESSIONS)
+        assert made["event_properties"] == {
+            "split_name": "f",
+            "plan": "gold",
+            "attributes.age": 36,
+            "attributes.country": "GB",
+        }
+
+    def test_attributes_as_user_properties_of_an_event(self):
+        mapping = {"user_properties": {"include": ["attributes.plan"], "rename": {"attributes.plan": "plan"}}}
+        assert event(mapping, IMPRESSION, schema=IMPRESSIONS)["user_properties"] == {"plan": "gold"}
+
+    def test_other_keys_of_an_identification(self):
+        mapping = {"load_as": "identify", "country": "attributes.country", "language": {"value": "English"}}
+        (made,) = identification_reader(plan(mapping, IMPRESSIONS)[0]).read(IMPRESSION)
+        assert made.operations == {"$set": {"f": "on"}}
+        assert made.others == {"country": "GB", "language": "English"}
+
+    def test_a_traffic_type_without_an_identity(self):
+        with pytest.raises(Rejected, match="traffic type 'user' is not in 'identity'"):
+            event(None, IMPRESSION, schema=IMPRESSIONS, identity={"account": "device_id"})
 
 
 def test_a_stream_of_any_columns_takes_any_path():
@@ -482,30 +550,30 @@ OPERATIONS_MAPPING = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("load_as", LOAD_AS)
 @pytest.mark.parametrize(
     ("columns", "mapping"),
     [(IMPRESSION_COLUMNS, None), (NATIVE_COLUMNS, None), (NATIVE_COLUMNS, OPERATIONS_MAPPING)],
     ids=["impressions", "native", "mapped"],
 )
 @given(st.data())
-def test_whatever_a_record_holds_it_is_made_refused_or_left_out(way: str, columns, mapping, data):
+def test_whatever_a_record_holds_it_is_made_rejected_or_skipped(load_as: str, columns, mapping, data):
     """Streams need not say what their columns hold, and validation can be turned off."""
     record = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(columns, ANYTHING)))
     for name, usual in {"key": "ada", "user_id": "ada", "time": 5, "event_type": "e", "split": "f"}.items():
         if name in columns and data.draw(st.booleans()):
             record[name] = usual  # so that the rest is looked at, too
     schema = {"properties": {column: {} for column in columns}}
-    loading = Loading(load_as=way, dedupe="day", mappings={"s": mapping} if mapping else {})
-    plan = StreamPlan("s", schema, [], loading, lambda _: None)
-    make: Any = (identification_maker if way == "identify" else event_maker)(plan)
+    settings = LoadSettings(load_as=load_as, dedupe="day", mappings={"s": mapping} if mapping else {})
+    plan = StreamPlan("s", schema, [], settings, lambda _: None)
+    make: Any = (identification_reader if load_as == "identify" else EventReader)(plan)
     try:
-        made = make(record)
-    except (LeftOut, Unusable):
+        made = make.read(record)
+    except (Skipped, Rejected):
         return
-    events = [as_sent(one, BATCH) for one in made] if way == "identify" else [made]
+    events = [as_sent(one, BATCH) for one in made] if load_as == "identify" else [made]
     for one in events:
-        if way != "identify":  # of an event, encoding it tells
+        if load_as != "identify":  # of an event, encoding it tells
             one = clean_properties(one, lambda _: None, depth=0)  # noqa: PLW2901
         msgspec.json.encode(one)
         assert one == clean_properties(one, lambda _: None, depth=0)

@@ -25,6 +25,10 @@ CHANGES = st.tuples(
 )
 
 
+def closed(merger: Merger) -> list[Identification]:
+    return [merged.identification for merged in merger.close()]
+
+
 def last_values() -> LastValues:
     return LastValues(lambda: 0.0, lambda: None)
 
@@ -51,14 +55,14 @@ def test_the_newest_value_wins_whatever_the_order_and_the_batches(changes: list[
     sent: list[Identification] = []
     newest: dict[tuple[int, str], tuple[int, Any]] = {}
     for number, (user, name, time, value, is_set) in enumerate(changes):
-        merger.add("s", change(user, name, time, value, is_set))
+        merger.add(change(user, name, time, value, is_set))
         if (user, name) not in newest or time >= newest[user, name][0]:
             newest[user, name] = (time, value if is_set else None)
         if number in ends:
-            batch = [one for _, one in merger.close()]
+            batch = closed(merger)
             assert len({one.subject["user_id"] for one in batch}) == len(batch)
             sent += batch
-    sent += [one for _, one in merger.close()]
+    sent += closed(merger)
     expected: dict[str, dict[str, Any]] = {f"user-{user}": {} for user, _ in newest}
     for (user, name), (_, value) in newest.items():
         if value is not None:
@@ -70,26 +74,27 @@ def test_the_newest_value_wins_whatever_the_order_and_the_batches(changes: list[
 def test_what_is_known_is_not_sent_again(changes: list[tuple[Any, ...]]):
     merger = Merger(last_values())
     for one in changes:
-        merger.add("s", change(*one))
+        merger.add(change(*one))
     list(merger.close())
     for one in changes:
-        assert not merger.add("s", change(*one)) or any(other[:3] == one[:3] and other != one for other in changes)
+        assert not merger.add(change(*one)) or any(other[:3] == one[:3] and other != one for other in changes)
 
 
 def test_without_a_time_the_later_wins():
     merger = Merger(last_values())
     for value in ("x", "y", "x"):
-        merger.add("s", change(1, "a", None, value))
-    ((_, made),) = merger.close()
+        merger.add(change(1, "a", None, value))
+    (merged,) = merger.close()
+    made = merged.identification
     assert (made.operations, made.time) == ({"$set": {"a": "x"}}, None)
 
 
 def test_other_operations_keep_their_number_and_order():
     merger = Merger(last_values())
     plus = [Identification({"user_id": "user-1"}, {"$add": {"n": 1}}, 5, f"add-{n}") for n in range(2)]
-    made = [merger.add("s", one) for one in (change(1, "a", 1, "x"), plus[0], change(1, "a", 2, "y"), plus[1])]
+    made = [merger.add(one) for one in (change(1, "a", 1, "x"), plus[0], change(1, "a", 2, "y"), plus[1])]
     assert made == [True] * 4
-    assert [one.operations for _, one in merger.close()] == [
+    assert [one.operations for one in closed(merger)] == [
         {"$set": {"a": "x"}},
         {"$add": {"n": 1}},
         {"$set": {"a": "y"}},
@@ -97,13 +102,32 @@ def test_other_operations_keep_their_number_and_order():
     ]
 
 
+def test_other_keys_replace_each_other_as_a_whole():
+    """Amplitude resets region and city when country is sent without them."""
+    merger = Merger(last_values())
+
+    def add(value: str, time: int, **others: str) -> bool:
+        return merger.add(Identification({"user_id": "ada"}, {"$set": {"a": value}}, time, "", others))
+
+    assert add("x", 1, country="DE", city="Köln")
+    assert not add("y", 3, country="FR", city="Lyon")
+    assert not add("z", 2, country="ES", city="Soria")
+    assert add("y", 4, platform="Web")  # nothing says that the country is no longer known
+    made = closed(merger)
+    assert [(one.operations, one.others) for one in made] == [
+        ({"$set": {"a": "y"}}, {"country": "FR", "city": "Lyon"}),
+        ({}, {"platform": "Web"}),
+    ]
+    assert not add("y", 5, country="FR", city="Lyon")
+
+
 def test_after_other_operations_nothing_counts_as_known():
     merger = Merger(last_values())
-    merger.add("s", change(1, "a", 1, "x"))
-    merger.add("s", Identification({"user_id": "user-1"}, {"$clearAll": "-"}, 2, "clear"))
-    assert merger.add("s", change(1, "a", 3, "x"))
-    assert not merger.add("s", change(1, "a", 1, "old"))
-    assert [one.operations for _, one in merger.close()] == [
+    merger.add(change(1, "a", 1, "x"))
+    merger.add(Identification({"user_id": "user-1"}, {"$clearAll": "-"}, 2, "clear"))
+    assert merger.add(change(1, "a", 3, "x"))
+    assert not merger.add(change(1, "a", 1, "old"))
+    assert [one.operations for one in closed(merger)] == [
         {"$set": {"a": "x"}},
         {"$clearAll": "-"},
         {"$set": {"a": "x"}},
@@ -112,17 +136,17 @@ def test_after_other_operations_nothing_counts_as_known():
 
 def test_values_that_differ_in_type_differ():
     merger = Merger(last_values())
-    merger.add("s", change(1, "a", 1, 1))
+    merger.add(change(1, "a", 1, 1))
     assert list(merger.close())
-    assert merger.add("s", change(1, "a", 2, True))
+    assert merger.add(change(1, "a", 2, True))
 
 
 def test_devices_of_one_user_share_its_properties():
     merger = Merger(last_values())
     for time, device in enumerate(("d1", "d2", "d1")):
         subject = {"user_id": "ada", "device_id": device}
-        merger.add("s", Identification(subject, {"$set": {"a": time}}, time))
-    made = [(one.subject["device_id"], one.operations["$set"]["a"]) for _, one in merger.close()]
+        merger.add(Identification(subject, {"$set": {"a": time}}, time))
+    made = [(one.subject["device_id"], one.operations["$set"]["a"]) for one in closed(merger)]
     assert made == [("d1", 0), ("d2", 1), ("d1", 2)]
 
 
@@ -135,8 +159,8 @@ def test_a_replay_that_sets_an_older_value_first_ends_with_the_newest():
         merger = Merger(last_values())
         for batch in batches:
             for one in batch:
-                merger.add("s", one)
-            for _, made in merger.close():
+                merger.add(one)
+            for made in closed(merger):
                 if made.insert_id not in known:
                     known.add(made.insert_id)
                     held.update(made.operations["$set"])
@@ -155,11 +179,11 @@ def test_of_many_users_most_are_remembered_on_disk(monkeypatch: pytest.MonkeyPat
     odd = ["x", 1, 1.5, True, None, ["a", {"b": 2**63 - 1}]]
     for time, is_new in ((5, True), (4, False), (5, False), (6, False)):
         for number in range(1000):
-            assert merger.add("s", change(number, "a", time, odd[number % 6])) is is_new
+            assert merger.add(change(number, "a", time, odd[number % 6])) is is_new
         list(merger.close())
-    assert not merger.add("s", change(7, "a", 5, "older than the last one"))
+    assert not merger.add(change(7, "a", 5, "older than the last one"))
     last.forget("uuser-8")
-    assert merger.add("s", change(8, "a", 6, odd[8 % 6]))
+    assert merger.add(change(8, "a", 6, odd[8 % 6]))
     assert len(last._sent) == 100
     last.close()
 
@@ -169,12 +193,12 @@ def test_too_many_updates_of_a_user_are_said_once():
     last = LastValues(lambda: now, lambda: warned.append(now))
     merger = Merger(last)
     for number in range(2000):
-        merger.add("s", change(1, "a", number, number))
+        merger.add(change(1, "a", number, number))
         list(merger.close())
     assert len(warned) == 1
     now = 4000.0  # an hour later it begins anew
     for number in range(2000, 3700):
-        merger.add("s", change(1, "a", number, number))
+        merger.add(change(1, "a", number, number))
         list(merger.close())
     assert len(warned) == 1
 

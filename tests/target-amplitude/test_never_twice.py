@@ -43,7 +43,9 @@ def test_an_insert_id_that_is_mapped_goes_before_the_period(config, sandbox: San
     loaded = load(config | {"dedupe": "day", "mappings": mappings}, messages(records))
     assert loaded.error == ""
     assert {event["insert_id"] for event in sandbox.amplitude_events()} == {"not hex", "one", f"{3:032x}"}
-    assert any("'insert_id' in 'mappings' goes before the setting 'dedupe'" in line for line in loaded.warnings)
+    assert any(
+        "'insert_id' in 'mappings' takes precedence over the setting 'dedupe'" in line for line in loaded.warnings
+    )
 
 
 def test_users_flags_treatments_and_kinds_of_id_are_kept_apart(config, sandbox: Sandbox):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_amplitude.api.endpoints import Route, events_route, group_identify_route, identify_route
-from target_amplitude.api.limits import Unusable
+from target_amplitude.api.outcomes import Rejected
 from target_amplitude.common.target.checkpoints import Work
 from target_amplitude.delivery.batching import Load, Request, check_size, chunks
 
@@ -91,5 +91,5 @@ def test_bodies_say_what_was_put_in(route: Route):
 def test_what_is_larger_than_any_request(route: Route):
     most = route.endpoint.max_bytes - route.frame_bytes
     check_size(route, b"x" * most)
-    with pytest.raises(Unusable, match="larger than a request"):
+    with pytest.raises(Rejected, match="larger than a request"):
         check_size(route, b"x" * (most + 1))

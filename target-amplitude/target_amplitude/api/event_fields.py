@@ -1,6 +1,6 @@
 """The keys of an Amplitude event and what each may hold. Pure.
 
-Source: https://amplitude.com/docs/apis/analytics/http-v2, "Keys for the event argument"; those marked SDK come from
+Source: https://amplitude.com/docs/apis/analytics/http-v2, "Keys for the event argument"; keys marked SDK are sent by
 the official SDKs.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from target_amplitude.api.limits import WRONG_TYPE, Count, clean_properties, clean_text, number, whole_number
+from target_amplitude.api.coerce import WRONG_TYPE, Count, clean_properties, clean_text, number, whole_number
 
 TEXTS = (
     "app_version",
@@ -47,7 +47,7 @@ OBJECTS = ("plan", "ingestion_metadata")
 PLAIN_KEYS = (*TEXTS, *NUMBERS, *WHOLE_NUMBERS, *FLAGS, *OBJECTS)
 ALIASES = {"product_id": "productId"}
 
-# What an identification may hold beside ids and properties: https://amplitude.com/docs/apis/analytics/identify
+# Keys of an identification besides ids and properties: https://amplitude.com/docs/apis/analytics/identify
 IDENTIFICATION_KEYS = (
     "app_version",
     "platform",
@@ -65,25 +65,35 @@ IDENTIFICATION_KEYS = (
 )
 
 
-def reader(key: str, count: Count) -> Callable[[Any], Any]:
-    """Return a function that brings a value, not null, into the type of an event key; None where it cannot be."""
-    if key in NUMBERS:
-        return lambda value: number(value, count)
-    if key in WHOLE_NUMBERS:
-        return lambda value: whole_number(value, count)
-    kinds: tuple[type, ...]
-    convert: Callable[[Any], Any]
-    if key in TEXTS:
-        kinds, convert = (str, int, float), lambda value: clean_text(str(value), count) or None
-    elif key in FLAGS:
-        kinds, convert = (bool,), lambda value: value
-    else:
-        kinds, convert = (dict,), lambda value: clean_properties(value, count)
+# Without these an event would count with the wrong revenue.
+MONEY = frozenset({"price", "revenue", "quantity"})
 
-    def read(value: Any) -> Any:
-        if isinstance(value, kinds):
-            return convert(value)
-        count(WRONG_TYPE)
-        return None
 
-    return read
+def _text(value: Any, count: Count) -> Any:
+    if isinstance(value, (str, int, float)):
+        return clean_text(str(value), count) or None
+    count(WRONG_TYPE)
+    return None
+
+
+def _flag(value: Any, count: Count) -> Any:
+    if isinstance(value, bool):
+        return value
+    count(WRONG_TYPE)
+    return None
+
+
+def _object(value: Any, count: Count) -> Any:
+    if isinstance(value, dict):
+        return clean_properties(value, count)
+    count(WRONG_TYPE)
+    return None
+
+
+CONVERTERS: dict[str, Callable[[Any, Count], Any]] = {
+    **dict.fromkeys(TEXTS, _text),
+    **dict.fromkeys(NUMBERS, number),
+    **dict.fromkeys(WHOLE_NUMBERS, whole_number),
+    **dict.fromkeys(FLAGS, _flag),
+    **dict.fromkeys(OBJECTS, _object),
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from target_amplitude.api.endpoints import Route
-from target_amplitude.api.limits import Unusable
+from target_amplitude.api.outcomes import Rejected
 from target_amplitude.common.target.checkpoints import Work
 
 
@@ -62,10 +62,10 @@ def check_size(route: Route, part: bytes) -> None:
     """Check that a part fits into a request of its own.
 
     Raises:
-        Unusable: It does not.
+        Rejected: It does not.
     """
     if route.frame_bytes + len(part) > route.endpoint.max_bytes:
-        raise Unusable(f"larger than a request may be ({route.endpoint.max_bytes:,} bytes)")
+        raise Rejected(f"larger than a request may be ({route.endpoint.max_bytes:,} bytes)")
 
 
 def chunks(route: Route, items: Iterable[Item]) -> Iterator[list[Item]]:

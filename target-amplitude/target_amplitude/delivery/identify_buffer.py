@@ -1,30 +1,37 @@
-"""Merges identifications, so that one goes out for a user where many records change its properties.
+"""Merges identifications, so that one is sent for a user where many records change its properties.
 
-Values that replace others (`$set`, `$unset`) are merged: of each property only the newest by time goes out, and only
-when it differs from the last one sent. Other operations (`$add`, `$append`, …) are sent one by one, in order.
+Values that replace others (`$set`, `$unset`, and keys such as `country`) are merged: of each only the newest by time is
+sent, and only when it differs from the last one sent. Other operations (`$add`, `$append`, …) are sent one by one, in
+order.
 """
 
 from __future__ import annotations
 
 import itertools
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from target_amplitude.delivery.seen import Shelf
-from target_amplitude.payloads.identification import Identification, owner, replaces
+from target_amplitude.delivery.seen import KeyValueStore
+from target_amplitude.payloads.identification import Identification, is_mergeable, owner
 
 # "1,800 user property updates an hour per Amplitude ID; more may be dropped", Identify API page. Whether an update
 # with several properties counts once is not said, so each property counts.
 UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
-# Users of whom the last values are in memory: about 25 MB with 20 flags each.
-OWNERS_IN_MEMORY = 8_000
+# Users whose last values are in memory: about 45 MB with 5 flags each.
+OWNERS_IN_MEMORY = 50_000
+# Stands for the keys of an identification besides ids and properties. They replace each other as a whole, because
+# Amplitude resets the other keys of a linked group (country, region, city, dma) that are not sent along.
+OTHER_KEYS = "\0keys"
 
 Value = tuple[int, str, Any]  # time, operation, value
+# What is known of a property that was never sent.
+NEVER: Value = (0, "", None)
 
 
 class Sent(msgspec.Struct, array_like=True):
@@ -35,8 +42,8 @@ class Sent(msgspec.Struct, array_like=True):
     updates: int = 0
 
 
-encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Sent).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Sent).decode
 
 
 class LastValues:
@@ -44,29 +51,29 @@ class LastValues:
 
     Args:
         now: Monotonic seconds.
-        over_limit: Called when a user's updates pass what Amplitude takes in an hour.
+        over_limit: Called when a user's updates exceed what Amplitude accepts in an hour.
     """
 
     def __init__(self, now: Callable[[], float], over_limit: Callable[[], None]) -> None:
         self._now = now
         self._over_limit = over_limit
-        self._sent: dict[str, Sent] = {}  # in order of the last change
-        self._older: Shelf | None = None
+        self._sent: OrderedDict[str, Sent] = OrderedDict()  # in order of the last change
+        self._older: KeyValueStore | None = None
 
     def news(self, whose: str, identification: Identification) -> dict[str, Value]:
         """Return what of an identification is newer than, and differs from, what is known."""
         sent = self._recall(whose) or Sent()
         self._keep(whose, sent)
         known = sent.values
+        time = identification.time
         fresh: dict[str, Value] = {}
-        for operation, properties in identification.operations.items():
-            for name, value in properties.items():
-                before, last_operation, last_value = known.get(name, NEVER)
-                time = before if identification.time is None else identification.time
-                if time >= before:
-                    known[name] = new = (time, operation, value)
-                    if operation != last_operation or value != last_value or type(value) is not type(last_value):
-                        fresh[name] = new
+        for name, operation, value in changes_of(identification):
+            before, last_operation, last_value = known.get(name, NEVER)
+            moment = before if time is None else time
+            if moment >= before:
+                known[name] = new = (moment, operation, value)
+                if operation != last_operation or value != last_value or type(value) is not type(last_value):
+                    fresh[name] = new
         return fresh
 
     def forget(self, whose: str) -> None:
@@ -98,20 +105,25 @@ class LastValues:
     def _recall(self, whose: str) -> Sent | None:
         sent = self._sent.get(whose)
         if sent is None and self._older is not None and (kept := self._older.get(whose)) is not None:
-            return decode(kept)
+            return _decode(kept)
         return sent
 
     def _keep(self, whose: str, sent: Sent) -> None:
-        self._sent.pop(whose, None)
         self._sent[whose] = sent
+        self._sent.move_to_end(whose)
         if len(self._sent) > OWNERS_IN_MEMORY:
-            oldest = next(iter(self._sent))
-            self._older = self._older or Shelf()
-            self._older.put(oldest, encode(self._sent.pop(oldest)))
+            self._older = self._older or KeyValueStore()
+            oldest, last = self._sent.popitem(last=False)
+            self._older.put(oldest, _encode(last))
 
 
-# What is known of a property that was never sent.
-NEVER: Value = (0, "", None)
+def changes_of(identification: Identification) -> Iterator[tuple[str, str, Any]]:
+    """Yield name, operation and value of what an identification replaces."""
+    for operation, properties in identification.operations.items():
+        for name, value in properties.items():
+            yield name, operation, value
+    if others := identification.others:
+        yield f"\0{','.join(sorted(others))}", OTHER_KEYS, others
 
 
 @dataclass(slots=True)
@@ -119,17 +131,30 @@ class Entry:
     """An identification in the making.
 
     Attributes:
-        values: Merged values of each property; empty for an identification that stands alone.
+        values: Merged values by property; empty for an identification that is not merged.
+        origins: By property, where its value came from.
     """
 
-    stream: str
     whose: str
     identification: Identification
     values: dict[str, Value]
+    origins: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Merged:
+    """An identification to be sent.
+
+    Attributes:
+        origins: Where the records came from whose values it holds.
+    """
+
+    identification: Identification
+    origins: list[Any]
 
 
 class Merger:
-    """Identifications of one lane that wait to be sent together, in order of their first record."""
+    """Identifications of one partition that wait to be sent together, in order of their first record."""
 
     def __init__(self, last: LastValues) -> None:
         self._last = last
@@ -146,48 +171,54 @@ class Merger:
         """Whether something of a user or group waits."""
         return whose in self._owners
 
-    def add(self, stream: str, identification: Identification) -> bool:
+    def add(self, identification: Identification, origin: Any = None) -> bool:
         """Take an identification; return whether it makes one more to send."""
         whose = owner(identification.subject)
         self._owners.add(whose)
-        if not replaces(identification.operations, identification.others):
+        if not is_mergeable(identification.operations):
             self._last.forget(whose)
             self._open.pop(whose, None)
-            self._entries.append(Entry(stream, whose, identification, {}))
+            self._entries.append(Entry(whose, identification, {}, {"": origin}))
             return True
         fresh = self._last.news(whose, identification)
         entry = self._open.get(whose)
-        if entry is not None and entry.identification.subject == identification.subject:
-            merge(entry.values, fresh)
+        if entry is not None and entry.identification.subject == identification.subject and fits(entry.values, fresh):
+            for name, value in fresh.items():
+                if name not in entry.values or value[0] >= entry.values[name][0]:
+                    entry.values[name] = value
+                    entry.origins[name] = origin
             return False
         if not fresh:
             return False
-        self._open[whose] = entry = Entry(stream, whose, identification, fresh)
+        self._open[whose] = entry = Entry(whose, identification, fresh, dict.fromkeys(fresh, origin))
         self._entries.append(entry)
         return True
 
-    def close(self) -> Iterator[tuple[str, Identification]]:
-        """Yield stream and identification of all that was merged, and begin anew."""
+    def close(self) -> Iterator[Merged]:
+        """Yield all that was merged, and begin anew."""
         entries, self._entries, self._open, self._owners = self._entries, [], {}, set()
         for entry in entries:
             made = self._merged(entry) if entry.values else entry.identification
             self._last.count(entry.whose, len(entry.values) or 1)
-            yield entry.stream, made
+            yield Merged(made, list({id(origin): origin for origin in entry.origins.values()}.values()))
 
     def _merged(self, entry: Entry) -> Identification:
-        """Return the one identification that says what several said."""
+        """Return the one identification that several records make."""
         operations: dict[str, dict[str, Any]] = {}
+        others: dict[str, Any] | None = None
         for name, (_, operation, value) in entry.values.items():
-            operations.setdefault(operation, {})[name] = value
+            if operation == OTHER_KEYS:
+                others = value
+            else:
+                operations.setdefault(operation, {})[name] = value
         time = None if entry.identification.time is None else max(value[0] for value in entry.values.values())
         # New in each run: after a crash older values are set again before the newest, and Amplitude would drop the
         # newest as a repeat of what it took before. Setting a value twice does no harm; a retry keeps its id.
         insert_id = f"{self._token}-{next(self._numbers)}"
-        return Identification(entry.identification.subject, operations, time, insert_id)
+        return Identification(entry.identification.subject, operations, time, insert_id, others)
 
 
-def merge(values: dict[str, Value], fresh: dict[str, Value]) -> None:
-    """Lay newer values over older ones."""
-    for name, value in fresh.items():
-        if name not in values or value[0] >= values[name][0]:
-            values[name] = value
+def fits(values: dict[str, Value], fresh: dict[str, Value]) -> bool:
+    """Whether values can become part of the same identification: it has room for one set of other keys."""
+    kinds = {name for name in (*values, *fresh) if name.startswith("\0")}
+    return len(kinds) <= 1

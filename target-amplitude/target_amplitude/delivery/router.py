@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from target_amplitude.api.endpoints import Route
-from target_amplitude.api.limits import Unusable
+from target_amplitude.api.outcomes import Rejected
 from target_amplitude.common.target.checkpoints import Checkpoints
 from target_amplitude.delivery.batching import Item, Load, Request, check_size, chunks
 from target_amplitude.delivery.identify_buffer import LastValues, Merger
 from target_amplitude.payloads.event import LIBRARY
-from target_amplitude.payloads.identification import Identification, lane_key, owner
+from target_amplitude.payloads.identification import Identification, owner, partition_key
 
 # A request that is not full goes out after this time, so that STATE moves while a tap is slow.
 EVENTS_SECONDS = 5.0
@@ -92,7 +92,7 @@ class Dispatch:
             part: The same as JSON.
 
         Raises:
-            Unusable: It is larger than a request may be.
+            Rejected: It is larger than a request may be.
         """
         number = hash(event.get("user_id") or event["device_id"]) % self._count
         lane = self._open[number]
@@ -108,14 +108,14 @@ class Dispatch:
 
     def add_identification(self, stream: str, identification: Identification) -> bool:
         """Take an identification; return whether it makes one more to send."""
-        number = hash(lane_key(identification.subject)) % self._count
+        number = hash(partition_key(identification.subject)) % self._count
         lane = self._open[number]
         route = self._route_of(identification)
         if not lane.loads:
             lane.opened = time.monotonic()
         if route.kind not in lane.loads:
             lane.loads[route.kind] = self._begin(route)
-        is_new = lane.merger.add(stream, identification)
+        is_new = lane.merger.add(identification, stream)
         if len(lane.merger) >= self._most_merged:
             self._close_merger(number)
         return is_new
@@ -157,12 +157,13 @@ class Dispatch:
         self._close_events(number)
         loads, lane.loads = lane.loads, {}
         items: dict[str, list[Item]] = {kind: [] for kind in loads}
-        for stream, identification in lane.merger.close():
+        for merged in lane.merger.close():
+            identification, stream = merged.identification, merged.origins[0]
             route = self._route_of(identification)
             part = route.part(encode(as_sent(identification, route)))
             try:
                 check_size(route, part)
-            except Unusable as problem:
+            except Rejected as problem:
                 self._reject(stream, str(problem), identification.subject)
             else:
                 items[route.kind].append((stream, part, loads[route.kind]))

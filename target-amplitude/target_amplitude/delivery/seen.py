@@ -1,4 +1,4 @@
-"""Two memories of a run that grow on disk, not in memory: unnamed SQLite databases, gone with the process."""
+"""What a run remembers on disk instead of in memory: unnamed SQLite databases that end with the process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ CACHE_KIBIBYTES = 16_384
 
 
 class Seen:
-    """A set of ids: what was sent in this run.
+    """The set of ids that were sent in this run.
 
-    Ids are remembered by 64 bits of their digest: among a million, two fall together once in 40 million runs.
+    Ids are remembered by 64 bits of their digest: of a million ids, two collide once in 40 million runs.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Seen:
             digest: At least 16 hex digits.
         """
         number = int(digest[:16], 16) - (1 << 63)
-        self._database = self._database or opened("CREATE TABLE seen (id INTEGER PRIMARY KEY)")
+        self._database = self._database or open_database("CREATE TABLE seen (id INTEGER PRIMARY KEY)")
         return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (number,)).rowcount == 1
 
     def close(self) -> None:
@@ -32,19 +32,19 @@ class Seen:
             self._database.close()
 
 
-class Shelf:
+class KeyValueStore:
     """Bytes by name."""
 
     def __init__(self) -> None:
-        self._database = opened("CREATE TABLE shelf (name TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID")
+        self._database = open_database("CREATE TABLE entries (name TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID")
 
     def put(self, name: str, content: bytes) -> None:
-        """Keep content under a name, in place of what was there."""
-        self._database.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?)", (name, content))
+        """Store content under a name; it replaces what was there."""
+        self._database.execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", (name, content))
 
     def get(self, name: str) -> bytes | None:
-        """Return what is kept under a name."""
-        row = self._database.execute("SELECT content FROM shelf WHERE name = ?", (name,)).fetchone()
+        """Return what is stored under a name."""
+        row = self._database.execute("SELECT content FROM entries WHERE name = ?", (name,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def close(self) -> None:
@@ -52,8 +52,8 @@ class Shelf:
         self._database.close()
 
 
-def opened(table: str) -> sqlite3.Connection:
-    """Return a new database with one table; nothing in it need survive."""
+def open_database(table: str) -> sqlite3.Connection:
+    """Return a new database with one table, tuned for content that need not survive."""
     database = sqlite3.connect("", isolation_level=None)
     database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     database.execute("PRAGMA journal_mode = OFF")

@@ -19,7 +19,7 @@ from target_amplitude.api.responses import Again, Delivered, Halve, Reaction, So
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.delivery.batching import Item, chunks
 from target_amplitude.delivery.requests import InterruptedWait, Shared, gave_up, retry_waits
-from target_amplitude.payloads.identification import lane_key
+from target_amplitude.payloads.identification import partition_key
 
 # Things of waiting ids that a lane keeps before it takes no more.
 MOST_HELD = 4000
@@ -125,7 +125,7 @@ class Sender:
         for index, item in enumerate(batch):
             if index in sort.rejected:
                 self._reject(item, sort.rejected[index], step.status)
-            elif step.keys and (key := lane_key(content(item))) in step.keys:
+            elif step.keys and (key := partition_key(content(item))) in step.keys:
                 self._hold(key, item, sort)
             else:
                 rest.append(item)
@@ -164,7 +164,7 @@ class Sender:
             return items
         rest: list[Item] = []
         for item in items:
-            held = self._held.get(lane_key(content(item)))
+            held = self._held.get(partition_key(content(item)))
             (rest if held is None else held.items).append(item)
         return rest
 
@@ -235,5 +235,5 @@ def keys_to_hold(batch: Sequence[Item], sort: Sort) -> frozenset[str]:
     for index, item in enumerate(batch):
         thing = content(item)
         if index in sort.held or thing.get("user_id") in sort.held_ids or thing.get("device_id") in sort.held_ids:
-            keys.add(lane_key(thing))
+            keys.add(partition_key(thing))
     return frozenset(keys)

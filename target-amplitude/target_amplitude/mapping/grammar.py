@@ -1,4 +1,4 @@
-"""The settings that say what records become, and what may stand in `mappings`. Pure."""
+"""The settings that say what records become, and the grammar of `mappings`. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from target_amplitude.api.event_fields import ALIASES, PLAIN_KEYS
-from target_amplitude.api.limits import OPERATIONS, Unusable, event_type
+from target_amplitude.api.limits import LONG_TEXT, MAX_TEXT, OPERATIONS, SURROGATE, event_type_problem
 from target_amplitude.common.record_paths import (
     MappingError,
     check_members,
@@ -19,9 +19,9 @@ from target_amplitude.common.record_paths import (
     source_paths,
 )
 from target_amplitude.mapping.properties import check_selection
-from target_amplitude.payloads.impressions import DEFAULT_IDENTITY
 
-WAYS = ("event", "exposure", "identify")
+LOAD_AS = ("event", "exposure", "identify")
+DEFAULT_IDENTITY = {"*": "user_id"}
 SOURCES = ("user_id", "device_id", "time", "insert_id")
 SELECTIONS = ("event_properties", "user_properties", "group_properties")
 MEMBERS = (
@@ -29,15 +29,14 @@ MEMBERS = (
     *ALIASES,
     *PLAIN_KEYS,
 )
-# Operations that name properties and need no value.
+# Operations without a value carry a placeholder: https://amplitude.com/docs/apis/analytics/identify
 WITHOUT_VALUE = ("$unset", "$clearAll")
-# What they carry in its place: https://amplitude.com/docs/apis/analytics/identify
 PLACEHOLDER = "-"
 
 
 @dataclass(frozen=True)
-class Loading:
-    """The settings that say what records become; each is named as the setting."""
+class LoadSettings:
+    """The settings that say what records become, each under its name."""
 
     load_as: str = "event"
     event_type: str = "get_treatment"
@@ -55,7 +54,7 @@ def check_mapping(mapping: Any) -> None:
     """Check what can be checked of a mapping before its stream is known.
 
     Raises:
-        MappingError: It cannot be meant; the message names the member and the nearest right name.
+        MappingError: It is invalid; the message names the member and the closest known name.
     """
     if not isinstance(mapping, dict):
         raise MappingError("a mapping must be an object.")
@@ -71,7 +70,7 @@ def check_member(member: str, value: Any) -> None:
     """Check one member of a mapping.
 
     Raises:
-        MappingError: It cannot be meant.
+        MappingError: It is invalid.
     """
     if member == "event_type":
         field_or_literal(value)
@@ -85,10 +84,10 @@ def check_member(member: str, value: Any) -> None:
     elif member == "operations":
         check_operations(value)
     elif member == "load_as":
-        if value not in WAYS:
-            raise MappingError(f"must be one of: {', '.join(WAYS)}.")
+        if value not in LOAD_AS:
+            raise MappingError(f"must be one of: {', '.join(LOAD_AS)}.")
     elif member == "filter":
-        filter_test(entries(value, "paths and lists of values"))
+        filter_test(entries(value, "paths and the values to include or exclude"))
     else:
         source_paths(value)
 
@@ -118,15 +117,15 @@ def check_event_type(text: str) -> None:
     """Check an event type that is the same for all records.
 
     Raises:
-        MappingError: Amplitude would refuse or cut it.
+        MappingError: Amplitude would refuse or truncate it.
     """
-    mended: list[str] = []
-    try:
-        event_type(text, mended.append)
-    except Unusable as problem:
-        raise MappingError(f"this is {problem}.") from None
-    if mended:
-        raise MappingError(f"this is a {mended[0]}.")
+    problem = event_type_problem(text)
+    if not problem and len(text) > MAX_TEXT:
+        problem = f"a {LONG_TEXT}"
+    if not problem and SURROGATE.search(text):
+        problem = "a text that is not valid Unicode"
+    if problem:
+        raise MappingError(f"this is {problem}.")
 
 
 def check_identity(identity: Mapping[str, str]) -> list[str]:
@@ -143,7 +142,7 @@ def entries(value: Any, what: str) -> dict[str, Any]:
     """Return a member that must be an object.
 
     Raises:
-        MappingError: It is none, or it has an empty name.
+        MappingError: It is not an object, or it has an empty name.
     """
     if not isinstance(value, dict) or not all(name.strip() for name in value):
         raise MappingError(f"must be an object of {what}.")
@@ -151,7 +150,7 @@ def entries(value: Any, what: str) -> dict[str, Any]:
 
 
 def mapped_paths(mapping: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield member and path of all that a mapping reads, its selections of properties aside."""
+    """Yield member and path of everything a mapping reads, except selections of properties."""
     for member, value in mapping.items():
         if member == "event_type":
             paths = [] if isinstance(value, str) else [field_path(value)]
@@ -170,7 +169,7 @@ def mapped_paths(mapping: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, .
 
 
 def operation_sources(operations: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield operation, property and source of `operations`; what needs no value has a literal."""
+    """Yield operation, property and source of `operations`; the source is a literal where no value is needed."""
     for operation, properties in operations.items():
         if operation == "$clearAll":
             yield operation, "", {"value": PLACEHOLDER}

@@ -1,19 +1,21 @@
-"""Which properties of an object are sent, and under which names: `{"include", "exclude", "rename"}`. Pure.
+"""Selects which properties of an object are sent, and under which names: `{"include", "exclude", "rename"}`. Pure.
 
-Names are those of the object's members; a member of an inner object is named by its path (`cart.total`). What is
-included goes out whole, less what is excluded inside it.
+Names are those of the object's members; a member of an inner object is named by its path (`cart.total`). An included
+object is sent whole, except for what is excluded inside it. Names that begin with `_sdc_` are sent only where `include`
+begins with `_sdc_` as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from target_amplitude.common.record_paths import MappingError, Record, check_members, glob_matcher, parse_path
 
 MEMBERS = ("include", "exclude", "rename")
-# Open objects may bring any number of names; decisions about this many are remembered.
-REMEMBERED_NAMES = 4096
+# Decisions about names are cached; objects without a closed schema may bring any number of them.
+MAX_CACHED_NAMES = 4096
+TAP_PREFIX = "_sdc_"
 
 
 class Selection:
@@ -21,7 +23,7 @@ class Selection:
 
     Args:
         member: `{"include": [globs], "exclude": [globs], "rename": {old: new}}`, each optional.
-        hidden: Names left out unless `include` is given (what other members of the mapping read).
+        hidden: Names left out unless `include` is given (those that other members of the mapping read).
 
     Raises:
         MappingError: The member is malformed.
@@ -32,7 +34,9 @@ class Selection:
         include = [unquoted(glob) for glob in member.get("include", ("*",))]
         exclude = [unquoted(glob) for glob in member.get("exclude", ())]
         self.chosen = "include" in member
+        self._include = include
         self._included = glob_matcher(include)
+        self._included_of_tap = glob_matcher(glob for glob in include if glob.startswith(TAP_PREFIX))
         self._excluded = glob_matcher(exclude)
         self._hidden = frozenset() if self.chosen else frozenset(hidden)
         self._rename = {unquoted(old): new for old, new in member.get("rename", {}).items()}
@@ -44,11 +48,16 @@ class Selection:
         try:
             return self._names[name]
         except KeyError:
-            if len(self._names) >= REMEMBERED_NAMES:
+            if len(self._names) >= MAX_CACHED_NAMES:
                 self._names.clear()
-            wanted = self._included(name) and not self._excluded(name) and name not in self._hidden
+            included = self._included_of_tap if name.startswith(TAP_PREFIX) else self._included
+            wanted = included(name) and not self._excluded(name) and name not in self._hidden
             self._names[name] = result = self._rename.get(name, name) if wanted else None
             return result
+
+    def names(self, column: str) -> bool:
+        """Whether `include` names an object or something inside it outright, not by a glob for anything."""
+        return self.chosen and any(glob.split(".", 1)[0] == column for glob in self._include)
 
     def __call__(self, members: Record) -> dict[str, Any]:
         """Return the selected members of an object; those that are null are left out."""
@@ -67,7 +76,7 @@ class Selection:
         return selected
 
     def _rest(self, path: str, members: dict[str, Any], selected: dict[str, Any]) -> dict[str, Any]:
-        """Return an included object without what is excluded inside; what is renamed inside moves out of it."""
+        """Return an included object without what is excluded inside it; renamed members move out of it."""
         rest = {}
         for name, value in members.items():
             inner = f"{path}.{name}"
@@ -97,7 +106,7 @@ def check_selection(member: Any) -> None:
     """Check the shape of a selection.
 
     Raises:
-        MappingError: It is no object of lists of globs and a rename.
+        MappingError: It is not an object of lists of globs and a rename.
     """
     if not isinstance(member, dict):
         raise MappingError('write {"include": [globs], "exclude": [globs], "rename": {old: new}}.')
@@ -112,7 +121,7 @@ def check_selection(member: Any) -> None:
 
 
 def plain_names(member: Mapping[str, Any]) -> list[str]:
-    """Return the names in a selection that are no globs: those must exist in the stream."""
+    """Return the names in a selection that are not globs: those must exist in the stream."""
     names = [*member.get("include", ()), *member.get("exclude", ()), *member.get("rename", {})]
     return [name for name in names if not any(sign in name for sign in "*?[")]
 
@@ -123,8 +132,5 @@ def selected_columns(member: Mapping[str, Any]) -> set[str]:
 
 
 def unquoted(name: str) -> str:
-    """Return a path as the text its parts make when joined by dots."""
+    """Return a path without the quotes around its parts."""
     return name.replace('"', "")
-
-
-Select = Callable[[Record], dict[str, Any]]

@@ -5,20 +5,22 @@ Source: https://amplitude.com/docs/apis/analytics/identify and .../group-identif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from target_amplitude.api import event_fields
-from target_amplitude.api.limits import GROUP_OPERATIONS, OPERATIONS, RESERVED_NAME, Count, clean_properties, clean_text
+from target_amplitude.api.coerce import RESERVED_NAME, Count, clean_properties, clean_text
+from target_amplitude.api.limits import GROUP_OPERATIONS, OPERATIONS
+from target_amplitude.api.outcomes import Skipped
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.record_paths import Record
-from target_amplitude.payloads.event import changed, converted, unreserved
-from target_amplitude.payloads.impressions import LeftOut, flag_of, treatment_of
-from target_amplitude.payloads.plan import Change, StreamPlan
+from target_amplitude.payloads.impressions import flag_of, treatment_of
+from target_amplitude.payloads.plan import StreamPlan
+from target_amplitude.payloads.properties import FieldReader, OperationsReader, PropertiesReader, unreserved
 
-# Operations of which the newest value wins, so that a later one replaces an earlier one that was not sent yet.
-REPLACING = frozenset({"$set", "$unset"})
+# Operations of which only the newest value matters, so that several changes can become one.
+MERGEABLE = frozenset({"$set", "$unset"})
 
 
 @dataclass(slots=True)
@@ -29,8 +31,8 @@ class Identification:
         subject: `{"user_id": …}`, `{"device_id": …}`, both, or `{"group_type": …, "group_value": …}`.
         operations: Operation → property → value.
         time: Epoch milliseconds; None where the stream has no time.
-        insert_id: By which Amplitude recognises a repeated `$identify` event.
-        others: Further keys of an identification (`groups`, `platform`, …).
+        insert_id: By which Amplitude recognizes a repeated `$identify` event.
+        others: Further keys of an identification (`groups`, `platform`, `country`, …).
     """
 
     subject: dict[str, str]
@@ -45,12 +47,12 @@ class Identification:
         return "group_type" in self.subject
 
 
-def replaces(operations: Mapping[str, Any], others: Mapping[str, Any] | None) -> bool:
-    """Whether nothing but the newest value of each property matters, so that several changes can become one."""
-    return not others and operations.keys() <= REPLACING
+def is_mergeable(operations: Mapping[str, Any]) -> bool:
+    """Whether only the newest value of each property matters."""
+    return operations.keys() <= MERGEABLE
 
 
-def lane_key(subject: Mapping[str, Any]) -> str:
+def partition_key(subject: Mapping[str, Any]) -> str:
     """Return the id by which requests about a user or group are kept in order."""
     return str(subject.get("user_id") or subject.get("device_id") or subject.get("group_value"))
 
@@ -64,136 +66,183 @@ def owner(subject: Mapping[str, Any]) -> str:
     return f"g{subject['group_type']}\0{subject['group_value']}"
 
 
-IdentificationMaker = Callable[[Record], list[Identification]]
+class IdentificationReader(Protocol):
+    """Makes identifications of each record of a stream."""
+
+    def read(self, record: Record) -> list[Identification]:
+        """Return the identifications.
+
+        Raises:
+            Skipped: The record is left out on purpose.
+            Rejected: It can never be delivered.
+        """
 
 
-def identification_maker(plan: StreamPlan) -> IdentificationMaker:
-    """Return a function that makes identifications of a record.
+def identification_reader(plan: StreamPlan) -> IdentificationReader:
+    """Return what makes identifications of a stream's records.
 
-    It raises:
-        LeftOut: The record is not meant to be sent.
-        Unusable: It can never be delivered.
+    Raises:
+        ConnectorError: Nothing says whose properties are to change.
     """
     if plan.is_impression and not plan.mapping.keys() & {"user_properties", "group_properties", "operations"}:
-        return impression_maker(plan)
-    makers = [maker for maker in (user_maker(plan), group_maker(plan)) if maker is not None]
-    if not makers:
-        plan.needed_ids()  # raises
-
-    def make(record: Record) -> list[Identification]:
-        made = [one for maker in makers for one in maker(record)]
-        if not made:
-            raise LeftOut("nothing to set")
-        return made
-
-    return make
+        return FlagIdentifications(plan)
+    readers: list[IdentificationReader] = []
+    if plan.ids() is not None and not is_about_groups_alone(plan):
+        readers.append(UserIdentifications(plan))
+    if "group_properties" in plan.mapping or is_about_groups_alone(plan):
+        readers.append(GroupIdentifications(plan))
+    if not readers:
+        plan.required_ids()  # raises
+    return AllIdentifications(readers)
 
 
-def impression_maker(plan: StreamPlan) -> IdentificationMaker:
-    """Return a function that makes of an impression the user property `<flag> = <treatment>`."""
-    ids, time = plan.needed_ids(), plan.time()
-    name_of = property_names(plan.loading.property_prefix, plan.count)
-    count = plan.count
+class FlagIdentifications:
+    """Sets of an impression the user property `<flag> = <treatment>`."""
 
-    def make(impression: Record) -> list[Identification]:
-        subject = ids(impression)
-        treatment = clean_text(treatment_of(impression), count)
-        operations = {"$set": {name_of(flag_of(impression)): treatment}}
-        moment = time(impression) if time else None
-        return [Identification(subject, operations, moment)]
+    def __init__(self, plan: StreamPlan) -> None:
+        self.ids = plan.required_ids()
+        self._time = plan.time()
+        self._names = PropertyNames(plan.settings.property_prefix, plan.count)
+        self._others = OtherKeys(plan)
+        self._count = plan.count
 
-    return make
+    def read(self, record: Record) -> list[Identification]:
+        """Return the one identification of an impression."""
+        subject = self.ids.read(record)
+        treatment = clean_text(treatment_of(record), self._count)
+        operations = {"$set": {self._names.name(flag_of(record)): treatment}}
+        moment = self._time.read(record) if self._time else None
+        return [Identification(subject, operations, moment, "", self._others.read(record))]
 
 
-def property_names(prefix: str, count: Count) -> Callable[[str], str]:
-    """Return a function that gives the user property of a flag."""
+class PropertyNames:
+    """The names of the user properties of flags."""
 
-    def name_of(flag: str) -> str:
-        name = clean_text(prefix + flag, count)
+    def __init__(self, prefix: str, count: Count) -> None:
+        self._prefix = prefix
+        self._count = count
+
+    def name(self, flag: str) -> str:
+        """Return the user property of a flag."""
+        name = clean_text(self._prefix + flag, self._count)
         if name.startswith("$"):
-            count(RESERVED_NAME)
+            self._count(RESERVED_NAME)
         return name.lstrip("$")
 
-    return name_of
+
+class OtherKeys:
+    """Reads the keys of an identification besides ids and properties."""
+
+    def __init__(self, plan: StreamPlan) -> None:
+        self._fields: list[FieldReader] = plan.fields(event_fields.IDENTIFICATION_KEYS)
+        self._groups = plan.groups() if "group_properties" not in plan.mapping else None
+
+    def read(self, record: Record) -> dict[str, Any] | None:
+        """Return the keys that the record has; None when there are none."""
+        if not self._fields and self._groups is None:
+            return None
+        keys = {field.key: value for field in self._fields if (value := field.read(record)) is not None}
+        if self._groups is not None and (groups := self._groups.read(record)):
+            keys["groups"] = groups
+        return keys or None
 
 
-def user_maker(plan: StreamPlan) -> IdentificationMaker | None:
-    """Return a function that makes a user's identification; None where a mapping is about groups alone."""
-    ids = plan.ids()
-    if ids is None or is_about_groups_alone(plan):
-        return None
-    operations_of = operations_reader(plan, "user_properties", plan.changes())
-    time, insert_id = plan.time(), plan.insert_id()
-    groups = plan.groups() if "group_properties" not in plan.mapping else None
-    others = [(key, converted(get, convert)) for key, get, convert in plan.others(event_fields.IDENTIFICATION_KEYS)]
+class UserIdentifications:
+    """Changes the properties of a record's user."""
 
-    def make(record: Record) -> list[Identification]:
-        subject = ids(record)
-        operations = operations_of(record)
-        further = {key: value for key, read in others if (value := read(record)) is not None}
-        if groups is not None and (of_user := groups(record)):
-            further["groups"] = of_user
-        if not operations and not further:
+    def __init__(self, plan: StreamPlan) -> None:
+        self.ids = plan.required_ids()
+        self._operations = MergedOperations(plan, "user_properties", plan.operations())
+        self._time = plan.time()
+        self._insert_id = plan.insert_id()
+        self._others = OtherKeys(plan)
+
+    def read(self, record: Record) -> list[Identification]:
+        """Return the user's identification; none when nothing is to change."""
+        subject = self.ids.read(record)
+        operations = self._operations.read(record)
+        others = self._others.read(record)
+        if not operations and not others:
             return []
-        moment = time(record) if time else None
+        moment = self._time.read(record) if self._time else None
         # Those that are merged get an id of their own.
-        own = "" if replaces(operations, further) else insert_id(record, subject)
-        return [Identification(subject, operations, moment, own, further)]
-
-    return make
+        own = "" if is_mergeable(operations) else self._insert_id.read(record, subject)
+        return [Identification(subject, operations, moment, own, others)]
 
 
-def group_maker(plan: StreamPlan) -> IdentificationMaker | None:
-    """Return a function that makes one identification for each group of a record; None where none is mapped."""
-    is_alone = is_about_groups_alone(plan)
-    if "group_properties" not in plan.mapping and not is_alone:
-        return None
-    groups = plan.groups()
-    if groups is None:
-        raise ConnectorError(f"Stream '{plan.stream}': 'group_properties' needs 'groups': the type and whose they are.")
-    changes = plan.changes() if is_alone else []
-    for operation, _, _ in changes:
-        if operation not in GROUP_OPERATIONS:
-            raise ConnectorError(
-                f"Stream '{plan.stream}', mapping 'operations': Amplitude knows no {operation} for groups."
-            )
-    operations_of = operations_reader(plan, "group_properties", changes)
-    time = plan.time()
+class GroupIdentifications:
+    """Changes the properties of each group of a record.
 
-    def make(record: Record) -> list[Identification]:
-        operations = operations_of(record)
-        found = groups(record)
-        if not found and is_alone:
-            raise LeftOut("no group")
-        moment = time(record) if time else None
+    Raises:
+        ConnectorError: The mapping names no groups, or an operation that groups do not have.
+    """
+
+    def __init__(self, plan: StreamPlan) -> None:
+        groups = plan.groups()
+        if groups is None:
+            raise ConnectorError(f"Stream '{plan.stream}': 'group_properties' needs 'groups' to name the group.")
+        self._groups = groups
+        self._is_alone = is_about_groups_alone(plan)
+        operations = plan.operations() if self._is_alone else OperationsReader((), plan.count)
+        for change in operations.changes:
+            if change.operation not in GROUP_OPERATIONS:
+                raise ConnectorError(
+                    f"Stream '{plan.stream}', mapping 'operations': Amplitude does not support {change.operation} for "
+                    "groups."
+                )
+        self._operations = MergedOperations(plan, "group_properties", operations)
+        self._time = plan.time()
+
+    def read(self, record: Record) -> list[Identification]:
+        """Return one identification for each group."""
+        operations = self._operations.read(record)
+        groups = self._groups.read(record)
+        if not groups and self._is_alone:
+            raise Skipped("no group")
+        moment = self._time.read(record) if self._time else None
         return [
             Identification({"group_type": kind, "group_value": value}, operations, moment)
-            for kind, values in found.items()
+            for kind, values in groups.items()
             for value in (values if isinstance(values, list) else [values])
             if operations
         ]
 
-    return make
+
+class AllIdentifications:
+    """The identifications of a record's user and of its groups."""
+
+    def __init__(self, readers: list[IdentificationReader]) -> None:
+        self._readers = readers
+
+    def read(self, record: Record) -> list[Identification]:
+        """Return what all readers make of a record."""
+        made = [one for reader in self._readers for one in reader.read(record)]
+        if not made:
+            raise Skipped("nothing to set")
+        return made
+
+
+class MergedOperations:
+    """Reads the operations of a record: its selected properties are set, the rest is as mapped."""
+
+    def __init__(self, plan: StreamPlan, member: str, operations: OperationsReader) -> None:
+        default: dict[str, Any] | None = None if plan.is_native or operations.changes else {}
+        self._plain: PropertiesReader | None = plan.properties(member, default=default)
+        self._operations = operations
+        self._count = plan.count
+
+    def read(self, record: Record) -> dict[str, Any]:
+        """Return operation → property → value."""
+        operations = as_operations(unreserved(self._plain.read(record), self._count)) if self._plain else {}
+        for operation, values in self._operations.read(record).items():
+            operations[operation] = operations.get(operation, {}) | values if isinstance(values, dict) else values
+        return clean_properties(operations, self._count)
 
 
 def is_about_groups_alone(plan: StreamPlan) -> bool:
     """Whether a mapping changes the properties of groups and of no user."""
     names_user = plan.mapping.keys() & {"user_properties", "user_id", "device_id"}
     return not names_user and ("group_properties" in plan.mapping or (plan.ids() is None and "groups" in plan.mapping))
-
-
-def operations_reader(plan: StreamPlan, member: str, changes: list[Change]) -> Callable[[Record], dict[str, Any]]:
-    """Return a function that gives the operations of a record: its properties are set, the rest is as mapped."""
-    plain = plan.properties(member, default=None if plan.is_native or changes else {})
-    count = plan.count
-
-    def read(record: Record) -> dict[str, Any]:
-        operations = as_operations(unreserved(plain(record), count)) if plain else {}
-        for operation, values in changed(changes, record, count).items():
-            operations[operation] = operations.get(operation, {}) | values if isinstance(values, dict) else values
-        return clean_properties(operations, count)
-
-    return read
 
 
 def as_operations(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,74 +1,135 @@
-"""Functions that read ids and times from records. Pure."""
+"""Readers of ids and times. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from target_amplitude.api import limits
-from target_amplitude.api.limits import Count, Unusable
-from target_amplitude.common.record_paths import Getter, Record
+from target_amplitude.api.coerce import Count
+from target_amplitude.api.limits import LATEST_TIME, id_problem, id_text
+from target_amplitude.api.outcomes import Rejected, Skipped
+from target_amplitude.common.record_paths import Getter, Record, first_match
 from target_amplitude.common.timestamps import epoch_milliseconds
-from target_amplitude.payloads.impressions import LeftOut
 
-Ids = Callable[[Record], dict[str, Any]]
+# Traffic types of which is remembered how each is identified. Split allows far fewer.
+MAX_TRAFFIC_TYPES = 1000
+SHOWN_CHARACTERS = 40
 
 
-def ids_reader(getters: Mapping[str, Getter], shortest: int, count: Count) -> Ids:
-    """Return a function that gives a record's usable ids as a new object.
+class IdReader:
+    """Reads `user_id` and/or `device_id`.
 
     Args:
         getters: `user_id` and/or `device_id` → how it is read.
-        shortest: Fewest characters of an id.
+        min_id_length: Fewest characters of an id.
         count: Called with the reason when one of two ids is left out.
-
-    The function raises:
-        LeftOut: There is none at all.
-        Unusable: There is none that Amplitude takes.
     """
-    items = list(getters.items())
 
-    def read(record: Record) -> dict[str, Any]:
+    def __init__(self, getters: Mapping[str, Getter], min_id_length: int, count: Count) -> None:
+        self._getters = list(getters.items())
+        self._min_id_length = min_id_length
+        self._count = count
+
+    def read(self, record: Record) -> dict[str, Any]:
+        """Return the valid ids as a new object.
+
+        Raises:
+            Skipped: The record has no id.
+            Rejected: It has none that Amplitude accepts.
+        """
         ids: dict[str, Any] = {}
         problem = ""
-        for name, get in items:
+        for name, get in self._getters:
             try:
-                text = limits.id_text(get(record))
-            except Unusable as unusable:
-                problem = str(unusable)
+                text = id_text(get(record))
+            except Rejected as reason:
+                problem = str(reason)
                 continue
             if text is None:
                 continue
-            if refused := limits.id_problem(text, shortest):
+            if refused := id_problem(text, self._min_id_length):
                 problem = refused
             else:
                 ids[name] = text
         if not ids:
-            raise Unusable(problem) if problem else LeftOut("no user or device id")
+            raise Rejected(problem) if problem else Skipped("no user or device id")
         if problem:
-            count(f"{problem} beside a usable one")
+            self._count(f"{problem} beside a valid one")
         return ids
 
-    return read
 
+class ImpressionIdReader:
+    """Reads the key of an impression as `user_id` or `device_id`, by its traffic type.
 
-def time_reader(get: Getter) -> Callable[[Record], int]:
-    """Return a function that gives a record's time in epoch milliseconds.
-
-    It raises:
-        Unusable: There is none, it cannot be read, or Amplitude cannot hold it.
+    Args:
+        identity: Traffic type or glob → `user_id` or `device_id`; an exact name takes precedence over globs.
+        min_id_length: Fewest characters of an id.
     """
 
-    def read(record: Record) -> int:
-        value = get(record)
+    def __init__(self, identity: Mapping[str, str], min_id_length: int) -> None:
+        self._identity = identity
+        self._min_id_length = min_id_length
+        self._kinds: dict[str, str | None] = {}
+
+    def read(self, impression: Record) -> dict[str, Any]:
+        """Return `{"user_id": key}` or `{"device_id": key}`.
+
+        Raises:
+            Skipped: The impression has no key.
+            Rejected: Amplitude refuses its key, or `identity` does not cover its traffic type.
+        """
+        key = id_text(impression.get("key"))
+        if key is None:
+            raise Skipped("no key")
+        if problem := id_problem(key, self._min_id_length):
+            raise Rejected(problem)
+        return {self.kind(impression.get("traffic_type")): key}
+
+    def kind(self, traffic_type: Any) -> str:
+        """Return `user_id` or `device_id`.
+
+        Raises:
+            Rejected: `identity` does not cover the traffic type.
+        """
+        name = traffic_type if isinstance(traffic_type, str) else ""
+        try:
+            kind = self._kinds[name]
+        except KeyError:
+            kind = self._identity.get(name) or first_match(name, self._identity)
+            if len(self._kinds) < MAX_TRAFFIC_TYPES:
+                self._kinds[name] = kind
+        if kind is None:
+            raise Rejected(f"traffic type '{name[:SHOWN_CHARACTERS]}' is not in 'identity'")
+        return kind
+
+    def unmatched(self) -> tuple[list[str], list[str]]:
+        """Return the entries of `identity` that matched no impression, and the traffic types that came."""
+        seen = [name for name in self._kinds if name]
+        if not self._kinds:
+            return [], []
+        unused = [glob for glob in self._identity if not any(first_match(name, {glob: 1}) for name in self._kinds)]
+        return unused, seen
+
+
+class TimeReader:
+    """Reads a time as epoch milliseconds."""
+
+    def __init__(self, get: Getter) -> None:
+        self._get = get
+
+    def read(self, record: Record) -> int:
+        """Return the record's time.
+
+        Raises:
+            Rejected: There is none, or none that can be read or that Amplitude can hold.
+        """
+        value = self._get(record)
         if value is None:
-            raise Unusable("no time")
+            raise Rejected("no time")
         try:
             milliseconds = epoch_milliseconds(value)
         except (ValueError, OverflowError):
-            raise Unusable("a time that cannot be read") from None
-        if not 0 <= milliseconds <= limits.LATEST_TIME:
-            raise Unusable("a time before 1970 or after 9999")
+            raise Rejected("a time that cannot be read") from None
+        if not 0 <= milliseconds <= LATEST_TIME:
+            raise Rejected("a time before 1970 or after 9999")
         return milliseconds
-
-    return read

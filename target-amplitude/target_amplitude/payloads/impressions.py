@@ -1,15 +1,16 @@
 """What Split's impressions become in Amplitude. Pure.
 
-An impression is recognised by its columns (`key`, `split`, `treatment`, `time`), whatever its stream is called.
+An impression is recognized by its columns (`key`, `split`, `treatment`, `time`), whatever its stream is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from target_amplitude.api.limits import Count, Unusable, clean_properties, clean_text, id_problem, id_text, is_plain
-from target_amplitude.common.record_paths import Record, first_match
+from target_amplitude.api.coerce import Count, clean_properties, clean_text, is_plain
+from target_amplitude.api.outcomes import Rejected, Skipped
+from target_amplitude.common.record_paths import Getter, Record
 from target_amplitude.mapping.properties import Selection
 
 COLUMNS = ("key", "split", "treatment", "time")
@@ -36,6 +37,8 @@ PROPERTIES_ON_REQUEST = {
     "received_at": "received_at",
     "impression_id": "impression_id",
 }
+# What the application passed to the SDK, as its listener hears it. Sent only where `include` names it: personal data.
+ATTRIBUTES = "attributes"
 # What makes an impression the same impression, where it comes without an `impression_id`.
 NATURAL_KEY = (
     "environment_id",
@@ -53,99 +56,67 @@ CONTROL = "control"
 # "Up to 1,500 experiment user properties per project", https://amplitude.com/docs/feature-experiment/under-the-hood/event-tracking
 MAX_EXPOSED_FLAGS = 1500
 
-DEFAULT_IDENTITY = {"*": "user_id"}
-
-
-class LeftOut(Exception):  # noqa: N818  # a record, not an error
-    """A record that is not meant to be sent; the message says why."""
-
 
 def is_impression(schema: Mapping[str, Any]) -> bool:
     """Whether a stream's schema is that of impressions."""
     return all(column in schema.get("properties", ()) for column in COLUMNS)
 
 
-def identity_reader(identity: Mapping[str, str], shortest: int) -> Callable[[Record], dict[str, Any]]:
-    """Return a function that gives an impression's `{"user_id": key}` or `{"device_id": key}`.
+class ImpressionPropertiesReader:
+    """Reads an impression's event properties; those that the SDK's caller passed (`properties`) win."""
 
-    Args:
-        identity: Traffic type or glob → `user_id` or `device_id`; an exact name goes before globs.
-        shortest: Fewest characters of an id.
+    def __init__(self, selection: Selection, count: Count) -> None:
+        offered = PROPERTIES | PROPERTIES_ON_REQUEST if selection.chosen else PROPERTIES
+        self.pairs = [(sent, column) for name, column in offered.items() if (sent := selection.name(name)) is not None]
+        self._selection = selection
+        self._has_attributes = selection.names(ATTRIBUTES)
+        self._count = count
 
-    The function raises:
-        LeftOut: The impression has no key.
-        Unusable: Amplitude refuses its key, or its traffic type has no identity.
-    """
-    kinds: dict[str, str | None] = {}
-
-    def read(impression: Record) -> dict[str, Any]:
-        key = impression.get("key")
-        if type(key) is not str or not key or key.isspace():
-            key = id_text(key)
-            if key is None:
-                raise LeftOut("no key")
-        if problem := id_problem(key, shortest):
-            raise Unusable(problem)
-        name = impression.get("traffic_type")
-        if type(name) is not str:
-            name = ""
-        try:
-            kind = kinds[name]
-        except KeyError:
-            kind = kinds[name] = identity.get(name) or first_match(name, identity)
-        if kind is None:
-            raise Unusable("a traffic type that 'identity' does not name")
-        return {kind: key}
-
-    return read
-
-
-def properties_reader(selection: Selection, count: Count) -> Callable[[Record], dict[str, Any]]:
-    """Return a function that gives an impression's event properties; those of the SDK's caller win."""
-    offered = PROPERTIES | PROPERTIES_ON_REQUEST if selection.chosen else PROPERTIES
-    pairs = [(sent, column) for name, column in offered.items() if (sent := selection.name(name)) is not None]
-
-    def read(impression: Record) -> dict[str, Any]:
-        get = impression.get
-        properties = {name: value for name, column in pairs if (value := get(column)) is not None}
+    def read(self, record: Record) -> dict[str, Any]:
+        """Return the event properties within the limits."""
+        get = record.get
+        properties = {name: value for name, column in self.pairs if (value := get(column)) is not None}
         own = get("properties")
         if own and isinstance(own, dict):
-            properties.update(selection(own))
-        return properties if is_plain(properties) else clean_properties(properties, count)
+            properties.update(self._selection(own))
+        if self._has_attributes and isinstance(attributes := get(ATTRIBUTES), dict):
+            properties.update(self._selection({ATTRIBUTES: attributes}))
+        return properties if is_plain(properties) else clean_properties(properties, self._count)
 
-    return read
 
+class ExposurePropertiesReader:
+    """Reads the event properties of an impression's `$exposure`."""
 
-def exposure_reader(experiment_key: Callable[[Record], Any], count: Count) -> Callable[[Record], dict[str, Any]]:
-    """Return a function that gives the event properties of an exposure.
+    def __init__(self, experiment_key: Getter, count: Count) -> None:
+        self._experiment_key = experiment_key
+        self._count = count
 
-    It raises:
-        LeftOut: There was no exposure: the treatment is empty or `control`.
-        Unusable: The impression names no flag.
-    """
+    def read(self, record: Record) -> dict[str, Any]:
+        """Return `flag_key`, `variant` and perhaps `experiment_key`.
 
-    def read(impression: Record) -> dict[str, Any]:
-        treatment = treatment_of(impression)
+        Raises:
+            Skipped: There was no exposure: the treatment is empty or `control`.
+            Rejected: The impression names no flag.
+        """
+        treatment = treatment_of(record)
         if treatment == CONTROL:
-            raise LeftOut("control")
-        properties = {"flag_key": flag_of(impression), "variant": treatment}
-        experiment = experiment_key(impression)
+            raise Skipped("control")
+        properties = {"flag_key": flag_of(record), "variant": treatment}
+        experiment = self._experiment_key(record)
         if experiment is not None and str(experiment).strip():
             properties["experiment_key"] = str(experiment)
-        return {name: clean_text(text, count) for name, text in properties.items()}
-
-    return read
+        return {name: clean_text(text, self._count) for name, text in properties.items()}
 
 
 def treatment_of(impression: Record) -> str:
     """Return an impression's treatment.
 
     Raises:
-        LeftOut: It has none.
+        Skipped: It has none.
     """
     treatment = impression.get("treatment")
     if not isinstance(treatment, str) or not treatment.strip():
-        raise LeftOut("no treatment")
+        raise Skipped("no treatment")
     return treatment
 
 
@@ -153,9 +124,9 @@ def flag_of(impression: Record) -> str:
     """Return the name of an impression's flag.
 
     Raises:
-        Unusable: It has none.
+        Rejected: It has none.
     """
     flag = impression.get("split")
     if not isinstance(flag, str) or not flag.strip():
-        raise Unusable("no flag")
+        raise Rejected("no flag")
     return flag

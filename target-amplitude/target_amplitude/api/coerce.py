@@ -1,0 +1,214 @@
+"""Brings values within Amplitude's limits. Pure.
+
+What is too long, too deep or of the wrong type is changed. Each change has a reason, which is passed to a `Count` and
+appears in the closing summary.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from target_amplitude.api.limits import (
+    LARGEST_INTEGER,
+    LONG_TEXT,
+    MAX_DEPTH,
+    MAX_GROUP_TYPES,
+    MAX_GROUP_VALUES,
+    MAX_PROPERTIES,
+    MAX_TEXT,
+    SMALLEST_INTEGER,
+    SURROGATE,
+)
+
+REPLACEMENT = "\ufffd"
+
+# Reasons, as counted in the summary.
+LONE_SURROGATE = "text that is not valid Unicode"
+NOT_FINITE = "number that is not finite"
+LARGE_INTEGER = "integer beyond 64 bits"
+TOO_DEEP = "object nested over 40 levels"
+TOO_MANY = "more than 1,024 properties"
+EMPTY_NAME = "property without a name"
+NOT_A_NUMBER = "value that is not a number"
+TOO_MANY_GROUPS = "more groups than 5 types and 10 values"
+WRONG_TYPE = "value of the wrong type"
+RESERVED_NAME = "user property that begins with $"
+
+Count = Callable[[str], None]
+
+# An amount of money as people write it: a sign, digits with either separator, a currency before or behind.
+AMOUNT = re.compile(r"(?:[A-Z]{3}|[$€£¥])?\s?([+-]?)\s?(?:[$€£¥]\s?)?(\d[\d.,'\u00a0\u202f ]*)\s?(?:[A-Z]{3}|[$€£¥])?")
+THOUSANDS = re.compile(r"\d{1,3}(?:([.,'\u00a0\u202f ])\d{3})(?:\1\d{3})*")
+
+
+def whole_unicode(text: str, count: Count) -> str:
+    """Return a text without lone surrogates, which JSON cannot carry."""
+    if not text.isascii() and SURROGATE.search(text):
+        count(LONE_SURROGATE)
+        return SURROGATE.sub(REPLACEMENT, text)
+    return text
+
+
+def clean_text(text: str, count: Count) -> str:
+    """Return a text of at most 1,024 characters of valid Unicode."""
+    text = whole_unicode(text, count)
+    if len(text) > MAX_TEXT:
+        count(LONG_TEXT)
+        text = text[:MAX_TEXT]
+    return text
+
+
+def is_plain(properties: Mapping[str, Any]) -> bool:
+    """Whether properties are surely within the limits: few, flat, short, finite. Faster than `clean_properties`.
+
+    Lone surrogates are not looked for: encoding finds them.
+    """
+    if len(properties) > MAX_PROPERTIES or "" in properties:
+        return False
+    for value in properties.values():
+        kind = type(value)
+        if kind is str:
+            if len(value) > MAX_TEXT:
+                return False
+        elif kind is int:
+            if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+                return False
+        elif kind is float:
+            if not math.isfinite(value):
+                return False
+        elif kind is not bool and value is not None:
+            return False
+    return True
+
+
+def clean_properties(properties: Mapping[str, Any], count: Count, depth: int = 1) -> dict[str, Any]:
+    """Return properties within all limits.
+
+    Args:
+        properties: Any JSON object.
+        count: Called with the reason of each change.
+        depth: Levels of objects and lists down to this one, itself included.
+    """
+    cleaned: dict[str, Any] = {}
+    for name, value in properties.items():
+        if not name:
+            count(EMPTY_NAME)
+        elif len(cleaned) == MAX_PROPERTIES:
+            count(TOO_MANY)
+            break
+        else:
+            if not name.isascii():
+                name = whole_unicode(name, count)  # noqa: PLW2901
+            if type(value) is str and len(value) <= MAX_TEXT and value.isascii():
+                cleaned[name] = value
+            else:
+                cleaned[name] = clean_value(value, count, depth)
+    return cleaned
+
+
+def clean_value(value: Any, count: Count, depth: int) -> Any:  # noqa: PLR0911  # one return a type
+    """Return a JSON value within the limits; objects and lists below level 40 become null.
+
+    Args:
+        value: Any JSON value.
+        count: Called with the reason of each change.
+        depth: Levels of objects and lists around the value.
+    """
+    if isinstance(value, str):
+        return clean_text(value, count)
+    if isinstance(value, (dict, list)):
+        if depth >= MAX_DEPTH:
+            count(TOO_DEEP)
+            return None
+        if isinstance(value, dict):
+            return clean_properties(value, count, depth + 1)
+        return [clean_value(item, count, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        count(NOT_FINITE)
+        return None
+    if isinstance(value, int) and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        count(LARGE_INTEGER)
+        return str(value)  # exact, where a float would lose digits
+    return value
+
+
+def number(value: Any, count: Count) -> float | None:
+    """Return a number, also from a text that writes one (`12,50 EUR` too); anything else is left out and counted."""
+    if isinstance(value, str):
+        value = number_in(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        count(NOT_A_NUMBER)
+    elif isinstance(value, float) and not math.isfinite(value):
+        count(NOT_FINITE)
+    elif isinstance(value, int) and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        count(LARGE_INTEGER)
+    else:
+        return value
+    return None
+
+
+def number_in(text: str) -> float | None:
+    """Return the number that a text writes, or None.
+
+    Besides what Python reads, amounts of money are read: `12,50 EUR`, `€1.234,50`, `USD 1,234.50`, `1 234,50`. One
+    separator before exactly three digits (`1,234`) could mean either number, so it is not read.
+    """
+    try:
+        return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
+    except ValueError:
+        pass
+    match = AMOUNT.fullmatch(text.strip())
+    if match is None:
+        return None
+    sign, digits = match[1], match[2].strip()
+    decimal = max(digits.rfind("."), digits.rfind(","))
+    if decimal >= 0 and digits.count(digits[decimal]) == 1:
+        whole, fraction = digits[:decimal], digits[decimal + 1 :]
+        if len(fraction) == 3 and whole.isdecimal():
+            return None
+    else:
+        whole, fraction = digits, ""
+    grouped = THOUSANDS.fullmatch(whole)
+    if not (whole.isdecimal() or grouped) or (fraction and not fraction.isdecimal()):
+        return None
+    return float(f"{sign}{''.join(filter(str.isdecimal, whole))}.{fraction or 0}")
+
+
+def whole_number(value: Any, count: Count) -> int | None:
+    """Return a whole number of 64 bits; anything else is left out and counted."""
+    parsed = number(value, count)
+    if parsed is None:
+        return None
+    if parsed != int(parsed) or not SMALLEST_INTEGER <= int(parsed) <= LARGEST_INTEGER:
+        count(NOT_A_NUMBER)
+        return None
+    return int(parsed)
+
+
+def group_values(groups: Any, count: Count) -> dict[str, str | list[str]]:
+    """Return an event's groups as texts within the limits; empty ones are left out."""
+    if not isinstance(groups, dict):
+        if groups is not None:
+            count(WRONG_TYPE)
+        return {}
+    kept: dict[str, str | list[str]] = {}
+    left = MAX_GROUP_VALUES
+    for group_type, value in groups.items():
+        values = [
+            clean_text(item if isinstance(item, str) else str(item), count)
+            for item in (value if isinstance(value, list) else [value])
+            if item is not None and not isinstance(item, (dict, list)) and str(item).strip()
+        ]
+        if not values or not group_type.strip():
+            continue
+        if len(kept) == MAX_GROUP_TYPES or left == 0:
+            count(TOO_MANY_GROUPS)
+            break
+        if len(values) > left:
+            count(TOO_MANY_GROUPS)
+        kept[clean_text(group_type, count)] = values[0] if len(values) == 1 else values[:left]
+        left -= len(values[:left])
+    return kept
