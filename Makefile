@@ -5,15 +5,17 @@ BIN    := $(VENV)/bin
 PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
 EDITABLE := $(foreach plugin,$(filter-out tap-split-impressions,$(PLUGINS)),-e ./$(plugin)) -e './tap-split-impressions[webhook,lambda,s3]' -e ./sandbox
 
-.PHONY: demo test lint docs bench faults settings format clean help
+.PHONY: install demo test lint docs bench faults settings format clean help
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
+install: .meltano/.installed ## Install Meltano and the four connectors
+
 demo: $(VENV)/.installed ## Run every pipeline against the local sandbox and compare both sides
 	$(BIN)/python -m demo
 
-test: $(VENV)/.installed .meltano/.installed .airflow/.installed ## Run the tests
+test: $(VENV)/.installed .meltano/.installed .airflow/.installed .tools/.installed ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.installed ## Check style and types
@@ -44,7 +46,7 @@ format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 
 clean: ## Remove all that was made here
-	rm -rf $(VENV) .meltano .airflow .demo demo-report.html site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .meltano .airflow .tools .demo demo-report.html site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Remade when a dependency list changes; the connectors are installed in place, so their code is always current.
 $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/pyproject.toml) sandbox/pyproject.toml
@@ -62,4 +64,13 @@ $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/p
 .airflow/.installed: orchestrate/requirements.txt $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .airflow
 	$(BIN)/uv pip install --quiet --python .airflow/bin/python -r orchestrate/requirements.txt
+	touch $@
+
+# nginx, Caddy and promtool check the configurations in orchestrate/. Debian's packages are unpacked here, not installed;
+# where there is no apt-get, tests use what is on the path.
+.tools/.installed:
+	mkdir -p .tools
+	if command -v apt-get > /dev/null; then cd .tools \
+	&& (apt-get download nginx caddy prometheus 2> /dev/null || (apt-get update && apt-get download nginx caddy prometheus)) \
+	&& for package in *.deb; do dpkg -x $$package .; done && rm *.deb; fi
 	touch $@

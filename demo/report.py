@@ -52,7 +52,7 @@ def page(first: Sequence[Outcome], second: Sequence[Outcome], sides: Sequence[Co
 def pipeline(first: Outcome, second: Outcome) -> str:
     """Return the boxes of one pipeline: the tap, what passed, the target, what it did."""
     passed = f"{first.count('records_read'):,} read"
-    counts = [("sent", "records_sent"), ("de-duplicated", "records_deduplicated"), ("left out", "records_skipped")]
+    counts = [("sent", "records_sent"), ("de-duplicated", "records_deduplicated"), ("skipped", "records_skipped")]
     counts += [("rejected", "records_rejected"), ("requests", "http_request_count")]
     facts = "".join(f"<li><b>{first.count(metric):,}</b> {word}</li>" for word, metric in counts)
     again = second.count("records_sent")

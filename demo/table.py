@@ -10,7 +10,7 @@ COLUMNS = {
     "records_read": "read",
     "records_sent": "sent",
     "records_deduplicated": "de-duplicated",
-    "records_skipped": "left out",
+    "records_skipped": "skipped",
     "records_rejected": "rejected",
     "http_request_count": "requests",
 }

@@ -21,7 +21,9 @@ def test_all_packages_carry_one_version_and_changelog_and_image_name_it() -> Non
     assert len(versions) == 1
     version = versions.pop()
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    tags = re.findall(r"/split-amplitude:(\S+)", (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8"))
+    tags = re.findall(
+        r"/split-amplitude:(\S+)", (ROOT / "docs" / "deploy" / "kubernetes.md").read_text(encoding="utf-8")
+    )
     assert set(tags) == {version}
 
 

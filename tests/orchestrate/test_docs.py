@@ -1,4 +1,4 @@
-"""The `airflow` commands of docs/airflow.md, in their order, against a database of their own."""
+"""The `airflow` commands of docs/deploy/airflow.md, in their order, against a database of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from support.airflow import INSTALLED, Airflow
 
-PAGE = Path(__file__).parents[2] / "docs" / "airflow.md"
+PAGE = Path(__file__).parents[2] / "docs" / "deploy" / "airflow.md"
 RUNS_FOR_EVER = "airflow standalone"
 
 
@@ -28,6 +28,6 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
     airflow.run("dags", "reserialize")
     airflow.run("variables", "set", "backfill-of-tap-amplitude-to-target-split", "held")
     page = commands()
-    assert len(page) == 5
+    assert len(page) == 6
     for command in page:
         airflow.run(*shlex.split(command)[1:])

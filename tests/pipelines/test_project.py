@@ -89,7 +89,7 @@ def test_the_next_run_goes_on_from_a_state_kept_elsewhere(
 
 
 def test_the_commands_of_the_page(meltano: Meltano, services: Sandbox, received: list[dict[str, Any]]) -> None:
-    in_sections = PAGE.partition("## Choose streams")[0]
+    in_sections = PAGE.partition("## Select streams")[0]
     lines = re.findall(r"^meltano ([^|\n]+?)(?: +#.*)?$", in_sections, re.MULTILINE)
     # Those with "config test" are run with the other tests of plugins, in test_pipelines.py.
     said, sent = [], {}

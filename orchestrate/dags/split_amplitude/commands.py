@@ -1,6 +1,6 @@
 """How a task runs a command of the Meltano project: in a process of the Airflow worker, or in a pod of its own.
 
-Settings, from the environment of Airflow's processes (docs/airflow.md tells more):
+Settings, from the environment of Airflow's processes (docs/deploy/airflow.md tells more):
 
 * `SPLIT_AMPLITUDE_POD_TEMPLATE`: path of a pod template; every command runs in a pod of that kind when it is set.
 * `SPLIT_AMPLITUDE_POOL`: the pool that every run takes a slot of, so that all together keep to the services' limits.

@@ -1,0 +1,96 @@
+"""docs/alerting.md: Prometheus' own program tests the rules, and logs of real runs hold what it looks for."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from support.processes import Workplace
+from support.programs import program
+from support.sandbox import Sandbox
+
+pytestmark = pytest.mark.kind("process")
+
+ROOT = Path(__file__).parents[2]
+PROMETHEUS = ROOT / "orchestrate" / "prometheus"
+PAGE = (ROOT / "docs" / "alerting.md").read_text(encoding="utf-8")
+EXPORTERS = ("node_systemd_", "kube_job_", "up")
+IN_EVERY_RUN = ("records_sent", "records_rejected", "http_retry_count")
+AWAITED = ("stream",)  # a tag that the page reads ahead of the code
+
+
+def rules() -> dict[str, dict[str, Any]]:
+    groups = YAML(typ="safe").load(PROMETHEUS / "rules.yml")["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def metrics_of(expression: str) -> set[str]:
+    return set(re.findall(r"\b(receiver_\w+|node_systemd_\w+|kube_job_\w+|up)\b(?=[\[{\s)]|$)", expression))
+
+
+def promtool(*arguments: str, folder: Path) -> str:
+    checked = subprocess.run([program("promtool"), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    return checked.stdout
+
+
+def test_prometheus_takes_rules_and_configuration(tmp_path: Path) -> None:
+    assert f"{len(rules())} rules found" in promtool("check", "rules", str(PROMETHEUS / "rules.yml"), folder=tmp_path)
+    text = (PROMETHEUS / "scrape.yml").read_text(encoding="utf-8")
+    for name in re.findall(r"/etc/prometheus/(\S+)", text):
+        (tmp_path / name).write_text("token", encoding="utf-8")
+    (tmp_path / "prometheus.yml").write_text(text.replace("/etc/prometheus", str(tmp_path)), encoding="utf-8")
+    (tmp_path / "rules.yml").write_bytes((PROMETHEUS / "rules.yml").read_bytes())
+    promtool("check", "config", "prometheus.yml", folder=tmp_path)
+
+
+def test_each_rule_fires_when_it_should_and_is_silent_on_a_good_day(tmp_path: Path) -> None:
+    trials = Path(__file__).with_name("alerts.yml")
+    tried = YAML(typ="safe").load(trials)
+    named = [alert["alertname"] for test in tried["tests"] for alert in test["alert_rule_test"]]
+    assert set(named) == set(rules())
+    (tmp_path / "rules.yml").write_bytes((PROMETHEUS / "rules.yml").read_bytes())
+    (tmp_path / "alerts.yml").write_bytes(trials.read_bytes())
+    promtool("test", "rules", "alerts.yml", folder=tmp_path)
+
+
+def test_the_page_explains_each_rule_and_each_metric() -> None:
+    explained = set(re.findall(r"`((?:Receiver|Pipeline)\w+)`", PAGE))
+    assert explained == set(rules())
+    listed = set(re.findall(r"^\| `(receiver_\w+)`", PAGE, re.MULTILINE))
+    used = {name for rule in rules().values() for name in metrics_of(rule["expr"])}
+    ours = {re.sub(r"_(count|bucket|sum)$", "", name) for name in used if not name.startswith(EXPORTERS)}
+    assert ours
+    assert ours <= listed
+
+
+def test_the_rule_for_logs_reads_what_a_run_writes(workplace: Workplace, sandbox: Sandbox) -> None:
+    pattern = re.search(r"regexp `(.+?)`", PAGE)[1]
+    schema = {"type": "object", "properties": {"user_id": {}, "event_type": {}, "time": {}}}
+    rows = [
+        {"user_id": "ada", "event_type": "Seen", "time": 1773480413589},
+        {"user_id": "ada", "event_type": "", "time": 1},
+    ]
+    result = workplace.run(
+        "target-amplitude",
+        {"api_key": "k", "api_url": sandbox.url},
+        messages=[
+            {"type": "SCHEMA", "stream": "rows", "schema": schema, "key_properties": []},
+            *({"type": "RECORD", "stream": "rows", "record": row} for row in rows),
+        ],
+    )
+    points = [json.loads(found["point"]) for line in result.stderr.splitlines() if (found := re.search(pattern, line))]
+    assert points
+    counted = {point["metric"]: point for point in points if point["type"] == "counter"}
+    assert set(IN_EVERY_RUN) <= counted.keys()
+    rejected = counted["records_rejected"]
+    assert rejected["value"] == 1
+    tags = re.findall(r'\w+="tags\.(\w+)"', PAGE)
+    assert set(tags) == {"stream", "reason"}
+    assert [tag for tag in tags if tag not in rejected["tags"] and tag not in AWAITED] == []
