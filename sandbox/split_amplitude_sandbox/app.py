@@ -8,13 +8,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from split_amplitude_sandbox.amplitude import answers as amplitude_answers
-from split_amplitude_sandbox.amplitude.annotations import Annotations
-from split_amplitude_sandbox.amplitude.cohorts import Cohorts
-from split_amplitude_sandbox.amplitude.dashboard import Dashboard
-from split_amplitude_sandbox.amplitude.export import Export
-from split_amplitude_sandbox.amplitude.identify import Identify
-from split_amplitude_sandbox.amplitude.ingestion import Ingestion
-from split_amplitude_sandbox.amplitude.taxonomy import Taxonomy
+from split_amplitude_sandbox.amplitude.service import Amplitude
 from split_amplitude_sandbox.clock import Clock
 from split_amplitude_sandbox.control import Control
 from split_amplitude_sandbox.faults import Faults
@@ -41,33 +35,13 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
     clock = Clock(upload_time_offset)
     store = Store(data, clock)
     faults = Faults()
-    split = Split(store, clock)
-    export = Export(store, clock, export_lag_hours)
-    cohorts = Cohorts(store, clock)
-    taxonomy = Taxonomy(store)
-    annotations = Annotations(store)
+    amplitude, split = Amplitude(store, clock, export_lag_hours), Split(store, clock)
     services = Starlette(exception_handlers=REFUSALS)
     gate = Gate(services, faults, clock)
-    control = Control(
-        store=store,
-        faults=faults,
-        requests=gate.requests,
-        split=split,
-        export=export,
-        cohorts=cohorts,
-        taxonomy=taxonomy,
-        annotations=annotations,
-    )
     parts = (
-        Ingestion(store, clock),
-        Identify(store, clock),
-        export,
-        cohorts,
-        Dashboard(store, clock),
-        taxonomy,
-        annotations,
+        amplitude,
         split,
-        control,
+        Control(store, faults, gate.requests, resets=[amplitude.reset, split.reset]),
         Page(store=store, clock=clock, faults=faults, requests=gate.requests, segments=split.segments),
     )
     services.router.routes += [route for part in parts for route in part.routes()]

@@ -21,26 +21,21 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import require_read_access
-from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID, Stored, export_row
+from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID
+from split_amplitude_sandbox.amplitude.rows import COLUMNS, encoded, file_name
 from split_amplitude_sandbox.answers import text_answer
-from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, from_ms, parse_ms, to_ms
+from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, parse_ms, to_ms
 from split_amplitude_sandbox.store import Store, ndjson
 
 HOUR_PATTERN = re.compile(r"\d{8}T\d{2}")
 MAX_SPAN_HOURS = 365 * 24
 ROWS_PER_FILE = 1000
-PARTITION_STEP, PARTITIONS = 417, 100_003
-"""Numbers of an hour's files: neither in sequence nor complete, as Amplitude's."""
 CHUNK_BYTES = 65_536
 PUT = (
     "INSERT INTO amplitude_events (uuid, exported_row, amplitude_id, event_type, export_hour, upload_ms,"
     " event_ms, session_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-SELECT = (
-    "SELECT number, exported_row, uuid, event, path, amplitude_id, event_type, upload_ms, client_upload_ms,"
-    " event_ms, session_id, user_properties, user_created_ms"
-    " FROM amplitude_events WHERE export_hour = ? AND number > ? ORDER BY number LIMIT ?"
-)
+SELECT = f"SELECT {COLUMNS} FROM amplitude_events WHERE export_hour = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
 
 
 class Export:
@@ -144,16 +139,11 @@ def _text(value: Any) -> str | None:
 
 
 def _add_file(folder: zipfile.ZipFile, hour: int, part: int, page: list[tuple[Any, ...]]) -> None:
-    """Add one file of an hour; its rows are in no order, for Amplitude promises none."""
-    rows = [given if given is not None else _made_row(stored) for _, given, *stored in page]
+    """Add one file of an hour; its rows are unordered, because Amplitude promises no order."""
+    rows = [encoded(columns) for columns in page]
     random.Random(hour).shuffle(rows)  # noqa: S311 - the same disorder every time
-    moment = from_ms(hour * MILLISECONDS_PER_HOUR)
-    name = f"{PROJECT_ID}_{moment:%Y-%m-%d}_{moment.hour}#{part * PARTITION_STEP % PARTITIONS}.json.gz"
-    folder.writestr(f"{PROJECT_ID}/{name}", gzip.compress(ndjson(rows), compresslevel=1, mtime=0))
-
-
-def _made_row(stored: list[Any]) -> bytes:
-    return msgspec.json.encode(export_row(Stored(*stored)), order="sorted")
+    content = gzip.compress(ndjson(rows), compresslevel=1, mtime=0)
+    folder.writestr(f"{PROJECT_ID}/{file_name(hour, part)}", content)
 
 
 async def _chunks(archive: IO[bytes]) -> AsyncIterator[bytes]:
