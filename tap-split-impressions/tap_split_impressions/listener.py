@@ -20,10 +20,11 @@ from typing import Any
 import msgspec
 
 from tap_split_impressions.common.lenient_json import whole
+from tap_split_impressions.common.receiver.files import Storage
+from tap_split_impressions.common.receiver.storage import SEAL_SECONDS, open_storage
 from tap_split_impressions.impressions.item import Item
-from tap_split_impressions.receiver.files import Storage
 from tap_split_impressions.receiver.payloads import LINE_ITEMS, stored_lines
-from tap_split_impressions.receiver.storage import SEAL_SECONDS, open_storage
+from tap_split_impressions.webhook import FILE_PREFIX
 
 logger = logging.getLogger("tap-split-impressions.listener")
 
@@ -123,7 +124,7 @@ class FolderListener:
 
     def _open(self) -> Storage:
         path, options, seal_seconds = self._target
-        return open_storage(path, options, seal_seconds=seal_seconds)
+        return open_storage(path, options, prefix=FILE_PREFIX, seal_seconds=seal_seconds)
 
     def _write(self, storage: Storage) -> None:
         while self._waiting or self._batch:

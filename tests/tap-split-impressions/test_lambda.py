@@ -15,6 +15,7 @@ from support.receiver import TOKEN, Run, numbers_of, posted, stored_batches, zip
 from tap_split_impressions import lambda_handler as module
 from tap_split_impressions.lambda_handler import lambda_handler
 
+ITEM = {"treatment": "on", "time": 1767261600123, "changeNumber": 5, "label": "x"}
 CONTEXT = SimpleNamespace(function_name="impressions", aws_request_id="11111111-2222-3333-4444-555555555555")
 
 
@@ -138,3 +139,122 @@ def test_a_folder_that_cannot_be_written_is_no_success(folder: Path) -> None:
     folder.rmdir()
     folder.write_text("a file where the folder should be")
     assert lambda_handler(function_url(json.dumps([posted(2)]), encoded=False), CONTEXT)["statusCode"] == 503
+
+
+def queue(*bodies: str, fifo: bool = False) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
+    arn = f"arn:aws:sqs:us-east-1:123456789012:impressions{'.fifo' if fifo else ''}"
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": "handle",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": arn,
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def topic(message: str) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
+    return {
+        "Records": [
+            {"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Type": "Notification", "Message": message}}
+        ]
+    }
+
+
+def stream(*bodies: bytes) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"""
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:kinesis",
+                "eventID": f"shardId-000000000006:{number}",
+                "kinesis": {"sequenceNumber": f"{number}", "data": base64.b64encode(body).decode()},
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def text(*numbers: int) -> str:
+    return json.dumps([posted(number) for number in numbers])
+
+
+def failures(*names: str) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in names]}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [[posted(1), posted(2)], {"impressions": [{"testName": "f", "keyImpressions": [{"keyName": "e"} | ITEM]}]}],
+)
+def test_an_event_that_is_the_payload_itself(event: Any, folder: Path) -> None:
+    count = len(event) if isinstance(event, list) else 1
+    assert lambda_handler(event, CONTEXT) == {"accepted": count, "rejected": 0}
+    assert len(stored_batches(folder)) == 1
+
+
+ENVELOPE = {"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:1:topic", "Message": text(5)}
+
+
+@pytest.mark.parametrize(
+    ("event", "numbers"),
+    [
+        (queue(text(1), text(2, 3)), [1, 2, 3]),
+        (queue(json.dumps(ENVELOPE)), [5]),
+        (topic(text(6)), [6]),
+        (stream(text(7).encode(), zipped([posted(8)])), [7, 8]),
+    ],
+)
+def test_messages_are_stored_as_one_object(event: Any, numbers: list[int], folder: Path, run: Run) -> None:
+    assert lambda_handler(event, CONTEXT) == failures()
+    assert len(list(folder.glob("*.jsonl"))) == 1
+    assert numbers_of(run()) == numbers
+
+
+@pytest.mark.parametrize(
+    ("event", "failed", "numbers"),
+    [
+        (queue(text(1), "not JSON", text(2), "[]", "{}"), ["message-1", "message-4"], [1, 2]),
+        (queue(text(1), "not JSON", text(2), fifo=True), ["message-1", "message-2"], [1]),
+        (stream(b"\xff", text(3).encode()), ["0"], [3]),
+    ],
+)
+def test_only_messages_that_hold_nothing_come_again(
+    event: Any, failed: list[str], numbers: list[int], run: Run
+) -> None:
+    assert lambda_handler(event, CONTEXT) == failures(*failed)
+    assert numbers_of(run()) == numbers
+
+
+@pytest.mark.parametrize("event", [{}, None, 5, "text", {"Records": [{"eventSource": "aws:s3"}]}, topic("not JSON")])
+def test_an_unknown_event_or_message_of_a_topic_fails_as_a_whole(event: Any, folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"neither|not of SQS|nothing to store"):
+        lambda_handler(event, CONTEXT)
+    assert stored_batches(folder) == []
+
+
+def test_messages_fail_when_they_cannot_be_stored(folder: Path) -> None:
+    lambda_handler(queue(text(1)), CONTEXT)
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    folder.write_text("a file where the folder should be")
+    with pytest.raises(OSError, match=r"directory|exists"):
+        lambda_handler(queue(text(2)), CONTEXT)
+
+
+def test_a_request_of_a_web_page_needs_an_allowed_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAP_SPLIT_IMPRESSIONS_ALLOW_ORIGIN", "https://shop.example https://www.shop.example")
+    for origin, expected in [("https://shop.example", "https://shop.example"), ("https://elsewhere.example", None)]:
+        event = function_url(text(1), encoded=False)
+        event["headers"]["origin"] = origin
+        answer = lambda_handler(event, CONTEXT)
+        assert (answer["statusCode"], answer["headers"].get("access-control-allow-origin")) == (200, expected)

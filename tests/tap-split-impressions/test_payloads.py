@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.receiver import posted, zipped
+from tap_split_impressions.common.receiver.bodies import BodyTooLargeError, InvalidBodyError, decompress
 from tap_split_impressions.folder.readers.json_text import rows_of_line
 from tap_split_impressions.impressions.item import NotAnImpression
-from tap_split_impressions.receiver.payloads import LINE_ITEMS, TooLarge, lines_of, unzipped
+from tap_split_impressions.receiver.payloads import LINE_ITEMS, lines_of
 
 RECEIVED = 1767261605000
 
@@ -62,7 +63,7 @@ def test_an_empty_batch_is_no_fault(body: object) -> None:
     "body", [b"{}", b"null", b"5", b'"text"', b"", b"[", b"\xff\xfe", b"[1]", b'[{"a":1}]', b'{"a":1}']
 )
 def test_what_is_not_impressions_is_refused(body: bytes) -> None:
-    with pytest.raises(NotAnImpression):
+    with pytest.raises(InvalidBodyError):
         lines_of(body, RECEIVED)
 
 
@@ -89,7 +90,7 @@ def test_a_number_beyond_all_limits_costs_neither_its_impression_nor_the_others(
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, json.dumps([posted(1)]).encode().replace(b"null", b"[" * 9000)])
 def test_nesting_without_end_is_refused(body: bytes) -> None:
-    with pytest.raises(NotAnImpression):
+    with pytest.raises(InvalidBodyError):
         lines_of(body, RECEIVED)
 
 
@@ -98,7 +99,7 @@ def test_nesting_without_end_is_refused(body: bytes) -> None:
 def test_nesting_of_any_depth_is_stored_or_refused(opening: str, closing: str, depth: int) -> None:
     try:
         made = lines_of((opening * depth + json.dumps(posted(1)) + closing * depth).encode(), RECEIVED)
-    except NotAnImpression:
+    except InvalidBodyError:
         return
     assert [row.key for row in rows_of_line(made.lines)] == [posted(1)["key"]]
 
@@ -112,30 +113,30 @@ def test_a_large_batch_is_stored_in_several_lines() -> None:
 
 def test_unzipping_stops_at_the_limit() -> None:
     bomb = gzip.compress(bytes(50_000_000), 9)
-    with pytest.raises(TooLarge):
-        unzipped(bomb, 1_000_000)
-    assert unzipped(gzip.compress(b"x" * 1000), 1000) == b"x" * 1000
-    with pytest.raises(TooLarge):
-        unzipped(gzip.compress(b"x" * 1001), 1000)
+    with pytest.raises(BodyTooLargeError):
+        decompress(bomb, 1_000_000)
+    assert decompress(gzip.compress(b"x" * 1000), 1000) == b"x" * 1000
+    with pytest.raises(BodyTooLargeError):
+        decompress(gzip.compress(b"x" * 1001), 1000)
 
 
 def test_a_bomb_of_many_gzip_members_stops_at_the_limit() -> None:
-    with pytest.raises(TooLarge):
-        unzipped(gzip.compress(bytes(400_000)) * 3, 1_000_000)
-    assert unzipped(gzip.compress(b"one") + gzip.compress(b"two"), 100) == b"onetwo"
+    with pytest.raises(BodyTooLargeError):
+        decompress(gzip.compress(bytes(400_000)) * 3, 1_000_000)
+    assert decompress(gzip.compress(b"one") + gzip.compress(b"two"), 100) == b"onetwo"
 
 
 @pytest.mark.parametrize("damage", [lambda body: body[:-5], lambda body: body[:20] + b"\0\0\0\0" + body[24:]])
 def test_damaged_gzip_is_refused(damage: object) -> None:
-    with pytest.raises(NotAnImpression):
-        unzipped(damage(zipped([posted(1)])), 10_000)
+    with pytest.raises(InvalidBodyError):
+        decompress(damage(zipped([posted(1)])), 10_000)
 
 
 @given(st.binary(max_size=200), st.booleans())
 def test_no_body_ends_in_anything_but_lines_or_a_refusal(body: bytes, compress: bool) -> None:
     try:
-        made = lines_of(unzipped(gzip.compress(body) if compress else body, 10_000), RECEIVED)
-    except (NotAnImpression, TooLarge):
+        made = lines_of(decompress(gzip.compress(body) if compress else body, 10_000), RECEIVED)
+    except (InvalidBodyError, BodyTooLargeError):
         return
     assert made.lines == b"" or made.lines.endswith(b"\n")
 
@@ -153,7 +154,7 @@ json_values = st.recursive(
 def test_any_json_is_stored_or_refused_and_what_is_stored_is_read(body: object) -> None:
     try:
         made = lines_of(json.dumps(body).encode(), RECEIVED)
-    except NotAnImpression:
+    except InvalidBodyError:
         return
     rows = [row for line in made.lines.splitlines(keepends=True) for row in rows_of_line(line)]
     assert not any(isinstance(row, NotAnImpression) for row in rows)

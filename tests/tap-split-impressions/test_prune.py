@@ -13,7 +13,7 @@ import pytest
 from support.processes import BIN, Result, Workplace
 from support.receiver import Run, Write, numbers_of
 from tap_split_impressions.common.cli import ConnectorError
-from tap_split_impressions.folder.folder import Folder
+from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.folder.prune import prune, seconds_of, stream_state
 
 DAY = 86400.0
@@ -42,7 +42,7 @@ def test_only_what_the_state_has_passed_is_removed(folder: Path, write: Write, r
     os.utime(write("new-but-dated-back.jsonl", [10]), (1, 1))
     write("0.jsonl.rejects", [1])
     write("open.jsonl.open", [1])
-    assert prune(Folder(str(folder)), [bookmark(result)], DAY / 2) == (4, 2)
+    assert prune(Folder(str(folder)), [bookmark(result)], DAY / 2) == (4, 3)
     assert left(folder) == ["0.jsonl.rejects", "new-but-dated-back.jsonl", "new.jsonl", "open.jsonl.open"]
     assert sorted(numbers_of(run(result.state))) == [9, 10]
 
@@ -144,7 +144,7 @@ def test_the_command(workplace: Workplace, folder: Path, write: Write, run: Run)
 def test_a_directory_that_moved_in_and_waits_stays(
     tmp_path: Path, folder: Path, write: Write, run: Run, tomorrow: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tap_split_impressions.folder.bookmark.LOOK_BACK_SECONDS", 0.0)
+    monkeypatch.setattr("tap_split_impressions.common.folder.bookmark.LOOK_BACK_SECONDS", 0.0)
     (tmp_path / "elsewhere").mkdir()
     write("early.jsonl", [1]).rename(tmp_path / "elsewhere" / "early.jsonl")
     write("a.jsonl", [2])

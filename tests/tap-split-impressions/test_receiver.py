@@ -12,6 +12,7 @@ import socket
 import stat
 import threading
 import time
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
@@ -101,6 +102,63 @@ def test_a_large_batch_is_taken(tmp_path: Path, run: Run, folder: Path) -> None:
         assert receiver.post([posted(number) for number in range(30_000)]).json() == {"accepted": 30_000, "rejected": 0}
         receiver.stop()
     assert numbers_of(run()) == list(range(30_000))
+
+
+def test_deflate_is_told_by_its_first_bytes_or_the_header(folder: Path, run: Run) -> None:
+    body = json.dumps([posted(1)]).encode()
+    raw = zlib.compressobj(wbits=-15)
+    with Receiver(folder) as receiver:
+        for content, headers in [
+            (zlib.compress(body), {}),
+            (zlib.compress(body.replace(b"000001", b"000002")), {"Content-Encoding": "deflate"}),
+            (raw.compress(body.replace(b"000001", b"000003")) + raw.flush(), {"Content-Encoding": "deflate"}),
+        ]:
+            assert receiver.post(content, headers=headers).status_code == 200
+        receiver.stop()
+    assert numbers_of(run()) == [1, 2, 3]
+
+
+# --- what else it answers
+
+
+def test_metrics_need_the_token_and_count_what_is_stored(folder: Path) -> None:
+    with Receiver(folder, "--token", TOKEN) as receiver:
+        body = zipped([posted(1), posted(2), {"key": "k"}])
+        assert receiver.post(body, f"/?token={TOKEN}").status_code == 200
+        assert receiver.post(b"nonsense", f"/?token={TOKEN}").status_code == 400
+        assert receiver.http.get(f"{receiver.url}/metrics").status_code == 401
+        answer = receiver.http.get(f"{receiver.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    samples = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    label = '{connector="tap-split-impressions"}'
+    assert samples[f"receiver_batches_total{label}"] == "1"
+    assert samples[f"receiver_records_total{label}"] == "2"
+    assert samples[f"receiver_rejected_total{label}"] == "1"
+    assert samples[f"receiver_bytes_total{label}"] == str(len(body))
+    assert samples[f"receiver_unread_files{label}"] == "0"
+    assert samples[f"receiver_request_seconds_count{label}"] == "3"
+    assert samples['receiver_request_seconds_bucket{connector="tap-split-impressions",le="+Inf"}'] == "3"
+
+
+@pytest.mark.parametrize(
+    ("options", "origin", "allowed"),
+    [
+        ([], "https://shop.example", None),
+        (["--allow-origin", "https://shop.example"], "https://shop.example", "https://shop.example"),
+        (["--allow-origin", "https://shop.example"], "https://elsewhere.example", None),
+        (["--allow-origin", "*"], "https://elsewhere.example", "https://elsewhere.example"),
+    ],
+)
+def test_web_pages_may_send_from_allowed_origins(
+    folder: Path, options: list[str], origin: str, allowed: str | None
+) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    with Receiver(folder, "--token", TOKEN, *options) as receiver:
+        question = receiver.http.options(receiver.url, headers=asked)
+        answer = receiver.post([posted(1)], f"/?token={TOKEN}", headers={"Origin": origin})
+    assert question.status_code == (204 if options else 405)
+    assert question.headers.get("Access-Control-Allow-Methods") == (allowed and "POST")
+    assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (200, allowed)
 
 
 # --- what is stored
@@ -194,6 +252,23 @@ def test_killed_under_load_again_and_again(folder: Path, run: Run) -> None:
     read = Counter(numbers_of(run()))
     assert set(read.values()) == {1}
     assert len(read) == 100 * len(batches)
+
+
+def test_a_file_that_a_killed_receiver_left_open_is_read_once(folder: Path, run: Run) -> None:
+    with Receiver(folder) as receiver:
+        receiver.post([posted(1)])
+        receiver.kill()
+    (left,) = folder.glob("*.open")
+    with left.open("ab") as file:
+        file.write(b'{"received":5,"batch":[')  # nobody got a 200 for this
+    first = run()
+    assert numbers_of(first) == [1]
+    assert "not impressions" not in first.stderr.replace("0 not impressions", "")
+    with Receiver(folder) as receiver:
+        receiver.post([posted(2)])
+        receiver.stop()
+    assert not list(folder.glob("*.open"))
+    assert numbers_of(run(first.state)) == [2]
 
 
 def test_several_receivers_share_a_folder(folder: Path) -> None:

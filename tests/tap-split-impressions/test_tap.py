@@ -68,10 +68,10 @@ def test_what_is_no_data_is_ignored(folder: Path, write: Write, run: Run) -> Non
         "_SUCCESS",
         "_committed_1.json",
         ".hidden.jsonl",
-        "a.jsonl.open",
         "a.jsonl.rejects",
         "a.jsonl.tmp",
-        "notes.txt",
+        "a.jsonl.crc",
+        "part-0.parquet.md5",
     ):
         write(name, [1])
     (folder / "_temporary").mkdir()
@@ -285,7 +285,7 @@ def move_directory(file: Path, folder: Path) -> None:
 def test_an_old_file_that_comes_in_unchanged_while_others_go_is_read(
     tmp_path: Path, folder: Path, write: Write, run: Run, monkeypatch: pytest.MonkeyPatch, bring_in: Any
 ) -> None:
-    monkeypatch.setattr("tap_split_impressions.folder.bookmark.LOOK_BACK_SECONDS", 0.0)
+    monkeypatch.setattr("tap_split_impressions.common.folder.bookmark.LOOK_BACK_SECONDS", 0.0)
     (tmp_path / "elsewhere").mkdir()
     early = write("early.jsonl", [1]).rename(tmp_path / "elsewhere" / "early.jsonl")
     for number in (2, 3, 4):

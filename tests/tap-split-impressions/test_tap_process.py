@@ -202,7 +202,7 @@ def test_settings_are_checked_in_sentences(
         (
             {
                 "folder": "/data",
-                "read_until": 4e9,
+                "read_until": 4_000_000_000,
                 "directories": [],
                 "read_since": "",
                 "older": {"count": 0, "by_name": "0", "by_inode": "0"},

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from support.receiver import posted, stored_batches
-from tap_split_impressions import webhook
 from tap_split_impressions.webhook import create_app
 
 
-def status_of(folder: Path, *chunks: bytes, complete: bool = True) -> int:
+def status_of(folder: Path, *chunks: bytes, complete: bool = True, **options: Any) -> int:
     """Post a body in chunks to a new application; return the status of its answer."""
 
     async def post() -> int:
         app = create_app(str(folder), seal_seconds=0)
+        app.options = dataclasses.replace(app.options, **options)
         waiting = list(chunks)
         answers: list[Any] = []
 
@@ -46,20 +45,16 @@ def test_a_body_in_pieces_is_stored(folder: Path) -> None:
     assert stored_batches(folder) == [[posted(1)]]
 
 
-def test_a_body_that_takes_too_long_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "BODY_SECONDS", 0.05)
-    assert status_of(folder, BODY[:7], complete=False) == 408
+def test_a_body_that_takes_too_long_is_given_up(folder: Path) -> None:
+    assert status_of(folder, BODY[:7], complete=False, body_seconds=0.05) == 408
     assert stored_batches(folder) == []
 
 
-def test_more_bodies_than_can_be_held_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "BODIES_BYTES", len(BODY) - 1)
-    assert status_of(folder, BODY) == 503
-    monkeypatch.setattr(webhook, "BODIES_BYTES", len(BODY))
-    assert status_of(folder, BODY) == 200
+def test_more_bodies_than_can_be_held_are_refused(folder: Path) -> None:
+    assert status_of(folder, BODY, max_held_bytes=len(BODY) - 1) == 503
+    assert status_of(folder, BODY, max_held_bytes=len(BODY)) == 200
 
 
-def test_a_large_body_is_checked_aside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "LARGE_BODY_BYTES", 10)
-    assert status_of(folder, BODY) == 200
-    assert status_of(folder, b'{"no": "impressions"}') == 400
+def test_a_large_body_is_checked_aside(folder: Path) -> None:
+    assert status_of(folder, BODY, large_body_bytes=10) == 200
+    assert status_of(folder, b'{"no": "impressions"}', large_body_bytes=10) == 400

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tap_split_impressions.common.errors import ConnectorError
-from tap_split_impressions.folder.bookmark import Bookmark, File
-from tap_split_impressions.folder.folder import Folder, in_sentences
+from tap_split_impressions.common.folder.bookmark import Bookmark
+from tap_split_impressions.common.folder.comparison import compare
+from tap_split_impressions.common.folder.file import File
+from tap_split_impressions.common.folder.folder import Folder
+from tap_split_impressions.common.folder.names import OPEN_SUFFIX
+from tap_split_impressions.common.folder.storage import storage_failures
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -27,8 +31,9 @@ def prune(folder: Folder, states: Iterable[Mapping[str, Any]], older_than: float
     listing = folder.listing()
     old = [file for file in listing if file.arrived < time.time() - older_than]
     waiting = {path for state in states for path in unread(folder, listing, state)}
-    removable = [file for file in old if file.path not in waiting]
-    with in_sentences(folder.path):
+    # What a receiver left open is its own to seal.
+    removable = [file for file in old if file.path not in waiting and not file.path.endswith(OPEN_SUFFIX)]
+    with storage_failures(folder.path):
         for file in removable:
             folder.files.rm_file(folder.full_path(file))
     return len(removable), len(old) - len(removable)
@@ -42,7 +47,7 @@ def unread(folder: Folder, listing: list[File], state: Mapping[str, Any]) -> set
         raise ConnectorError("--state: this is no state of stream 'impressions'; nothing was removed.") from None
     if bookmark.read_until is None:
         return {file.path for file in listing}
-    identities = {waiting.identity for waiting in bookmark.open(listing).unread}
+    identities = {waiting.identity for waiting in compare(bookmark, listing).unread}
     return {file.path for file in listing if not bookmark.is_old(file) and folder.identity(file) in identities} | set(
         bookmark.unfinished
     )

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tap_split_impressions.common.errors import ConnectorError
-from tap_split_impressions.folder.bookmark import File, Reading, Unread
-from tap_split_impressions.folder.folder import AHEAD_FILES, Folder, is_sealed, storage_errors
+from tap_split_impressions.common.folder.comparison import Reading, Unread
+from tap_split_impressions.common.folder.file import File
+from tap_split_impressions.common.folder.folder import PREFETCH_FILES, Folder
+from tap_split_impressions.common.folder.names import is_sealed
+from tap_split_impressions.common.folder.storage import storage_errors
 from tap_split_impressions.folder.readers import DamagedFileError, Row, read
 from tap_split_impressions.impressions.filters import Filters
 from tap_split_impressions.impressions.item import Item, NotAnImpression
@@ -108,7 +111,7 @@ class Run:
                 self.reading.finish(unread)
                 self.counts.too_early += 1
             else:
-                self.folder.fetch_ahead([following.file for following in files[number : number + AHEAD_FILES]])
+                self.folder.prefetch([following.file for following in files[number : number + PREFETCH_FILES]])
                 yield from self._file(unread)
             if self.stopping():
                 return

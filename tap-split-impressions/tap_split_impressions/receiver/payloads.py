@@ -6,18 +6,16 @@ A stored line is `{"received":MILLISECONDS,"batch":BODY}`; the reading side is `
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from tap_split_impressions.common.lenient_json import decoded
+from tap_split_impressions.common.receiver.bodies import InvalidBodyError, Parsed
 from tap_split_impressions.impressions.item import Item, NotAnImpression, items_of
 from tap_split_impressions.impressions.times import rfc3339
 
-GZIP_MAGIC = b"\x1f\x8b"
-GZIP_WINDOW = 16 + zlib.MAX_WBITS
 LINE_ITEMS = 1000  # a larger batch is stored in several lines, so that a reader's memory stays small
 
 NOTHING = NotAnImpression("an empty list")
@@ -26,55 +24,20 @@ _webhook = msgspec.json.Decoder(list[Item])
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class TooLarge(ValueError):  # noqa: N818  (it names what was found)
-    """The body is larger than allowed, as sent or unzipped."""
+def is_payload(value: Any) -> bool:
+    """Whether a decoded value is impressions itself, rather than something that holds them in an envelope."""
+    return any(isinstance(item, Item) for item in items_of(value))
 
 
-class Lines(NamedTuple):
-    """What of a body is to be stored."""
-
-    lines: bytes
-    rejects: bytes
-    accepted: int
-    rejected: int
-
-
-def unzipped(body: bytes, limit: int) -> bytes:
-    """Return the body, unzipped if it is gzip; no header of Split's is known to say so, its first bytes do.
-
-    Raises:
-        TooLarge: When more than `limit` bytes come out; no more than that is ever held.
-        NotAnImpression: When it is no complete gzip.
-    """
-    if not body.startswith(GZIP_MAGIC):
-        if len(body) > limit:
-            raise TooLarge
-        return body
-    pieces, size, rest = [], 0, body
-    try:
-        while rest:
-            inflate = zlib.decompressobj(GZIP_WINDOW)
-            pieces.append(inflate.decompress(rest, limit - size + 1))
-            size += len(pieces[-1])
-            if size > limit:
-                raise TooLarge
-            if not inflate.eof:
-                raise NotAnImpression("gzip that is cut")
-            rest = inflate.unused_data
-    except zlib.error:
-        raise NotAnImpression("damaged gzip") from None
-    return b"".join(pieces)
-
-
-def lines_of(body: bytes, received: int) -> Lines:
-    """Return what to store of an unzipped body.
+def lines_of(body: bytes, received: int) -> Parsed:
+    """Return what to store of a body.
 
     Args:
         body: JSON in any of the shapes that `impressions.items_of` knows.
         received: When it came, in milliseconds since 1970.
 
     Raises:
-        NotAnImpression: When it holds nothing that is an impression. An empty batch is none, and no fault.
+        InvalidBodyError: It holds nothing that is an impression. An empty batch is valid.
     """
     try:
         count = len(_webhook.decode(body))
@@ -82,20 +45,20 @@ def lines_of(body: bytes, received: int) -> Lines:
         try:
             return lines_of_any(body, received)
         except RecursionError:  # decoders in C may go deeper than what then looks at the value
-            raise NotAnImpression("nested too deeply") from None
+            raise InvalidBodyError("nested too deeply") from None
     if count > LINE_ITEMS:
-        return Lines(stored_lines([compact(bytes(item)) for item in _raw_items.decode(body)], received), b"", count, 0)
-    return Lines(stored_line(compact(body), received) if count else b"", b"", count, 0)
+        return Parsed(stored_lines([compact(bytes(item)) for item in _raw_items.decode(body)], received), b"", count, 0)
+    return Parsed(stored_line(compact(body), received) if count else b"", b"", count, 0)
 
 
-def lines_of_any(body: bytes, received: int) -> Lines:
+def lines_of_any(body: bytes, received: int) -> Parsed:
     """Return what to store of a body that is not the webhook's, or has an item that is no impression."""
     try:
         payload = decoded(body)
     except ValueError:
-        raise NotAnImpression("no JSON") from None
+        raise InvalidBodyError("not valid JSON") from None
     if payload == {} or not isinstance(payload, (list, dict)):
-        raise NotAnImpression("neither a list nor an object of impressions")
+        raise InvalidBodyError("neither a list nor an object of impressions")
     good: list[bytes] = []
     rejects: list[bytes] = []
     reason = None
@@ -107,8 +70,8 @@ def lines_of_any(body: bytes, received: int) -> Lines:
         else:
             rejects.append(encoded({"time": rfc3339(received), "reason": str(reason), "item": part}) + b"\n")
     if rejects and not good:
-        raise NotAnImpression(f"no impression among {len(rejects)} items, the last {reason}")
-    return Lines(stored_lines(good, received), b"".join(rejects), len(good), len(rejects))
+        raise InvalidBodyError(f"no impressions among {len(rejects)} items, the last {reason}")
+    return Parsed(stored_lines(good, received), b"".join(rejects), len(good), len(rejects))
 
 
 def parts_of(body: Any) -> Iterator[Any]:

@@ -13,10 +13,11 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 
 from tap_split_impressions.common.errors import ConnectorError
+from tap_split_impressions.common.folder.bookmark import Bookmark
+from tap_split_impressions.common.folder.comparison import compare
+from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.common.metrics import count
 from tap_split_impressions.common.tap.stream import PlainStream
-from tap_split_impressions.folder.bookmark import Bookmark
-from tap_split_impressions.folder.folder import Folder
 from tap_split_impressions.folder.scan import Run, Selection
 from tap_split_impressions.impressions.filters import Filters
 from tap_split_impressions.impressions.record import Impression, Shaper
@@ -166,15 +167,10 @@ class ImpressionsStream(PlainStream):
             )
         api = self._tap.admin_api
         listing = folder.listing()
-        reading = self._bookmark.open(listing)
+        reading = compare(self._bookmark, listing)
         self.logger.info("%d of %d files in %s are new.", len(reading.unread), len(listing), config["path"])
         if reading.is_doubtful:
             self.logger.warning("The state does not fit what is in the folder, so all of it is read, to be sure.")
-        if folder.left_open:
-            self.logger.warning(
-                "%d files were left open by a receiver that was killed. The next one that starts there seals them.",
-                folder.left_open,
-            )
         return Run(
             folder=folder,
             reading=reading,

@@ -1,4 +1,4 @@
-"""Clients that connect and say nothing, or too slowly, are let go before they can use up the connections."""
+"""Disconnects clients that send nothing, or too slowly, before they use up the connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 HEADER_SECONDS = 5.0
 
 
-class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # one of two classes, chosen when imported
+class HeadTimeoutProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # one of two classes, chosen when imported
     """uvicorn's HTTP protocol with a time limit for a request's head; the application limits the body's."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -37,7 +37,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # one
             self._deadline.cancel()
 
     def _limit(self) -> None:
-        """Have the time run while, and only while, no request is in work."""
+        """Run the timer exactly while no request is in work."""
         idle = self.cycle is None or self.cycle.response_complete
         if idle and not self._deadline:
             self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
@@ -47,6 +47,6 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # one
 
 
 def allow_many_connections() -> None:
-    """Raise the number of open files to what the system allows; each connection is one."""
+    """Raise the limit of open files to what the system allows; each connection is one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,9 +1,9 @@
-"""Files that receivers append to: each line is on disk before anybody is told so.
+"""Files that receivers append to: each line is on disk before any sender is told so.
 
-A file under `NAME.open` belongs to a living process, which holds a lock on it. It is sealed, by a rename to `NAME`,
-when it is old or large enough and when the process stops; the tap reads sealed files only. What a killed process left
-open is sealed by the next one that starts there or opens a file, without the line that was being written (nobody was
-told that it is stored).
+A file named `NAME.open` belongs to a running process, which holds a lock on it. It is sealed, by a rename to `NAME`,
+when it is old or large enough and when the process stops. What a killed process left open is sealed by the next one
+that starts in the folder or opens a file there, without the line that was being written (no sender was told that it is
+stored). Until then a tap reads it where it is.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from tap_split_impressions.folder.folder import OPEN_SUFFIX, REJECTS_SUFFIX
+from ..folder.folder import end_of_last_line
+from ..folder.names import OPEN_SUFFIX, REJECTS_SUFFIX
 
 sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has the latter only
 
 DATA_MODE = 0o640
-REJECTS_MODE = 0o600  # what is no impression may hold anything
+REJECTS_MODE = 0o600  # a rejected item may hold anything
 
 
 class Storage(Protocol):
-    """Where batches go. One thread alone calls it."""
+    """Where batches are stored. Only one thread calls it."""
 
     def commit(self, lines: bytes, rejects: bytes) -> None:
         """Store lines and rejects so that they survive a power failure; after an error, as if never called."""
@@ -40,33 +41,38 @@ class Storage(Protocol):
 
 
 class Names:
-    """Names that no other process gives: time of the beginning, a random number of the process, a running number."""
+    """Unique file names: prefix, start time, a random number of the process, a sequence number.
 
-    def __init__(self) -> None:
+    `folder.names.is_sealed` recognizes them.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._process = secrets.token_hex(6)
         self._count = 0
 
     def next(self) -> str:
-        """Return the name of a new file; the tap knows it by `folder.SEALED`."""
+        """Return the name of a new file."""
         self._count += 1
         beginning = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        return f"impressions-{beginning}-{self._process}-{self._count:06d}.jsonl"
+        return f"{self._prefix}-{beginning}-{self._process}-{self._count:06d}.jsonl"
 
 
-class LocalSegments:
+class LocalFiles:
     """Appends to files in a local folder, which several processes may share.
 
     Args:
-        folder: The folder; it is made if need be.
+        folder: The folder; created if missing.
+        prefix: What the names of its files begin with.
         max_bytes: A file that has reached this size is sealed.
         max_seconds: A file of this age is sealed. 0 seals after each commit.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int, max_seconds: float) -> None:
+    def __init__(self, folder: Path, prefix: str, *, max_bytes: int, max_seconds: float) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
         self.max_seconds = max_seconds
-        self._names = Names()
+        self._names = Names(prefix)
         self._file: int | None = None
         self._path = folder
         self._size = 0
@@ -96,7 +102,7 @@ class LocalSegments:
         self._size += len(lines)
 
     def _opened_file(self) -> int:
-        """Return the file in work, a new one if there is none or somebody has removed it."""
+        """Return the file in work, a new one if there is none or it was removed."""
         if self._file is not None and is_removed(self._file):
             os.close(self._file)
             self._file = None
@@ -105,10 +111,10 @@ class LocalSegments:
             self._path = self.folder / f"{self._names.next()}{OPEN_SUFFIX}"
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, DATA_MODE)
             with contextlib.suppress(OSError):  # not every network file system has locks
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._file, fcntl.LOCK_EX)  # a reader that looks whether it is locked holds it for a moment
             self._size, self._opened = 0, time.monotonic()
             sync_folder(self.folder)
-            # Before the lock was held another process may have taken the file for one left behind.
+            # Before it was locked another process may have taken the file for one left behind.
             if is_removed(self._file):
                 os.close(self._file)
                 self._file = None
@@ -166,13 +172,16 @@ class LocalSegments:
 
 
 def recover(left: Path) -> None:
-    """Seal a file that a killed process left open; leave one alone whose process lives."""
+    """Seal a file that a killed process left open, and no other."""
     with contextlib.suppress(OSError):  # locked, gone, not ours, or on a file system without locks
         file = os.open(left, os.O_RDWR)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            complete = end_of_last_line(file)
-            os.ftruncate(file, complete)
+            complete, status = end_of_last_line(file), os.fstat(file)
+            if complete < status.st_size:
+                os.ftruncate(file, complete)
+                # A tap that has read these lines knows the file by its size, content and time.
+                os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
             os.fsync(file)
             # Another process may have sealed it between the opening and the lock.
             if left.exists():
@@ -186,20 +195,8 @@ def is_removed(file: int) -> bool:
     return os.fstat(file).st_nlink == 0
 
 
-def end_of_last_line(file: int, step: int = 1 << 16) -> int:
-    """Return how many bytes of a file are complete lines."""
-    position = os.fstat(file).st_size
-    while position > 0:
-        start = max(position - step, 0)
-        found = os.pread(file, position - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        position = start
-    return 0
-
-
 def seal(path: Path, *, empty: bool) -> None:
-    """Give a file the name under which the tap reads it; an empty one is removed."""
+    """Rename a complete file to its final name; remove an empty one."""
     if empty:
         path.unlink()
     else:
@@ -230,18 +227,19 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-class ObjectSegments:
+class ObjectFiles:
     """Writes each commit as one object; a store has no appending, and an object is complete or not there.
 
     Args:
         files: The fsspec file system.
-        root: The prefix under which objects are put.
+        root: The folder (key prefix) of the objects.
+        prefix: What their names begin with.
     """
 
-    def __init__(self, files: Any, root: str) -> None:
+    def __init__(self, files: Any, root: str, prefix: str) -> None:
         self._files = files
         self._root = root.rstrip("/")
-        self._names = Names()
+        self._names = Names(prefix)
 
     def commit(self, lines: bytes, rejects: bytes) -> None:
         """Put the objects and wait for the store's answer.

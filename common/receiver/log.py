@@ -1,4 +1,4 @@
-"""The receiver's log: whoever reads it may stop reading, which must not stop the receiver."""
+"""The receiver's log: a reader of standard error that stops reading must not stop the receiver."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import queue
 import sys
 import threading
 
-from tap_split_impressions.receiver.files import write_all
+from .files import write_all
 
 LINES = 1000  # that may wait; further ones are lost
 LAST_SECONDS = 1.0  # for what still waits at the end
 
 
-class AsideHandler(logging.Handler):
+class BackgroundHandler(logging.Handler):
     """Writes lines to standard error in a thread of its own."""
 
     def __init__(self) -> None:

@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from tap_split_impressions.folder.folder import is_data, is_sealed
-from tap_split_impressions.receiver.files import LocalSegments, end_of_last_line
+from tap_split_impressions.common.folder.folder import end_of_last_line
+from tap_split_impressions.common.folder.names import is_data, is_sealed
+from tap_split_impressions.common.receiver.files import LocalFiles
 
 
-def segments(folder: Path, *, max_bytes: int = 1000, max_seconds: float = 3600) -> LocalSegments:
-    return LocalSegments(folder, max_bytes=max_bytes, max_seconds=max_seconds)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "impressions"
+    path.mkdir()
+    return path
+
+
+def segments(folder: Path, *, max_bytes: int = 1000, max_seconds: float = 3600) -> LocalFiles:
+    return LocalFiles(folder, "impressions", max_bytes=max_bytes, max_seconds=max_seconds)
 
 
 def names(folder: Path, suffix: str = "") -> list[str]:

@@ -7,7 +7,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from tap_split_impressions.receiver.commit import Busy, Journal
+from tap_split_impressions.common.receiver.journal import BusyError, Journal
 
 
 class Slow:
@@ -58,7 +58,7 @@ def test_what_waits_together_is_stored_together(storage: Slow) -> None:
 def test_too_much_waiting_is_refused_until_it_is_stored(storage: Slow) -> None:
     journal = Journal(storage, queue_bytes=100)
     stored = [journal.store(b"x" * 60)]
-    with pytest.raises(Busy):
+    with pytest.raises(BusyError):
         journal.store(b"x" * 60)
     stored.append(journal.store(b"x" * 40))
     storage.gate.set()
@@ -95,5 +95,5 @@ def test_closing_stores_what_waits_and_takes_nothing_more(storage: Slow) -> None
     assert second.done()
     assert storage.closed
     assert not journal.alive
-    with pytest.raises(Busy):
+    with pytest.raises(BusyError):
         journal.store(b"3\n")

@@ -1,7 +1,4 @@
-"""The way of a batch to the storage.
-
-Many callers, one writing thread, one wait for the disk for all that wait together.
-"""
+"""Stores batches in one thread: those that wait together are committed together, with one wait for the disk."""
 
 from __future__ import annotations
 
@@ -11,20 +8,20 @@ import threading
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from tap_split_impressions.receiver.files import Storage
+from .files import Storage
 
-logger = logging.getLogger("tap-split-impressions.receiver")
+logger = logging.getLogger("receiver")
 
 COMMIT_BYTES = 8 * 1024 * 1024  # a group is closed at this size, so that none waits long
 QUEUE_BYTES = 128 * 1024 * 1024
 
 
-class Busy(Exception):  # noqa: N818  (a state, not a fault)
-    """The storage is so far behind that no more is taken in."""
+class BusyError(Exception):
+    """The storage is so far behind that no more is accepted."""
 
 
 class Batch(NamedTuple):
-    """Lines of one batch, lines of what was rejected of it, and whom to tell when both are stored."""
+    """Lines of one batch, lines of what was rejected of it, and the future that is done when both are stored."""
 
     lines: bytes
     rejects: bytes
@@ -35,8 +32,11 @@ class Journal:
     """Stores batches in a thread of its own.
 
     Args:
-        storage: Where to.
+        storage: Where they are stored.
         queue_bytes: How much may wait; more is refused.
+
+    Attributes:
+        failure: The error of the last commit, None when it succeeded.
     """
 
     def __init__(self, storage: Storage, queue_bytes: int = QUEUE_BYTES) -> None:
@@ -46,7 +46,7 @@ class Journal:
         self._waiting = 0
         self._lock = threading.Lock()
         self._closed = False
-        self.failure: OSError | None = None  # of the last commit
+        self.failure: OSError | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -59,12 +59,12 @@ class Journal:
         """Queue a batch; the future is done when it is stored, or holds the OSError.
 
         Raises:
-            Busy: When too much waits already, or the journal is closed.
+            BusyError: When too much waits already, or the journal is closed.
         """
         size = len(lines) + len(rejects)
         with self._lock:
             if not self.alive or (self._waiting and self._waiting + size > self._queue_bytes):
-                raise Busy
+                raise BusyError
             self._waiting += size
             batch = Batch(lines, rejects, Future())
             self._queue.put(batch)
@@ -95,7 +95,7 @@ class Journal:
         self._close()
 
     def _group(self, first: Batch) -> tuple[list[Batch], bool]:
-        """Return the batch and those that wait behind it, and whether the journal's end came with them."""
+        """Return the batch and those that wait behind it, and whether the journal is to be closed after them."""
         group, size = [first], len(first.lines)
         while size < COMMIT_BYTES:
             try:
@@ -111,7 +111,7 @@ class Journal:
     def _commit(self, group: list[Batch]) -> None:
         try:
             self._storage.commit(b"".join(b.lines for b in group), b"".join(b.rejects for b in group))
-        except Exception as error:  # noqa: BLE001  (whatever the storage raises, the callers must hear of it)
+        except Exception as error:  # noqa: BLE001  (whatever the storage raises, the senders must hear of it)
             if self.failure is None:
                 logger.error("Storing fails: %s. Senders get 503 until it works again.", reason(error))  # noqa: TRY400
             self.failure = error if isinstance(error, OSError) else OSError(reason(error))

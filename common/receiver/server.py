@@ -1,0 +1,162 @@
+"""Runs a receiver under uvicorn, with the options that the receivers' commands share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import ConnectorError
+from ..folder.names import is_sealed
+from ..folder.storage import locate
+from .app import Options, Parse, Receiver
+from .journal import Journal
+from .log import BackgroundHandler
+from .storage import SEAL_BYTES, SEAL_SECONDS, open_storage
+
+STOP_SECONDS = 10  # for requests in work when asked to stop
+
+
+def receiver_options(variables: str) -> Callable[[Any], Any]:
+    """Return a decorator that gives a click command the options of `serve`.
+
+    Args:
+        variables: What the names of its environment variables begin with, such as `TAP_SPLIT_IMPRESSIONS`.
+    """
+    options = [
+        click.option("--path", envvar=f"{variables}_PATH", help="Folder or URL to write to; the tap's setting path."),
+        click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all."),
+        click.option("--port", default=8080, show_default=True, help="Port to listen on; 0 takes a free one."),
+        click.option(
+            "--token",
+            envvar=f"{variables}_WEBHOOK_TOKEN",
+            help="What senders must show, as ?token= or Authorization: Bearer. Prefer the environment variable "
+            f"{variables}_WEBHOOK_TOKEN.",
+        ),
+        click.option(
+            "--allow-origin",
+            multiple=True,
+            help="Origin of a web page that may send, such as https://shop.example, or *; repeat for more.",
+        ),
+        click.option(
+            "--storage-options",
+            envvar=f"{variables}_STORAGE_OPTIONS",
+            default="{}",
+            help="Options of the storage library as JSON; the tap's setting storage_options.",
+        ),
+        click.option("--seal-seconds", default=SEAL_SECONDS, show_default=True, help="Age at which a tap gets a file."),
+        click.option("--seal-bytes", default=SEAL_BYTES, show_default=True, help="Size at which a tap gets a file."),
+    ]
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def build(  # noqa: PLR0913
+    path: str,
+    routes: Mapping[str, Parse],
+    options: Options,
+    *,
+    prefix: str,
+    storage_options: Mapping[str, Any] | None = None,
+    seal_seconds: float = SEAL_SECONDS,
+    seal_bytes: int = SEAL_BYTES,
+) -> Receiver:
+    """Return a receiver that writes to a folder.
+
+    Args:
+        path: Folder or URL.
+        routes: Path to what parses the bodies posted there.
+        options: Token, origins and limits.
+        prefix: What the names of its files begin with.
+        storage_options: Options of the fsspec file system.
+        seal_seconds: Age at which a local file is sealed.
+        seal_bytes: Size at which it is.
+
+    Raises:
+        ConnectorError: The folder cannot be written.
+    """
+    storage = open_storage(path, storage_options, prefix=prefix, seal_seconds=seal_seconds, seal_bytes=seal_bytes)
+    location = locate(path, storage_options)
+    count = (lambda: sealed_files(Path(location.root))) if location.is_local else None
+    return Receiver(Journal(storage), routes, options, count)
+
+
+def sealed_files(folder: Path) -> int:
+    """Return how many complete files receivers have put into a folder."""
+    return sum(is_sealed(file.name) for file in folder.iterdir()) if folder.is_dir() else 0
+
+
+def serve(app: Receiver, host: str, port: int, path: str) -> None:
+    """Listen until SIGTERM or SIGINT, then seal the file in work.
+
+    Raises:
+        ConnectorError: uvicorn is not installed.
+    """
+    try:
+        import uvicorn  # noqa: PLC0415
+
+        from .slow_clients import HeadTimeoutProtocol, allow_many_connections  # noqa: PLC0415
+    except ImportError as error:
+        raise ConnectorError("A library is missing: pip install uvicorn (the extra 'webhook').") from error
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                shown = self.servers[0].sockets[0].getsockname()[1]
+                print(f"Listening on http://{host}:{shown}, writing to {path}", flush=True)  # noqa: T201
+
+    # Without an access log: it would hold the token of ?token=.
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=HeadTimeoutProtocol,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    # uvicorn raises the signal again after its shutdown; being asked to stop is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    allow_many_connections()
+    asyncio.run(Server(config).serve())
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return the value of `--storage-options`.
+
+    Raises:
+        ConnectorError: It is not a JSON object.
+    """
+    try:
+        value = json.loads(text.strip() or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ConnectorError("--storage-options must be a JSON object.")
+    return value
+
+
+def run_command(command: click.Command) -> None:
+    """Run a receiver's command line; a foreseen failure is one line and exit code 1."""
+    form = "%(asctime)s | %(levelname)-8s | %(message)s"
+    logging.basicConfig(format=form, level=logging.INFO, handlers=[BackgroundHandler()])
+    try:
+        command()
+    except ConnectorError as error:
+        logging.getLogger("receiver").error("%s", error)  # noqa: TRY400
+        sys.exit(1)
