@@ -12,6 +12,7 @@ from starlette.routing import Route
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.faults import Faults
 from split_amplitude_sandbox.planting import BASE, Endpoint, planting
+from split_amplitude_sandbox.presets import PRESETS
 from split_amplitude_sandbox.store import Store
 
 
@@ -41,6 +42,7 @@ class Control:
             ("GET", "/faults", self.faults),
             ("POST", "/faults", planting(self._faults.add)),
             ("DELETE", "/faults", self.forget_faults),
+            ("GET", "/faults/presets", self.presets),
         ]
         return [Route(BASE + path, endpoint, methods=[method]) for method, path, endpoint in calls]
 
@@ -65,3 +67,7 @@ class Control:
         """Forget the planned failures."""
         self._faults.clear()
         return json_answer([])
+
+    async def presets(self, _: Request) -> Response:
+        """The failures that have a name."""
+        return json_answer(PRESETS)

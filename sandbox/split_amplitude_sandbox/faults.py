@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from split_amplitude_sandbox.presets import PRESETS
+
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One planned failure; the sandbox's README describes each member.
+    """One planned failure; the README of the sandbox describes each member.
 
-    `hits` counts how often it fired, `seen` how many matching requests passed by.
+    `hits` counts how often it fired, `seen` how many matching requests there were.
     """
 
-    kind: Literal["status", "delay", "cut", "lost"] = "status"
+    kind: Literal["status", "delay", "cut", "lost", "raw", "echo", "trickle", "strip_encoding", "clock"] = "status"
+    preset: str | None = None
     path: str = "*"
     method: str | None = None
     when: str | None = None
+    compressed: bool | None = None
     times: Count | None = 1
     skip: int = 0
     every: Count | None = None
@@ -33,6 +37,8 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     delay_seconds: float = 0
     after_bytes: int | None = None
     content_length: bool = False
+    chunk_bytes: Count = 1
+    offset_seconds: float = 0
     hits: int = 0
     seen: int = 0
     _random: random.Random | None = None
@@ -40,16 +46,17 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - repeatable on purpose, nothing secret
 
-    def matches(self, method: str, path: str, text: Callable[[], bytes]) -> bool:
+    def matches(self, method: str, path: str, headers: Mapping[str, str], text: Callable[[], bytes]) -> bool:
         """Whether the plan is about this request; the arguments are those of `Faults.fault_for`."""
         return (
             fnmatchcase(path, self.path)
             and self.method in (None, method)
+            and self.compressed in (None, "content-encoding" in headers)
             and (self.when is None or self.when.encode() in text())
         )
 
     def fires(self) -> bool:
-        """Count one matching request; say whether it is one of those to be hit."""
+        """Count one matching request and say whether it is hit."""
         self.seen += 1
         number = self.seen - self.skip
         if number <= 0 or (self.times is not None and self.hits >= self.times):
@@ -63,7 +70,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Faults:
-    """All plans, in the order in which they came."""
+    """All plans in order of arrival."""
 
     def __init__(self) -> None:
         self._plans: list[Plan] = []
@@ -72,9 +79,11 @@ class Faults:
         """Add plans from a JSON list; return how many.
 
         Raises:
+            ValueError: a preset is unknown.
             msgspec.ValidationError: a member is unknown or of the wrong type.
         """
-        plans = msgspec.json.decode(body, type=list[Plan])
+        given = msgspec.json.decode(body, type=list[dict[str, Any]])
+        plans = msgspec.convert([_preset(one) | one for one in given], list[Plan])
         self._plans += plans
         return len(plans)
 
@@ -89,15 +98,26 @@ class Faults:
             for plan in self._plans
         ]
 
-    def fault_for(self, method: str, path: str, text: Callable[[], bytes]) -> Plan | None:
-        """The first plan that fires; the ones behind it do not see the request.
+    def fault_for(self, method: str, path: str, headers: Mapping[str, str], text: Callable[[], bytes]) -> Plan | None:
+        """The first plan that fires; the plans after it do not see the request.
 
         Args:
             method: of the request.
             path: of the request.
-            text: gives its query and its unzipped body, for plans that look for something in them.
+            headers: of the request.
+            text: gives its query and its uncompressed body, for plans that look for something in them.
         """
         for plan in self._plans:
-            if plan.matches(method, path, text) and plan.fires():
+            if plan.matches(method, path, headers, text) and plan.fires():
                 return plan
         return None
+
+
+def _preset(plan: dict[str, Any]) -> dict[str, Any]:
+    """The members of the preset that a plan names."""
+    name = plan.get("preset")
+    if name is None:
+        return {}
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}: GET /_sandbox/faults/presets lists them")
+    return PRESETS[name]

@@ -61,6 +61,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, verbose: bool) -> None:
         log_level="info" if verbose else "error",
         access_log=verbose,
         server_header=False,
+        date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_SECONDS,
     )

@@ -199,3 +199,30 @@ def test_one_annotation_and_the_categories(sandbox: Sandbox) -> None:
 def test_wrong_keys_are_refused(sandbox: Sandbox, path: str) -> None:
     answer = get(sandbox, path, auth=("test-api-key", "wrong-secret"))
     assert (answer.status_code, answer.text) == (403, "Invalid API Key")
+
+
+def test_the_taxonomy_can_be_odd(sandbox: Sandbox) -> None:
+    events = [
+        {"event_type": None},
+        {"display_name": "Nameless"},
+        "text",
+        None,
+        {"event_type": "gone", "deleted_meanwhile": True},
+    ]
+    properties = [{"event_type": "seen", "event_property": None}, 7, {"event_type": ["seen"]}]
+    plan = {"events": events, "event_properties": properties, "user_properties": [None], "categories": ["text"]}
+    listed = [{"value": None, "hidden": True}, 7]
+    sandbox.call("POST", "/amplitude/taxonomy", plan | {"events_list": listed})
+
+    def data(path: str, **options: Any) -> list[Any]:
+        return get(sandbox, f"/api/2/{path}", **options).json()["data"]
+
+    shown = data("taxonomy/event")
+    assert [one["event_type"] if isinstance(one, dict) else one for one in shown] == [None, None, "text", None, "gone"]
+    assert "deleted_meanwhile" not in shown[4]
+    found = data("taxonomy/event-property", data={"event_type": "seen"})
+    assert [one["event_property"] if isinstance(one, dict) else one for one in found] == [None, 7]
+    assert get(sandbox, "/api/2/taxonomy/event-property", data={"event_type": "gone"}).status_code == 400
+    assert data("taxonomy/user-property") == [None]
+    assert data("taxonomy/category") == ["text"]
+    assert data("events/list") == listed

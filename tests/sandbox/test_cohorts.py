@@ -148,3 +148,49 @@ def test_wrong_keys_are_refused(sandbox: Sandbox, path: str) -> None:
 def test_a_cohort_needs_an_id(sandbox: Sandbox) -> None:
     answer = sandbox.http.post(sandbox.url + "/_sandbox/amplitude/cohorts", json=[{"name": "Cohort"}])
     assert answer.status_code == 400
+
+
+def usage(sandbox: Sandbox) -> Any:
+    return get(sandbox, "/api/3/cohorts/usage").json()
+
+
+def test_downloads_are_counted_and_limited(sandbox: Sandbox) -> None:
+    sandbox.put_cohort(id="ab12cd3", name="Cohort", members=MEMBERS)
+    assert usage(sandbox)["rest_download"]["limit"] == 500
+    order(sandbox)
+    counted = usage(sandbox)["rest_download"]
+    assert counted["usage"] == 1
+    assert counted["resets_at"].endswith("-01T00:00:00Z")
+    sandbox.call("POST", "/amplitude/settings", {"cohort_downloads_used": 499, "cohort_usage": "count"})
+    order(sandbox)
+    assert get(sandbox, "/api/5/cohorts/request/ab12cd3").status_code == 429
+    assert usage(sandbox) == {"limit": 500, "count": 500}
+    sandbox.call("POST", "/amplitude/settings", {"cohort_downloads_limit": None, "cohort_usage": "missing"})
+    order(sandbox)
+    assert get(sandbox, "/api/3/cohorts/usage").status_code == 404
+    sandbox.reset()
+    assert usage(sandbox)["rest_download"]["usage"] == 0
+
+
+def test_what_a_cohort_counts(sandbox: Sandbox) -> None:
+    sandbox.put_cohort(id="users", name="Same name", members=MEMBERS)
+    sandbox.put_cohort(id="groups", name="Same name", members=[{"group_value": "acme"}], archived=True)
+    sandbox.put_cohort(id="named", name="Sites", count_group="Site")
+    cohorts = get(sandbox, "/api/3/cohorts").json()["cohorts"]
+    assert [one["definition"]["countGroup"]["name"] for one in cohorts] == ["User", "Company", "Site"]
+    assert [one["archived"] for one in cohorts] == [False, True, False]
+    assert [one["name"] for one in cohorts] == ["Same name", "Same name", "Sites"]
+
+
+def test_the_first_downloads_can_be_damaged(sandbox: Sandbox) -> None:
+    sandbox.put_cohort(id="ab12cd3", name="Cohort", members=MEMBERS, damaged_downloads=1)
+    path = order(sandbox)
+    damaged, whole = get(sandbox, path).text, get(sandbox, path).text
+    assert damaged == whole.replace('"200000000043",""\n', '"200000000043","\n')
+    assert whole.count('"') % 2 == 0
+    assert damaged.count('"') % 2 == 1
+
+
+def test_a_file_can_be_planted_as_text(sandbox: Sandbox) -> None:
+    sandbox.put_cohort(id="ab12cd3", name="Cohort", members=MEMBERS, file='"user_id"\n"a"\n')
+    assert get(sandbox, order(sandbox)).text == '"user_id"\n"a"\n'

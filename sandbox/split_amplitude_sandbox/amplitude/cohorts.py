@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -17,42 +18,51 @@ from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import require_read_access, rest_error
 from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID
+from split_amplitude_sandbox.amplitude.settings import AmplitudeSettings
 from split_amplitude_sandbox.answers import json_answer
-from split_amplitude_sandbox.clock import Clock
+from split_amplitude_sandbox.clock import Clock, from_ms
+from split_amplitude_sandbox.settings import Settings
 from split_amplitude_sandbox.store import Store
 
 DEFAULT_POLLS = 2
 LARGE_FILE_MEMBERS = 10_000
-"""A longer list is fetched through a redirect; Amplitude does not say where its limit lies."""
+"""A longer list comes through a redirect; Amplitude does not document its limit."""
 LINK_SECONDS = 60
 FILE_PATH = "/amplitude-cohort-files/{request_id}.csv"
 OTHER_HOST = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}
-"""The file store has another host name than the API, and both are this machine."""
+"""The file store has another host name than the API; both are this machine."""
 IN_PROGRESS, COMPLETED = "JOB INPROGRESS", "JOB COMPLETED"
-OWN_MEMBERS = frozenset({"members", "polls", "large", "last_computed", "syncMetadata"})
+OWN_MEMBERS = frozenset(
+    {"members", "polls", "large", "last_computed", "syncMetadata", "count_group", "file", "damaged_downloads"}
+)
 STORAGE_ERROR = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{}</Code><Message>{}</Message></Error>'
 
 
 class Cohort(msgspec.Struct):
-    """What a planted cohort needs; all its other members go to the list as they are."""
+    """What a planted cohort may have; all other members go to the list unchanged."""
 
     id: str
     name: str
     members: list[dict[str, Any]] = []
     last_computed: int | None = None
+    count_group: str | None = None
+    file: str | None = None
+    damaged_downloads: int = 0
 
 
 class Cohorts:
     """The planted cohorts, as Amplitude's API gives them."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: Settings[AmplitudeSettings]) -> None:
         self._store = store
         self._clock = clock
+        self._settings = settings
 
     def routes(self) -> list[Route]:
-        """The documented addresses, and the one of the file store."""
+        """The documented paths, and the one of the file store."""
         return [
             Route("/api/3/cohorts", self.listing, methods=["GET"]),
+            Route("/api/3/cohorts/usage", self.usage, methods=["GET"]),
             Route("/api/5/cohorts/request/{cohort_id}", self.order, methods=["GET"]),
             Route("/api/5/cohorts/request-status/{request_id}", self.status, methods=["GET"]),
             Route("/api/5/cohorts/request/{request_id}/file", self.file, methods=["GET"]),
@@ -79,13 +89,32 @@ class Cohorts:
         cohorts = [_listed(cohort, with_syncs=with_syncs) for cohort in self._store.documents("cohort")]
         return json_answer({"cohorts": [cohort for cohort in cohorts if cohort["published"]]})
 
+    async def usage(self, request: Request) -> Response:
+        """How many downloads of the month are used; three connectors read it in two shapes, no page shows one."""
+        require_read_access(request)
+        settings = self._settings.current
+        used, limit = settings.cohort_downloads_used, settings.cohort_downloads_limit
+        if settings.cohort_usage == "missing":
+            raise rest_error(404, "Not found")
+        if settings.cohort_usage == "count":
+            return json_answer({"limit": limit, "count": used})
+        now = from_ms(self._clock.now_ms())
+        next_month = (now.replace(day=1) + timedelta(days=32)).replace(day=1)
+        resets_at = f"{next_month:%Y-%m-%d}T00:00:00Z"
+        return json_answer({"rest_download": {"limit": limit, "usage": used, "resets_at": resets_at}})
+
     async def order(self, request: Request) -> Response:
-        """Ask for a cohort's members."""
+        """Request a cohort's members, which counts as one download."""
         require_read_access(request)
         cohort_id = request.path_params["cohort_id"]
         cohort = self._store.document("cohort", cohort_id)
         if cohort is None:
             raise rest_error(404, "Cohort not found")
+        settings = self._settings.current
+        limit = settings.cohort_downloads_limit
+        if limit is not None and settings.cohort_downloads_used >= limit:
+            raise rest_error(429, "Monthly limit of cohort downloads reached")
+        settings.cohort_downloads_used += 1
         wanted = request.query_params.getlist("propKeys") if request.query_params.get("props") == "1" else None
         order = {
             "request_id": secrets.token_urlsafe(6),
@@ -97,7 +126,7 @@ class Cohorts:
         return json_answer({"request_id": order["request_id"], "cohort_id": cohort_id}, 202)
 
     async def status(self, request: Request) -> Response:
-        """Ask whether the list is ready; the first times it is not."""
+        """Tell whether the list is ready; the first few times it is not."""
         order = self._order_of(request)
         waiting = order["polls"] > 0
         self._store.put_document("cohort request", order["request_id"], order | {"polls": order["polls"] - 1})
@@ -111,7 +140,7 @@ class Cohorts:
         )
 
     async def file(self, request: Request) -> Response:
-        """The list itself, or where it lies when it is long."""
+        """The list itself, or a redirect to the file store when it is long."""
         order = self._order_of(request)
         if order["polls"] >= 0:
             raise rest_error(404, "Cohort not found")
@@ -119,7 +148,7 @@ class Cohorts:
         members = cohort.get("members", [])
         if not cohort.get("large", len(members) > LARGE_FILE_MEMBERS):
             request.state.items = len(members)
-            return Response(_table(members, order["properties"]), media_type="text/csv")
+            return Response(self._file_of(cohort, order), media_type="text/csv")
         host = request.url.hostname or ""
         expires = self._clock.now_ms() // 1000 + LINK_SECONDS
         path = FILE_PATH.format(request_id=order["request_id"])
@@ -127,7 +156,7 @@ class Cohorts:
         return RedirectResponse(location, 302)
 
     async def stored_file(self, request: Request) -> Response:
-        """The list in the file store, which refuses a second way of signing in, as S3 does."""
+        """The list in the file store, which refuses a second authentication, as S3 does."""
         if "authorization" in request.headers:
             return _storage_error(400, "InvalidArgument", "Only one auth mechanism allowed")
         if not self._clock.now_ms() // 1000 <= int(request.query_params.get("Expires", "0")):
@@ -135,9 +164,18 @@ class Cohorts:
         order = self._store.document("cohort request", request.path_params["request_id"])
         if order is None:
             return _storage_error(404, "NoSuchKey", "The specified key does not exist.")
-        members = (self._store.document("cohort", order["cohort_id"]) or {}).get("members", [])
-        request.state.items = len(members)
-        return Response(_table(members, order["properties"]), media_type="text/csv")
+        cohort = self._store.document("cohort", order["cohort_id"]) or {}
+        request.state.items = len(cohort.get("members", []))
+        return Response(self._file_of(cohort, order), media_type="text/csv")
+
+    def _file_of(self, cohort: dict[str, Any], order: dict[str, Any]) -> str:
+        """The CSV of a cohort: planted as text, or of its members; the first downloads may be damaged."""
+        text = str(cohort.get("file") or _table(cohort.get("members", []), order["properties"]))
+        left = cohort.get("damaged_downloads", 0)
+        if left < 1:
+            return text
+        self._store.put_document("cohort", cohort["id"], cohort | {"damaged_downloads": left - 1})
+        return _damaged(text)
 
     def _order_of(self, request: Request) -> dict[str, Any]:
         require_read_access(request)
@@ -149,10 +187,18 @@ class Cohorts:
 
 def _listed(cohort: dict[str, Any], *, with_syncs: bool) -> dict[str, Any]:
     """A cohort as the list shows it."""
+    members = cohort.get("members", [])
+    groups = bool(members) and "group_value" in members[0]
     shown = {
         "appId": PROJECT_ID,
         "archived": False,
-        "definition": {"version": 3, "countGroup": {"name": "User", "is_computed": False}},
+        "definition": {
+            "version": 3,
+            "countGroup": {
+                "name": cohort.get("count_group") or ("Company" if groups else "User"),
+                "is_computed": False,
+            },
+        },
         "description": "",
         "finished": True,
         "id": cohort["id"],
@@ -160,7 +206,7 @@ def _listed(cohort: dict[str, Any], *, with_syncs: bool) -> dict[str, Any]:
         "owners": ["owner@example.com"],
         "viewers": [],
         "published": True,
-        "size": len(cohort.get("members", [])),
+        "size": len(members),
         "type": "redshift",
         "lastMod": cohort["last_computed"],
         "createdAt": cohort["last_computed"],
@@ -196,6 +242,16 @@ def _table(members: list[dict[str, Any]], properties: list[str] | None) -> str:
     writer.writerow(ids + names)
     writer.writerows([_cell(member.get(name)) for name in ids + names] for member in members)
     return lines.getvalue()
+
+
+def _damaged(text: str) -> str:
+    """The table with a quote that is never closed in its middle line; without quotes, its first half."""
+    lines = text.splitlines(keepends=True)
+    middle = len(lines) // 2
+    if not lines[middle:] or '"\n' not in lines[middle]:
+        return text[: len(text) // 2]
+    lines[middle] = lines[middle].replace('"\n', "\n")
+    return "".join(lines)
 
 
 def _cell(value: Any) -> str:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import require_read_access, rest_error
+from split_amplitude_sandbox.amplitude.taxonomy import Taxonomy
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, from_ms, to_ms
 from split_amplitude_sandbox.store import Store
@@ -50,12 +51,13 @@ WHERE export_hour IS NOT NULL GROUP BY event_type ORDER BY 2 DESC, 1
 class Dashboard:
     """The charts that are also served as numbers."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, taxonomy: Taxonomy) -> None:
         self._store = store
         self._clock = clock
+        self._taxonomy = taxonomy
 
     def routes(self) -> list[Route]:
-        """The documented addresses."""
+        """The documented paths."""
         return [
             Route("/api/2/events/list", self.events, methods=["GET"]),
             Route("/api/2/users", self.users, methods=["GET"]),
@@ -82,6 +84,7 @@ class Dashboard:
                     }
                     for event_type, totals in rows
                 ]
+                + self._taxonomy.events_list()
             }
         )
 

@@ -20,11 +20,14 @@ from starlette.routing import Route
 from split_amplitude_sandbox.amplitude.answers import upload_error
 from split_amplitude_sandbox.amplitude.event import DEFAULT_MIN_ID_LENGTH, Event, read_events
 from split_amplitude_sandbox.amplitude.exposure import EXPOSURE, EXPOSURE_EXPORTED, exposed_property
+from split_amplitude_sandbox.amplitude.id_limits import refusal
+from split_amplitude_sandbox.amplitude.settings import AmplitudeSettings
 from split_amplitude_sandbox.amplitude.users import User, Users
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, parse_ms
 from split_amplitude_sandbox.compression import TooLargeError, unzipped
 from split_amplitude_sandbox.keys import is_accepted
+from split_amplitude_sandbox.settings import Settings
 from split_amplitude_sandbox.store import Store
 
 HTTP_V2 = "/2/httpapi"
@@ -59,12 +62,13 @@ _decoder = msgspec.json.Decoder(Upload)
 class Ingestion:
     """Takes events, as a whole request or not at all."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: Settings[AmplitudeSettings]) -> None:
         self._store = store
         self._clock = clock
+        self._settings = settings
 
     def routes(self) -> list[Route]:
-        """The two addresses of events."""
+        """The two documented paths."""
         return [Route(path, self.take, methods=["POST"]) for path in (HTTP_V2, BATCH)]
 
     async def take(self, request: Request) -> Response:
@@ -77,6 +81,9 @@ class Ingestion:
         events, problems = read_events(texts, DEFAULT_MIN_ID_LENGTH if minimum is None else minimum)
         if problems:
             return json_answer(problems.answer(all_indexes=path == BATCH), 400)
+        refused = refusal(path, events, self._settings.current)
+        if refused:
+            return json_answer(refused, refused["code"])
         upload_ms = self._clock.upload_ms()
         self._keep(path, texts, events, upload_ms, self._client_upload_ms(upload, upload_ms))
         return json_answer(

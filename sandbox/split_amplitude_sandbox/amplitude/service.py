@@ -31,15 +31,15 @@ class Amplitude:
     def __init__(self, store: Store, clock: Clock, export_lag_hours: float) -> None:
         self._settings = Settings(AmplitudeSettings)
         self.log = RouteLog(clock)
-        export, cohorts = Export(store, clock, export_lag_hours), Cohorts(store, clock)
+        export, cohorts = Export(store, clock, export_lag_hours), Cohorts(store, clock, self._settings)
         taxonomy, annotations = Taxonomy(store), Annotations(store)
         syncs, rows = Syncs(store), Rows(store)
         self._parts = (
-            Ingestion(store, clock),
+            Ingestion(store, clock, self._settings),
             Identify(store, clock),
             export,
             cohorts,
-            Dashboard(store, clock),
+            Dashboard(store, clock, taxonomy),
             taxonomy,
             annotations,
             AmplitudeControl(

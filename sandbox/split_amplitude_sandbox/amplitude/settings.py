@@ -13,7 +13,7 @@ Answers = dict[str, int | None]
 
 
 class AmplitudeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What `POST /_sandbox/amplitude/settings` takes."""
+    """What `POST /_sandbox/amplitude/settings` takes; the last five refuse ids on `/2/httpapi` and `/batch`."""
 
     cohort_downloads_limit: int | None = MONTHLY_DOWNLOADS
     cohort_downloads_used: int = 0

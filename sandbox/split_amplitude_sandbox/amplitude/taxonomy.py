@@ -19,6 +19,9 @@ from split_amplitude_sandbox.store import Store
 
 Planted = dict[str, Any]
 
+DELETED_MEANWHILE = "deleted_meanwhile"
+NO_MEMBER: Any = object()
+
 EVENT: Planted = {
     "event_type": None,
     "category": None,
@@ -58,12 +61,16 @@ USER_PROPERTY: Planted = {
 
 
 class Plan(msgspec.Struct, forbid_unknown_fields=True):
-    """What can be planted; members an entry lacks are filled with their usual values."""
+    """What can be planted: objects, whose missing members are filled in, or anything else, which stays as it is.
 
-    categories: list[Planted] = []
-    events: list[Planted] = []
-    event_properties: list[Planted] = []
-    user_properties: list[Planted] = []
+    The properties of an event with `deleted_meanwhile` are not found. `events_list` goes to the dashboard's list.
+    """
+
+    categories: list[Any] = []
+    events: list[Any] = []
+    event_properties: list[Any] = []
+    user_properties: list[Any] = []
+    events_list: list[Any] = []
 
 
 class Taxonomy:
@@ -92,37 +99,62 @@ class Taxonomy:
         self._store.put_document("taxonomy", "plan", plan)
         return sum(len(part) for part in msgspec.structs.astuple(plan))
 
+    def events_list(self) -> list[Any]:
+        """Planted rows of `GET /api/2/events/list`."""
+        return self._stored().events_list
+
     async def categories(self, request: Request) -> Response:
         """Event categories: `[{id, name}]`."""
         return _answer(self._plan(request).categories)
 
     async def events(self, request: Request) -> Response:
         """Event types; deleted ones only on request."""
-        return _answer(_present(request, [EVENT | one for one in self._plan(request).events]))
+        return _answer(_present(request, [_filled(EVENT, one) for one in self._plan(request).events]))
 
     async def event_properties(self, request: Request) -> Response:
         """The properties of one event type, which stands in the form body of the GET."""
         plan = self._plan(request)
         form = parse_qs((await request.body()).decode(errors="replace"))
         if "event_type" not in form:
-            return json_answer({"success": False, "errors": [{"message": "Missing field: event_type"}]}, 400)
+            return _refusal("Missing field: event_type")
         (event_type, *_) = form["event_type"]
-        return _answer([EVENT_PROPERTY | one for one in plan.event_properties if one["event_type"] == event_type])
+        if any(_member(one, "event_type") == event_type and one.get(DELETED_MEANWHILE) for one in plan.events):
+            return _refusal("Not found")
+        found = [one for one in plan.event_properties if _member(one, "event_type") in (event_type, NO_MEMBER)]
+        return _answer([_filled(EVENT_PROPERTY, one) for one in found])
 
     async def user_properties(self, request: Request) -> Response:
         """User properties; deleted ones only on request."""
-        return _answer(_present(request, [USER_PROPERTY | one for one in self._plan(request).user_properties]))
+        return _answer(_present(request, [_filled(USER_PROPERTY, one) for one in self._plan(request).user_properties]))
 
     def _plan(self, request: Request) -> Plan:
         require_read_access(request)
+        return self._stored()
+
+    def _stored(self) -> Plan:
         return msgspec.convert(self._store.document("taxonomy", "plan") or {}, Plan)
 
 
-def _present(request: Request, entries: list[Planted]) -> list[Planted]:
+def _present(request: Request, entries: list[Any]) -> list[Any]:
     if request.query_params.get("showDeleted") == "true":
         return entries
-    return [entry for entry in entries if not entry.get("deleted")]
+    return [entry for entry in entries if _member(entry, "deleted") in (None, False, NO_MEMBER)]
 
 
-def _answer(data: list[Planted]) -> Response:
+def _filled(usual: Planted, entry: Any) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    return {name: value for name, value in (usual | entry).items() if name != DELETED_MEANWHILE}
+
+
+def _member(entry: Any, name: str) -> Any:
+    """A member of an object; what is not an object has none."""
+    return entry.get(name) if isinstance(entry, dict) else NO_MEMBER
+
+
+def _refusal(message: str) -> Response:
+    return json_answer({"success": False, "errors": [{"message": message}]}, 400)
+
+
+def _answer(data: list[Any]) -> Response:
     return json_answer({"success": True, "data": data})
