@@ -1,4 +1,4 @@
-"""Answers as bytes, encoded once."""
+"""HTTP answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def json_answer(body: Any, status: int = 200) -> Response:
 
 
 def lines_answer(objects: Iterable[bytes]) -> Response:
-    """An answer of JSON texts, one a line."""
+    """An answer of JSON texts, one per line."""
     return Response(ndjson(objects), media_type="application/x-ndjson")
 
 

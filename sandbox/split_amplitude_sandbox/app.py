@@ -42,7 +42,14 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
         amplitude,
         split,
         Control(store, faults, gate.requests, resets=[amplitude.reset, split.reset]),
-        Page(store=store, clock=clock, faults=faults, requests=gate.requests, segments=split.segments),
+        Page(
+            store=store,
+            clock=clock,
+            faults=faults,
+            requests=gate.requests,
+            segments=split.segments,
+            routes=amplitude.log,
+        ),
     )
     services.router.routes += [route for part in parts for route in part.routes()]
     return gate

@@ -16,7 +16,7 @@ DISTRIBUTION = "split-amplitude-sandbox"
 
 
 def main() -> None:
-    """Read the command line and serve until a signal comes."""
+    """Read the command line and serve until a signal arrives."""
     options = _parser().parse_args()
     try:
         listener = _listener(options.host, options.port)
@@ -39,12 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {version(DISTRIBUTION)}")
     serving = parser.add_subparsers(dest="command", required=True, metavar="serve").add_parser(
-        "serve", help="answer requests until it is stopped", description="Answer requests until stopped."
+        "serve", help="answer requests until stopped", description="Answer requests until stopped."
     )
     serving.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     serving.add_argument("--port", type=int, default=8010, help="port to listen on (default: 8010)")
     serving.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="keep what comes in here (default: in memory only)"
+        "--data", type=Path, metavar="FOLDER", help="keep data in this folder (default: in memory only)"
     )
     serving.add_argument(
         "--upload-time-offset",
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=2,
         metavar="HOURS",
-        help="hours after the end of an hour until it can be exported (default: 2, as documented)",
+        help="how long after its end an hour can be exported (default: 2, as documented)",
     )
     serving.add_argument("--verbose", action="store_true", help="log each request")
     return parser
@@ -68,7 +68,7 @@ def _listener(host: str, port: int) -> socket.socket:
     """A socket bound to host and port.
 
     Raises:
-        OSError: the port is in use, or the host is none of this machine's.
+        OSError: the port is in use, or the host does not belong to this machine.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)

@@ -1,4 +1,4 @@
-"""The sandbox's clock, and how the services write times."""
+"""The sandbox's clock, and the formats of the services' times."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ FAR_FUTURE = datetime.max.replace(tzinfo=UTC)
 
 
 class Clock:
-    """Real time, and the upload time that Amplitude stamps on what comes in.
+    """Real time, and the upload time that Amplitude gives to what arrives.
 
     Args:
-        upload_offset_seconds: added to the real time for `server_upload_time`; a negative value makes what
-            arrives now exportable at once, as if it had come in hours ago.
+        upload_offset_seconds: added to the real time for `server_upload_time`; with a negative value, what
+            arrives now is exportable at once, as if it had arrived hours ago.
     """
 
     def __init__(self, upload_offset_seconds: float = 0) -> None:
@@ -32,7 +32,7 @@ class Clock:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """Epoch milliseconds as a UTC time, exact to the millisecond; far times are held at the year's limits."""
+    """Epoch milliseconds as a UTC time; times out of range become the first or last one possible."""
     try:
         return EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
@@ -55,6 +55,6 @@ def parse_ms(text: str) -> int:
     """A time as the Export API writes it, or RFC 3339, as epoch milliseconds.
 
     Raises:
-        ValueError: the text is no time.
+        ValueError: the text is not a time.
     """
     return to_ms(datetime.fromisoformat(text))

@@ -1,4 +1,4 @@
-"""Bodies that come compressed."""
+"""Compressed bodies."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ MAX_UNZIPPED_BYTES = 256_000_000
 
 
 class TooLargeError(Exception):
-    """A body grows over what the sandbox takes into memory."""
+    """A body is larger than `MAX_UNZIPPED_BYTES` when decompressed."""
 
 
 def unzipped(body: bytes) -> bytes:
-    """A body without its gzip compression, told by its first bytes.
+    """The decompressed body; its first bytes tell whether it is gzip.
 
     Raises:
-        TooLargeError: it grows over `MAX_UNZIPPED_BYTES`.
+        TooLargeError: it is larger than `MAX_UNZIPPED_BYTES`.
         zlib.error: it is damaged.
     """
     if not body.startswith(GZIP_MAGIC):

@@ -1,4 +1,4 @@
-"""Which keys are taken: every non-empty one, except those that say that they are wrong."""
+"""Which keys are accepted: every non-empty one, except those that say they are wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REFUSED_KEY_PARTS = ("wrong", "other-region")
 
 
 def is_accepted(key: str) -> bool:
-    """Whether a key opens the sandbox."""
+    """Whether a service accepts a key."""
     return bool(key) and not any(part in key for part in REFUSED_KEY_PARTS)
 
 

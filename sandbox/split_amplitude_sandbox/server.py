@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, with a line when it listens and with connections that can be broken."""
+"""The HTTP server: uvicorn, which prints a line when it listens and gives access to its connections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STOP_SECONDS = 1
 
 
 class Protocol(H11Protocol):
-    """HTTP that lets the application see its connection, so that a planned failure can close it."""
+    """HTTP that shows the application its connection, so that a planned failure can close it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Put the connection into the scope of each of its requests."""
@@ -25,16 +25,16 @@ class Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Says when it listens."""
+    """Prints a line when it listens."""
 
     def __init__(self, config: uvicorn.Config, announcement: str) -> None:
         super().__init__(config)
         self._announcement = announcement
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the announcement: from now on requests are answered."""
+        """Start, then print the announcement; requests are answered from now on."""
         await super().startup(sockets)
-        print(self._announcement, flush=True)  # noqa: T201 - the one line a person waits for
+        print(self._announcement, flush=True)  # noqa: T201 - the line that users wait for
 
 
 def _leave(*_: Any) -> None:
@@ -42,14 +42,14 @@ def _leave(*_: Any) -> None:
 
 
 def serve(app: ASGIApp, listener: socket.socket, *, verbose: bool) -> None:
-    """Answer requests until SIGTERM or SIGINT; both are an ordinary end.
+    """Answer requests until SIGTERM or SIGINT; both exit with code 0.
 
     Args:
         app: the application.
         listener: a bound socket.
         verbose: log each request to the console.
     """
-    # uvicorn finishes its requests on either signal and raises it again when it is done.
+    # uvicorn finishes its requests on either signal, then raises it again.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     host, port = listener.getsockname()[:2]

@@ -1,4 +1,4 @@
-"""Everything that came in, in one SQLite database: a file that survives a restart, or memory."""
+"""Everything that arrived, in one SQLite database: a file that survives a restart, or memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ CREATE TABLE IF NOT EXISTS documents (
     kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, id)
 );
 CREATE TABLE IF NOT EXISTS arrivals (
-    moment INTEGER NOT NULL, place TEXT NOT NULL, name TEXT NOT NULL, items INTEGER NOT NULL,
-    PRIMARY KEY (moment, place, name)
+    moment INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, items INTEGER NOT NULL,
+    PRIMARY KEY (moment, kind, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS amplitude_users (
     amplitude_id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, user_id TEXT, device_id TEXT,
@@ -57,13 +57,13 @@ TABLES = (
 
 
 class Store:
-    """The database and the few things every service does with it.
+    """The database, and what every service does with it.
 
-    Used from the event loop's thread alone: each call is short, and a request's writes are one transaction.
+    Only the event loop's thread uses it: each call is short, and the writes of a request are one transaction.
 
     Args:
-        folder: where the database file lies; None keeps everything in memory.
-        clock: tells when something arrived.
+        folder: of the database file; None keeps everything in memory.
+        clock: for the times of arrival.
     """
 
     def __init__(self, folder: Path | None, clock: Clock) -> None:
@@ -76,7 +76,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing: commit at the end, roll back on an exception."""
+        """Commit at the end; roll back on an exception."""
         self.database.execute("BEGIN")
         try:
             yield self.database
@@ -86,13 +86,13 @@ class Store:
         self.database.execute("COMMIT")
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         with self.transaction() as database:
             for table in TABLES:
                 database.execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand above
 
     def put_document(self, kind: str, identity: str, body: Any) -> None:
-        """Keep a small object under its kind and id; an older one with that id is replaced in its place."""
+        """Keep a small object under its kind and id, or replace it; it keeps its position in the list."""
         self.database.execute(
             "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
             (kind, identity, msgspec.json.encode(body)),
@@ -104,24 +104,29 @@ class Store:
         return msgspec.json.decode(row[0]) if row else None
 
     def documents(self, kind: str) -> list[Any]:
-        """All small objects of a kind, in the order in which they came."""
+        """All small objects of a kind, in order of arrival."""
         rows = self.database.execute("SELECT body FROM documents WHERE kind = ? ORDER BY rowid", (kind,))
         return [msgspec.json.decode(body) for (body,) in rows]
 
     def delete_document(self, kind: str, identity: str) -> None:
-        """Forget a small object."""
+        """Delete a small object."""
         self.database.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, identity))
 
-    def count_arrivals(self, place: str, items: Mapping[str, int]) -> None:
-        """Note for the page how many items of which name just arrived at a place."""
+    def count_arrivals(self, kind: str, items: Mapping[str, int]) -> None:
+        """Count what arrived, for the page.
+
+        Args:
+            kind: what arrived, for example `Amplitude events`.
+            items: name -> number of items.
+        """
         moment = self._clock.now_ms() // 1000 // ARRIVAL_SECONDS * ARRIVAL_SECONDS
         self.database.executemany(
             "INSERT INTO arrivals VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET items = items + excluded.items",
-            [(moment, place, name, count) for name, count in items.items()],
+            [(moment, kind, name, count) for name, count in items.items()],
         )
 
 
 def ndjson(objects: Iterable[bytes]) -> bytes:
-    """JSON texts as lines, whatever their own layout."""
+    """JSON texts, each on one line."""
     one_line = (msgspec.json.format(text, indent=-1) if b"\n" in text else text for text in objects)
     return b"".join(part for text in one_line for part in (text, b"\n"))

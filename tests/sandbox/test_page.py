@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from support.harness import call
 from support.sandbox import Sandbox
+from support.scripted import Answer, scripted
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
@@ -61,6 +63,11 @@ def fill(sandbox: Sandbox) -> None:
     keys = [f"key-{number}" for number in range(1200)]
     sandbox.call("POST", "/split/segments", [{"name": "power_users", "environment_id": "env-prod", "keys": keys}])
     sandbox.plan(path="/batch", kind="status", status=503, every=7, times=None)
+    sandbox.plan(path="/none", preset="gzip_refused_415")
+    call(sandbox, "GET", "/environments")
+    sandbox.put_cohort(id="ab12cd3", name="Power users", members=[{"amplitude_id": 1, "user_id": "user-0042"}])
+    with scripted(lambda _: Answer()) as receiver:
+        sandbox.call("POST", "/amplitude/push-cohort", {"cohort_id": "ab12cd3", "url": receiver.url})
 
 
 def test_the_page_needs_nothing_from_elsewhere(sandbox: Sandbox) -> None:
@@ -75,18 +82,19 @@ def test_the_page_needs_nothing_from_elsewhere(sandbox: Sandbox) -> None:
 def test_the_numbers_behind_the_page(sandbox: Sandbox) -> None:
     fill(sandbox)
     overview = sandbox.call("GET", "/overview")
-    assert {place: count for place, count, _ in overview["totals"]} == {
+    assert {kind: count for kind, count, _ in overview["totals"]} == {
         "Amplitude events": 3,
         "Amplitude identifications": 1,
         "Split events": 5,
         "Split segment keys": 1200,
     }
-    assert {place: sum(column) for place, column in overview["chart"]["columns"].items()} == {
+    assert {kind: sum(column) for kind, column in overview["chart"]["columns"].items()} == {
         "Amplitude events": 3,
         "Amplitude identifications": 1,
         "Split events": 5,
         "Split segment keys": 1200,
     }
+    assert overview["routes"]["total"] == 1
     assert overview["segments"][0]["count"] == 1200
     assert len(overview["segments"][0]["keys"]) == 5
     for span in ("0", "3600", "86400"):
@@ -108,8 +116,15 @@ def test_a_browser_shows_what_arrived(sandbox: Sandbox, tmp_path: Path) -> None:
     ((name, environment, traffic_type, members, some),) = rows(markup, "segments")
     assert (name, environment, traffic_type, members) == ("power_users", "Production", "user", "1,200")
     assert "key-0" in some
-    assert rows(markup, "faults") == [["/batch", "answers 503", "always, every 7 requests", "0"]]
+    assert rows(markup, "faults") == [
+        ["/batch", "answers 503", "always, every 7 requests", "0"],
+        ["/none", "gzip_refused_415: answers 415", "always, if compressed", "0"],
+    ]
+    ((route, _, target, items, delivered),) = rows(markup, "routes")
+    assert (route, items, delivered) == ("cohort webhook", "1", "yes")
+    assert target.startswith("http://127.0.0.1:")
     assert [row[0] for row in rows(markup, "requests")] == [
+        "GET /fme/api/v4/environments",
         "POST /api/events/bulk",
         "POST /identify",
         "POST /batch",
@@ -119,5 +134,12 @@ def test_a_browser_shows_what_arrived(sandbox: Sandbox, tmp_path: Path) -> None:
 @needs_browser
 def test_an_empty_sandbox_is_shown_on_a_phone(sandbox: Sandbox, tmp_path: Path) -> None:
     markup = browse(sandbox, tmp_path, width=390)
-    for text in ("No event yet.", "No user yet.", "No segment yet.", "No request yet.", "None. Plan one with"):
+    for text in (
+        "No event yet.",
+        "No user yet.",
+        "No segment yet.",
+        "No request yet.",
+        "None. Plan one with",
+        "Nothing yet. Start",
+    ):
         assert text in markup

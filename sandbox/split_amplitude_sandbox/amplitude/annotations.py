@@ -19,14 +19,14 @@ from split_amplitude_sandbox.store import Store
 
 
 class Category(msgspec.Struct):
-    """What kind of thing an annotation marks."""
+    """The category of an annotation."""
 
     id: int
     name: str
 
 
 class Annotation(msgspec.Struct):
-    """A mark at a time; `start` and `end` are ISO 8601 with a zone."""
+    """An annotation; `start` and `end` are ISO 8601 with a zone."""
 
     id: int
     start: str
@@ -44,7 +44,7 @@ class Annotations:
         self._store = store
 
     def routes(self) -> list[Route]:
-        """The documented reading addresses."""
+        """The documented paths for reading."""
         return [
             Route("/api/3/annotations", self.listing, methods=["GET"]),
             Route("/api/3/annotations/{annotation_id}", self.one, methods=["GET"]),
@@ -52,7 +52,7 @@ class Annotations:
         ]
 
     def put(self, body: bytes) -> int:
-        """Plant annotations; one of the same id is replaced.
+        """Plant annotations, or replace those with the same id.
 
         Raises:
             msgspec.ValidationError: one lacks an id, a start or a label.
@@ -63,7 +63,7 @@ class Annotations:
         return len(annotations)
 
     async def listing(self, request: Request) -> Response:
-        """All annotations, or those of a category, a chart, a time."""
+        """List annotations; `category`, `chart_id`, `start` and `end` choose some."""
         query = request.query_params
         annotations = self._all(request)
         if "category" in query and "chart_id" in query:
@@ -85,14 +85,14 @@ class Annotations:
         )
 
     async def one(self, request: Request) -> Response:
-        """One annotation."""
+        """Show one annotation."""
         for annotation in self._all(request):
             if str(annotation.id) == request.path_params["annotation_id"]:
                 return _answer(annotation)
         raise rest_error(404, "Annotation not found")
 
     async def categories(self, request: Request) -> Response:
-        """The categories of the annotations."""
+        """List the categories of the annotations."""
         categories = {one.category.id: one.category for one in self._all(request) if one.category}
         return _answer(list(categories.values()))
 

@@ -1,4 +1,4 @@
-"""How Amplitude says no."""
+"""Errors of Amplitude's APIs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RefusedError(Exception):
 
 
 async def refusal(_: Request, error: Exception) -> Response:
-    """The answer to a refused request."""
+    """Answer a refused request."""
     assert isinstance(error, RefusedError)  # noqa: S101 - registered for nothing else
     if isinstance(error.body, str):
         return text_answer(error.body, error.status)
@@ -34,13 +34,13 @@ def upload_error(status: int, error: str, **more: Any) -> RefusedError:
 
 
 def rest_error(status: int, details: str) -> RefusedError:
-    """A refusal of the read APIs: the one shape that was seen."""
+    """A refusal of the read APIs, in the one shape that has been seen."""
     error = {"http_code": status, "type": "invalid", "message": "Invalid request", "metadata": {"details": details}}
     return RefusedError(status, {"error": error})
 
 
 def require_read_access(request: Request) -> None:
-    """Let in who has an API key and a secret key.
+    """Require an API key and a secret key.
 
     Raises:
         RefusedError: 403.

@@ -51,7 +51,7 @@ class Cohort(msgspec.Struct):
 
 
 class Cohorts:
-    """The planted cohorts, as Amplitude's API gives them."""
+    """The planted cohorts, as Amplitude's API shows them."""
 
     def __init__(self, store: Store, clock: Clock, settings: Settings[AmplitudeSettings]) -> None:
         self._store = store
@@ -59,7 +59,7 @@ class Cohorts:
         self._settings = settings
 
     def routes(self) -> list[Route]:
-        """The documented paths, and the one of the file store."""
+        """The documented paths, and the path of the file store."""
         return [
             Route("/api/3/cohorts", self.listing, methods=["GET"]),
             Route("/api/3/cohorts/usage", self.usage, methods=["GET"]),
@@ -70,10 +70,10 @@ class Cohorts:
         ]
 
     def put(self, body: bytes) -> int:
-        """Plant cohorts; one of the same id is replaced.
+        """Plant cohorts, or replace those with the same id.
 
         Raises:
-            msgspec.ValidationError: a cohort has no id or no name, or its members are no objects.
+            msgspec.ValidationError: a cohort has no id or no name, or a member is not an object.
         """
         cohorts = msgspec.json.decode(body, type=list[dict[str, Any]])
         for cohort in cohorts:
@@ -83,14 +83,14 @@ class Cohorts:
         return len(cohorts)
 
     async def listing(self, request: Request) -> Response:
-        """All published cohorts at once."""
+        """List all published cohorts; there are no pages."""
         require_read_access(request)
         with_syncs = request.query_params.get("includeSyncInfo") == "true"
         cohorts = [_listed(cohort, with_syncs=with_syncs) for cohort in self._store.documents("cohort")]
         return json_answer({"cohorts": [cohort for cohort in cohorts if cohort["published"]]})
 
     async def usage(self, request: Request) -> Response:
-        """How many downloads of the month are used; three connectors read it in two shapes, no page shows one."""
+        """Show how many downloads of the month are used. No page shows the body; other connectors read two shapes."""
         require_read_access(request)
         settings = self._settings.current
         used, limit = settings.cohort_downloads_used, settings.cohort_downloads_limit
@@ -228,9 +228,9 @@ def _listed(cohort: dict[str, Any], *, with_syncs: bool) -> dict[str, Any]:
 
 
 def _table(members: list[dict[str, Any]], properties: list[str] | None) -> str:
-    """The members as CSV: ids, and as many properties as were asked for (an empty list: all).
+    """The members as CSV: ids, and the requested properties (None: none, an empty list: all).
 
-    The list of a group cohort has the one column `group_value`, and a tab before each text.
+    The list of a group cohort has only the column `group_value`, and a tab before each value.
     """
     lines = io.StringIO()
     writer = csv.writer(lines, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -245,7 +245,7 @@ def _table(members: list[dict[str, Any]], properties: list[str] | None) -> str:
 
 
 def _damaged(text: str) -> str:
-    """The table with a quote that is never closed in its middle line; without quotes, its first half."""
+    """The table with an unclosed quote in its middle line; a table without quotes is cut in half."""
     lines = text.splitlines(keepends=True)
     middle = len(lines) // 2
     if not lines[middle:] or '"\n' not in lines[middle]:

@@ -1,7 +1,7 @@
-"""Counts out: the events list, active and new users, average session length.
+"""Dashboard REST: the events list, active and new users, average session length.
 
-Source: https://amplitude.com/docs/apis/analytics/dashboard-rest. Days are UTC days here, for the sandbox's project
-is in that zone.
+Source: https://amplitude.com/docs/apis/analytics/dashboard-rest. Days are UTC days, because the
+sandbox's project is in that zone.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ WHERE export_hour IS NOT NULL GROUP BY event_type ORDER BY 2 DESC, 1
 
 
 class Dashboard:
-    """The charts that are also served as numbers."""
+    """The charts that the API serves."""
 
     def __init__(self, store: Store, clock: Clock, taxonomy: Taxonomy) -> None:
         self._store = store
@@ -65,7 +65,7 @@ class Dashboard:
         ]
 
     async def events(self, request: Request) -> Response:
-        """The event types, each with this week's count."""
+        """List the event types, each with this week's count."""
         require_read_access(request)
         now = from_ms(self._clock.now_ms())
         monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
@@ -89,7 +89,7 @@ class Dashboard:
         )
 
     async def users(self, request: Request) -> Response:
-        """Active or new users a day, a week or a month, on request by one property Amplitude fills itself."""
+        """Count active or new users per day, week or month, optionally by one of Amplitude's own properties."""
         require_read_access(request)
         query = request.query_params
         start, end = _days(request)
@@ -97,7 +97,7 @@ class Dashboard:
         if measure not in {"active", "new"} or interval not in INTERVAL_DAYS:
             raise rest_error(400, "m must be active or new, i must be 1, 7 or 30")
         if "s" in query or (property_name and not GROUPABLE.fullmatch(property_name)):
-            raise rest_error(400, "the sandbox knows no segments, and groups by Amplitude's own properties only")
+            raise rest_error(400, "segments are not supported, and g must be one of Amplitude's own properties")
         statement = (ACTIVE if measure == "active" else NEW).format(
             group=GROUP.format(property_name) if property_name else "NULL"
         )
@@ -106,7 +106,7 @@ class Dashboard:
         return json_answer({"data": _series(rows, start, end, step, grouped=property_name is not None)})
 
     async def average_session(self, request: Request) -> Response:
-        """The average length in seconds of the sessions that began on each day."""
+        """Show the average length, in seconds, of the sessions that started on each day."""
         require_read_access(request)
         start, end = _days(request)
         bounds = {"start": start, "end": end, "step": MILLISECONDS_PER_DAY, "longest": MAX_SESSION_SECONDS * 1000}
@@ -115,7 +115,7 @@ class Dashboard:
 
 
 def _days(request: Request) -> tuple[int, int]:
-    """`start` and `end` (both included) as epoch milliseconds from which and up to which to count."""
+    """`start` and `end` (both inclusive days) as epoch milliseconds: inclusive start, exclusive end."""
     try:
         first, last = (
             datetime.strptime(request.query_params.get(name, ""), "%Y%m%d").replace(tzinfo=UTC)
@@ -129,7 +129,7 @@ def _days(request: Request) -> tuple[int, int]:
 
 
 def _series(rows: list[tuple[int, Any, float]], start: int, end: int, step: int, *, grouped: bool) -> dict[str, Any]:
-    """One series for each group; an interval without events counts 0."""
+    """One series per group; an interval without events counts 0."""
     moments = range(start, end, step)
     groups = sorted({str(group) if group else "(none)" for _, group, _ in rows}) if grouped else [""]
     series = {group: [0.0] * len(moments) for group in groups}

@@ -1,4 +1,4 @@
-"""What an event of HTTP V2 and Batch may be: keys, types, ids, depth. No I/O.
+"""The rules for events of HTTP V2 and Batch: keys, types, ids, depth. No I/O.
 
 Source: https://amplitude.com/docs/apis/analytics/http-v2, "Keys for the event argument" and "Limits".
 """
@@ -38,7 +38,7 @@ class Plan(msgspec.Struct):
 
 
 class Event(msgspec.Struct):
-    """One event. Keys that Amplitude does not know are ignored."""
+    """One event. Unknown keys are ignored."""
 
     event_type: str | None = None
     user_id: str | None = None
@@ -87,12 +87,12 @@ class Event(msgspec.Struct):
 
     @property
     def identity(self) -> str:
-        """What tells one user from another: the user id, else the device id."""
+        """What tells users apart: the user id, otherwise the device id."""
         return f"u:{self.user_id}" if self.user_id else f"d:{self.device_id}"
 
 
 class Problems:
-    """Why events of a request are refused: field -> indexes, for each kind of reason."""
+    """Why events of a request are refused: field -> indexes, for each reason."""
 
     def __init__(self) -> None:
         self.invalid: dict[str, list[int]] = {}
@@ -103,7 +103,7 @@ class Problems:
         return bool(self.invalid or self.missing or self.id_lengths)
 
     def answer(self, *, all_indexes: bool) -> dict[str, Any]:
-        """The body of the 400.
+        """The body of a 400.
 
         HTTP V2 names the first failing event of each field, Batch all of them (the two pages differ).
         """
@@ -166,7 +166,7 @@ def _check(event: Event, index: int, min_id_length: int, problems: Problems) -> 
 
 
 def is_forbidden(identity: str) -> bool:
-    """Whether an id stands for nobody; compared without case and outer spaces."""
+    """Whether an id is a placeholder; case and surrounding spaces do not matter."""
     return identity.strip().lower() in FORBIDDEN_IDS
 
 
@@ -186,7 +186,7 @@ def _check_depth(event: Event, text: msgspec.Raw, index: int, problems: Problems
 
 
 def depth(value: Any) -> int:
-    """How many objects and lists lie inside each other."""
+    """How deeply objects and lists are nested."""
     if isinstance(value, dict):
         return 1 + max(map(depth, value.values()), default=0)
     if isinstance(value, list):
@@ -194,12 +194,12 @@ def depth(value: Any) -> int:
     return 0
 
 
-def shortened(value: Any) -> Any:
-    """A value whose texts are cut to Amplitude's length, as it stores them."""
+def truncated(value: Any) -> Any:
+    """A value with its texts truncated to the length that Amplitude stores."""
     if isinstance(value, str):
         return value[:MAX_STRING_LENGTH]
     if isinstance(value, dict):
-        return {name: shortened(inner) for name, inner in value.items()}
+        return {name: truncated(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [shortened(inner) for inner in value]
+        return [truncated(inner) for inner in value]
     return value

@@ -1,4 +1,4 @@
-"""Events out: `GET /api/2/export`, a zip of gzipped lines.
+"""The Export API: `GET /api/2/export`, a zip of gzipped JSON lines.
 
 Source: https://amplitude.com/docs/apis/analytics/export.
 """
@@ -39,11 +39,11 @@ SELECT = f"SELECT {COLUMNS} FROM amplitude_events WHERE export_hour = ? AND numb
 
 
 class Export:
-    """Gives back what came in, hour by hour of `server_upload_time`.
+    """Exports what arrived, by hours of `server_upload_time`.
 
     Args:
-        store: holds the events.
-        clock: tells what is old enough.
+        store: of the events.
+        clock: for the age of an hour.
         lag_hours: how long after its end an hour can be exported.
     """
 
@@ -53,14 +53,14 @@ class Export:
         self._lag_ms = round(lag_hours * MILLISECONDS_PER_HOUR)
 
     def routes(self) -> list[Route]:
-        """The one address."""
+        """The documented path."""
         return [Route("/api/2/export", self.export, methods=["GET"])]
 
     def put(self, body: bytes) -> int:
-        """Keep rows as they will be exported; `server_upload_time` says in which hour.
+        """Store rows that are exported unchanged; `server_upload_time` decides the hour.
 
         Raises:
-            ValueError: the body is no list of objects, or a row has no such time.
+            ValueError: the body is not a list of objects, or a row has no such time.
         """
         rows = [_facts(text) for text in msgspec.json.decode(body, type=list[msgspec.Raw])]
         with self._store.transaction() as database:
@@ -69,7 +69,7 @@ class Export:
         return len(rows)
 
     async def export(self, request: Request) -> Response:
-        """All rows from the hour `start` to the hour `end`, both included."""
+        """Export all rows from the hour `start` to the hour `end`, both inclusive."""
         require_read_access(request)
         bounds = [_hour(request.query_params.get(name, "")) for name in ("start", "end")]
         first, last = bounds
@@ -85,7 +85,7 @@ class Export:
         return StreamingResponse(_chunks(archive), media_type="application/zip")
 
     def _hours(self, first: int, last: int) -> list[int]:
-        """The hours that hold rows and are old enough."""
+        """The hours that have rows and are old enough."""
         newest = (self._clock.now_ms() - self._lag_ms) // MILLISECONDS_PER_HOUR - 1
         rows = self._store.database.execute(
             "SELECT DISTINCT export_hour FROM amplitude_events WHERE export_hour BETWEEN ? AND ? ORDER BY 1",
@@ -94,7 +94,7 @@ class Export:
         return [hour for (hour,) in rows]
 
     async def _write(self, archive: IO[bytes], hours: Sequence[int]) -> int:
-        """Write the archive file by file; the work on a file is done beside the event loop."""
+        """Write the archive file by file, each in a thread; return the number of rows."""
         count = 0
         with zipfile.ZipFile(archive, "w") as folder:
             for hour in hours:
@@ -134,7 +134,7 @@ def _facts(text: msgspec.Raw) -> tuple[Any, ...]:
 
 
 def _text(value: Any) -> str | None:
-    """A value of any kind for a column, which makes a number of a number again."""
+    """A value for a column; its affinity turns numbers back into numbers."""
     return None if value is None else str(value)
 
 

@@ -1,4 +1,4 @@
-"""One row of the Export API: the 55 fields Amplitude makes of an event that came in. No I/O.
+"""One row of the Export API: the 55 fields that Amplitude makes of an event. No I/O.
 
 Source: https://amplitude.com/docs/apis/analytics/export, "Export fields", and samples of real rows.
 """
@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from split_amplitude_sandbox.amplitude.event import Event, shortened
+from split_amplitude_sandbox.amplitude.event import Event, truncated
 from split_amplitude_sandbox.amplitude.exposure import EXPOSURE_EXPORTED, renamed
 from split_amplitude_sandbox.clock import export_text
 
 PROJECT_ID = 100_042
 CLOCK_TOLERANCE_MS = 60_000
-"""A smaller difference between the sender's clock and Amplitude's is ignored."""
+"""Smaller differences between the sender's clock and Amplitude's are ignored."""
 DEFAULT_LIBRARY = "http/2.0"
 PROCESSING_MS = 1793
 DEVICE_NAMESPACE = uuid.UUID("6c1f0f4e-8a52-5d0e-9c1b-2f60a4f7b911")
 
 
 class Stored(NamedTuple):
-    """An event as the database holds it."""
+    """An event as the database stores it."""
 
     uuid: str
     event: bytes
@@ -43,15 +43,15 @@ _decoder = msgspec.json.Decoder(Event)
 
 
 def export_row(stored: Stored) -> dict[str, Any]:
-    """The row of an event; the same one every time it is asked for."""
+    """The row of an event, always the same."""
     event = _decoder.decode(stored.event)
-    properties = shortened(event.event_properties or {})
+    properties = truncated(event.event_properties or {})
     exposure = stored.event_type == EXPOSURE_EXPORTED
     data: dict[str, Any] = {"path": stored.path, "group_first_event": {}, "group_ids": {}}
     if exposure or event.user_properties:
         data["user_properties_updated"] = True
     return {
-        "$insert_id": shortened(event.insert_id),
+        "$insert_id": truncated(event.insert_id),
         "$insert_key": None,
         "$schema": None,
         "adid": event.adid,
@@ -66,14 +66,14 @@ def export_row(stored: Stored) -> dict[str, Any]:
         "device_brand": event.device_brand,
         "device_carrier": event.carrier,
         "device_family": None,
-        "device_id": shortened(event.device_id) or str(uuid.uuid5(DEVICE_NAMESPACE, event.user_id or "")),
+        "device_id": truncated(event.device_id) or str(uuid.uuid5(DEVICE_NAMESPACE, event.user_id or "")),
         "device_manufacturer": event.device_manufacturer,
         "device_model": event.device_model,
         "device_type": None,
         "dma": event.dma,
         "event_id": event.event_id if event.event_id is not None else _event_id(stored.uuid),
         "event_properties": (renamed(properties) if exposure else properties) | _revenue(event),
-        "event_type": shortened(stored.event_type),
+        "event_type": truncated(stored.event_type),
         "global_user_properties": None,
         "group_properties": event.group_properties or {},
         "groups": event.groups or {},
@@ -95,7 +95,7 @@ def export_row(stored: Stored) -> dict[str, Any]:
         "session_id": stored.session_id,
         "source_id": None,
         "start_version": None,
-        "user_id": shortened(event.user_id),
+        "user_id": truncated(event.user_id),
         "user_properties": msgspec.Raw(stored.user_properties),
         "uuid": stored.uuid,
         "version_name": event.app_version or event.version_name,
@@ -103,7 +103,7 @@ def export_row(stored: Stored) -> dict[str, Any]:
 
 
 def _times(stored: Stored) -> dict[str, str | None]:
-    """The event's times; a sender's clock that is far off is corrected as Amplitude does."""
+    """The event's times, corrected as Amplitude does when the sender's clock is far off."""
     received = stored.upload_ms
     skew = received - stored.client_upload_ms
     corrected = stored.event_ms + skew if abs(skew) >= CLOCK_TOLERANCE_MS else stored.event_ms
@@ -120,7 +120,7 @@ def _times(stored: Stored) -> dict[str, str | None]:
 
 
 def _revenue(event: Event) -> dict[str, Any]:
-    """The revenue keys, which come back as event properties."""
+    """The revenue keys, which are exported as event properties."""
     given = {
         "$price": event.price,
         "$quantity": event.quantity,
@@ -133,5 +133,5 @@ def _revenue(event: Event) -> dict[str, Any]:
 
 
 def _event_id(row_uuid: str) -> int:
-    """The large number Amplitude assigns when none was sent."""
+    """The large number that Amplitude assigns when none was sent."""
     return zlib.crc32(row_uuid.encode()) & 0x3FFF_FFFF

@@ -17,9 +17,9 @@ RENAMED = {
 
 
 def exposed_property(event_properties: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The change of the user's properties, and whether the event itself is kept.
+    """The change to the user's properties, and whether the event itself is kept.
 
-    Without a variant the property is removed and the event is not kept; without a flag nothing happens.
+    Without a variant the property is removed and the event is not kept; without a flag nothing changes.
     """
     flag, variant = event_properties.get("flag_key"), event_properties.get("variant")
     if not isinstance(flag, str):
@@ -31,5 +31,5 @@ def exposed_property(event_properties: dict[str, Any]) -> tuple[dict[str, Any], 
 
 
 def renamed(event_properties: dict[str, Any]) -> dict[str, Any]:
-    """An exposure's event properties under the names in which they are stored."""
+    """An exposure's event properties with the names that Amplitude stores."""
     return {RENAMED.get(name, name): value for name, value in event_properties.items()}

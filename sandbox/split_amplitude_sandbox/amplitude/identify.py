@@ -1,4 +1,4 @@
-"""User and group properties in: `/identify` and `/groupidentify`, form-encoded.
+"""User and group properties: `/identify` and `/groupidentify`, form-encoded.
 
 Sources: https://amplitude.com/docs/apis/analytics/identify and
 https://amplitude.com/docs/apis/analytics/group-identify.
@@ -35,7 +35,7 @@ from split_amplitude_sandbox.store import Store
 IDENTIFY = "/identify"
 GROUP_IDENTIFY = "/groupidentify"
 MAX_QUERY_LENGTH = 8190
-"""Longer addresses are answered 414; the page gives no figure, this is what web servers usually allow."""
+"""Longer queries are a 414. The page gives no figure; this is the usual limit of web servers."""
 MAX_GROUP_IDENTIFICATIONS = 1024
 MAX_GROUP_PROPERTIES = 1024
 MAX_GROUP_BYTES = 1_000_000
@@ -46,20 +46,20 @@ Check = Callable[[Any, int], bool]
 
 
 class Options(msgspec.Struct):
-    """The form field `options`; Segment sends it, Amplitude's pages do not mention it."""
+    """The form field `options`, which Segment sends and Amplitude's pages do not mention."""
 
     min_id_length: int = DEFAULT_MIN_ID_LENGTH
 
 
 class Identify:
-    """Takes identifications; the bodies of its answers are the legacy texts, for no page gives any."""
+    """Accepts identifications. No page shows the bodies of the answers; these are the legacy texts."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     def routes(self) -> list[Route]:
-        """Both addresses; they take GET, too."""
+        """The two documented paths, for GET and POST."""
         return [
             Route(IDENTIFY, self.identify, methods=["GET", "POST"]),
             Route(GROUP_IDENTIFY, self.group_identify, methods=["GET", "POST"]),
@@ -75,7 +75,7 @@ class Identify:
         return text_answer("success")
 
     async def group_identify(self, request: Request) -> Response:
-        """Write down groups' properties."""
+        """Record groups' properties."""
         given = _read(await _form(request), _is_group_identification)
         if len(given) > MAX_GROUP_IDENTIFICATIONS:
             raise RefusedError(400, "missing_event")
@@ -128,7 +128,7 @@ def _read(form: dict[str, str], is_valid: Check) -> list[dict[str, Any]]:
     """The identifications of a form.
 
     Raises:
-        RefusedError: 400, the key is wrong, or there are none, or one of them is none.
+        RefusedError: 400, the key is wrong, there are none, or one is not valid.
     """
     if not is_accepted(form.get("api_key", "")):
         raise RefusedError(400, "invalid_api_key")

@@ -1,4 +1,4 @@
-"""Events in: `POST /2/httpapi` and `POST /batch`.
+"""Ingestion: `POST /2/httpapi` and `POST /batch`.
 
 Sources: https://amplitude.com/docs/apis/analytics/http-v2 and
 https://amplitude.com/docs/apis/analytics/batch-event-upload.
@@ -33,9 +33,9 @@ from split_amplitude_sandbox.store import Store
 HTTP_V2 = "/2/httpapi"
 BATCH = "/batch"
 MAX_BYTES = {HTTP_V2: 999_999, BATCH: 20_000_000}
-"""HTTP V2: "under 1 MB"; Batch: 20 MB. Read as powers of ten, and measured without compression."""
+"""HTTP V2: "under 1 MB"; Batch: 20 MB. Taken as powers of ten of the decompressed body."""
 MAX_EVENTS = 2000
-"""The sources say "under 2,000" and "up to 2,000"; the newest one says the latter."""
+"""The sources say "under 2,000" and "up to 2,000"; the newest one says "up to"."""
 DEDUPLICATION_MS = 7 * 24 * MILLISECONDS_PER_HOUR
 NOT_EXPORTED = frozenset({"$identify", "$groupidentify"})
 INSERT = f"INSERT INTO amplitude_events VALUES (NULL{', ?' * 14})"  # noqa: S608 - no values in it
@@ -48,7 +48,7 @@ class Options(msgspec.Struct):
 
 
 class Upload(msgspec.Struct):
-    """A request's body; events stay as they were sent."""
+    """A request's body; events stay undecoded."""
 
     api_key: str | None = None
     events: list[msgspec.Raw] | None = None
@@ -60,7 +60,7 @@ _decoder = msgspec.json.Decoder(Upload)
 
 
 class Ingestion:
-    """Takes events, as a whole request or not at all."""
+    """Accepts or refuses a request as a whole."""
 
     def __init__(self, store: Store, clock: Clock, settings: Settings[AmplitudeSettings]) -> None:
         self._store = store
@@ -96,7 +96,7 @@ class Ingestion:
         )
 
     def _client_upload_ms(self, upload: Upload, upload_ms: int) -> int:
-        """The sender's clock at the upload, shifted as the upload time is."""
+        """The sender's clock at the upload, with the same offset as the upload time."""
         if upload.client_upload_time is None:
             return upload_ms
         try:
@@ -148,7 +148,7 @@ class Ingestion:
 
 
 def _facts(event: Event, user: User, upload_ms: int, client_upload_ms: int) -> tuple[Any, ...]:
-    """What is stored beside an event's text; its user is changed as the event says."""
+    """The columns stored beside an event's text; its user is updated."""
     event_ms = upload_ms if event.time is None else event.time
     event_type = event.event_type or ""
     given = event.user_properties

@@ -80,7 +80,7 @@ class Taxonomy:
         self._store = store
 
     def routes(self) -> list[Route]:
-        """The documented reading addresses."""
+        """The documented paths for reading."""
         reads = {
             "category": self.categories,
             "event": self.events,
@@ -90,10 +90,10 @@ class Taxonomy:
         return [Route(f"/api/2/taxonomy/{name}", endpoint, methods=["GET"]) for name, endpoint in reads.items()]
 
     def put(self, body: bytes) -> int:
-        """Plant the plan in place of the one that was there.
+        """Plant a plan, which replaces the previous one.
 
         Raises:
-            msgspec.ValidationError: it has other members than `Plan`.
+            msgspec.ValidationError: it has members that `Plan` does not have.
         """
         plan = msgspec.json.decode(body, type=Plan)
         self._store.put_document("taxonomy", "plan", plan)
@@ -104,15 +104,15 @@ class Taxonomy:
         return self._stored().events_list
 
     async def categories(self, request: Request) -> Response:
-        """Event categories: `[{id, name}]`."""
+        """List event categories: `[{id, name}]`."""
         return _answer(self._plan(request).categories)
 
     async def events(self, request: Request) -> Response:
-        """Event types; deleted ones only on request."""
+        """List event types; deleted ones only on request."""
         return _answer(_present(request, [_filled(EVENT, one) for one in self._plan(request).events]))
 
     async def event_properties(self, request: Request) -> Response:
-        """The properties of one event type, which stands in the form body of the GET."""
+        """List the properties of one event type, which the form body of the GET names."""
         plan = self._plan(request)
         form = parse_qs((await request.body()).decode(errors="replace"))
         if "event_type" not in form:
@@ -124,7 +124,7 @@ class Taxonomy:
         return _answer([_filled(EVENT_PROPERTY, one) for one in found])
 
     async def user_properties(self, request: Request) -> Response:
-        """User properties; deleted ones only on request."""
+        """List user properties; deleted ones only on request."""
         return _answer(_present(request, [_filled(USER_PROPERTY, one) for one in self._plan(request).user_properties]))
 
     def _plan(self, request: Request) -> Plan:

@@ -1,4 +1,4 @@
-"""How user properties change. No I/O.
+"""Updates of user properties. No I/O.
 
 Source: https://amplitude.com/docs/apis/analytics/identify, "User property operations"; `$clearAll` from the SDKs.
 """
@@ -42,7 +42,7 @@ OPERATIONS = frozenset({*_CHANGES, "$setOnce", "$unset", "$clearAll"})
 
 
 def are_valid(given: Properties) -> bool:
-    """Whether it is all plain values or all known operations, each of the right shape."""
+    """Whether these are plain values only, or known operations only, each of the right shape."""
     operations = [name for name in given if name.startswith("$")]
     if not operations:
         return True

@@ -1,4 +1,4 @@
-"""Amplitude's users: their number, and their properties as they result from all updates."""
+"""Amplitude's users: their Amplitude ids and their resulting properties."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from split_amplitude_sandbox.amplitude import user_properties
-from split_amplitude_sandbox.amplitude.event import shortened
+from split_amplitude_sandbox.amplitude.event import truncated
 from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR
 from split_amplitude_sandbox.store import Store
 
 FIRST_AMPLITUDE_ID = 200_000_000_001
 UPDATES_PER_HOUR = 1800
-"""More updates of one user in an hour are dropped without a word (HTTP V2 page, "Limits")."""
+"""More updates per user and hour are dropped silently (HTTP V2 page, "Limits")."""
 
 
 @dataclass
@@ -39,25 +39,25 @@ class User:
         return cls(number, identity, user_id, device_id, msgspec.json.decode(properties), *rest)
 
     def update(self, given: dict[str, Any], moment_ms: int) -> None:
-        """Apply an update of user properties, unless the hour's allowance is used up."""
+        """Apply an update of user properties, unless the hour's limit is reached."""
         hour = moment_ms // MILLISECONDS_PER_HOUR
         if hour != self.updates_hour:
             self.updates_hour, self.updates = hour, 0
         self.updates += 1
         if self.updates <= UPDATES_PER_HOUR:
-            user_properties.apply(self.properties, shortened(given))
+            user_properties.apply(self.properties, truncated(given))
             self._encoded = None
 
     @property
     def encoded_properties(self) -> bytes:
-        """The properties of this moment as JSON."""
+        """The current properties as JSON."""
         if self._encoded is None:
             self._encoded = msgspec.json.encode(self.properties)
         return self._encoded
 
 
 class Users:
-    """The users one request is about: read together, changed, written together."""
+    """The users of one request: read together, updated, written together."""
 
     def __init__(self, store: Store, identities: Iterable[str]) -> None:
         self._store = store
@@ -80,7 +80,7 @@ class Users:
         return user
 
     def save(self) -> None:
-        """Write all of them; the caller's transaction commits."""
+        """Write all of them; the caller commits."""
         self._store.database.executemany(
             "INSERT OR REPLACE INTO amplitude_users VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [

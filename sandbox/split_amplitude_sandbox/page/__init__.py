@@ -1,4 +1,4 @@
-"""The page for people: what arrived where and when. One answer holds its text, its style and its script."""
+"""The page for people: what arrived, and when. One answer contains its text, style and script."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from split_amplitude_sandbox.amplitude.routes.log import RouteLog
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.clock import Clock
 from split_amplitude_sandbox.faults import Faults
@@ -20,26 +21,35 @@ from split_amplitude_sandbox.store import ARRIVAL_SECONDS, Store
 CHART_COLUMNS = 60
 ROWS_SHOWN = 50
 REQUESTS_SHOWN = 20
+ROUTES_SHOWN = 20
 KEYS_SHOWN = 5
 REQUEST_MEMBERS = ("time", "method", "path", "status", "bytes", "items", "seconds", "fault")
 
 
 class Page:
-    """The page and the numbers it asks for every other second."""
+    """The page, and the numbers that it requests every two seconds."""
 
-    def __init__(
-        self, *, store: Store, clock: Clock, faults: Faults, requests: Sequence[dict[str, Any]], segments: Segments
+    def __init__(  # noqa: PLR0913 - it shows every part
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        faults: Faults,
+        requests: Sequence[dict[str, Any]],
+        segments: Segments,
+        routes: RouteLog,
     ) -> None:
         self._store = store
         self._clock = clock
         self._faults = faults
         self._requests = requests
         self._segments = segments
+        self._routes = routes
         parts = {name: (files(__name__) / f"page.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
         self._html = parts["html"].replace("/* style */", parts["css"]).replace("/* script */", parts["js"])
 
     def routes(self) -> list[Route]:
-        """The page's address, and the one of its numbers."""
+        """The paths of the page and of its numbers."""
         return [
             Route("/", self.page, methods=["GET"]),
             Route("/_sandbox/overview", self.overview, methods=["GET"]),
@@ -50,14 +60,14 @@ class Page:
         return HTMLResponse(self._html)
 
     async def overview(self, request: Request) -> Response:
-        """Everything the page shows; `seconds` is the chart's span, 0 for all there is."""
+        """Everything the page shows; `seconds` is the span of the chart, 0 for all data."""
         span = request.query_params.get("seconds", "600")
         return json_answer(
             {
                 "chart": self._chart(int(span) if span.isdecimal() else 0),
-                "totals": self._rows("SELECT place, sum(items), max(moment) FROM arrivals GROUP BY place"),
+                "totals": self._rows("SELECT kind, sum(items), max(moment) FROM arrivals GROUP BY kind"),
                 "arrived": self._rows(
-                    "SELECT place, name, sum(items), max(moment) FROM arrivals GROUP BY place, name ORDER BY 3 DESC"
+                    "SELECT kind, name, sum(items), max(moment) FROM arrivals GROUP BY kind, name ORDER BY 3 DESC"
                 ),
                 "users": {
                     "total": self._rows("SELECT count(*) FROM amplitude_users")[0][0],
@@ -70,6 +80,7 @@ class Page:
                     ],
                 },
                 "segments": self._segments.summary(KEYS_SHOWN),
+                "routes": {"total": len(self._routes.entries), "shown": self._routes.entries[-ROUTES_SHOWN:]},
                 "faults": self._faults.listing(),
                 "requests": {
                     "total": len(self._requests),
@@ -81,7 +92,7 @@ class Page:
         )
 
     def _chart(self, span: int) -> dict[str, Any]:
-        """What arrived at each place in equal steps of time up to now."""
+        """What arrived, by kind, in equal steps of time up to now."""
         now = self._clock.now_ms() // 1000
         (first,) = self._rows("SELECT min(moment) FROM arrivals")[0]
         start = now - span if span else (now if first is None else first)
@@ -89,10 +100,10 @@ class Page:
         end = now // step * step + step
         start = end - step * CHART_COLUMNS
         columns: dict[str, list[int]] = {}
-        for place, moment, items in self._rows(
-            "SELECT place, moment, sum(items) FROM arrivals WHERE moment >= ? GROUP BY place, moment", start
+        for kind, moment, items in self._rows(
+            "SELECT kind, moment, sum(items) FROM arrivals WHERE moment >= ? GROUP BY kind, moment", start
         ):
-            columns.setdefault(place, [0] * CHART_COLUMNS)[(moment - start) // step] += items
+            columns.setdefault(kind, [0] * CHART_COLUMNS)[(moment - start) // step] += items
         return {"start": start, "step": step, "columns": columns}
 
     def _rows(self, statement: str, *values: Any) -> list[Any]:

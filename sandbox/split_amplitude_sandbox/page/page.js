@@ -2,7 +2,7 @@
 
 const POLL_MILLISECONDS = 2000;
 const CHIPS_SHOWN = 12;
-const PLACES = [
+const KINDS = [
   "Amplitude events", "Amplitude identifications", "Split events", "Split segment keys", "Amplitude export rows",
 ];
 const CHART = { height: 220, left: 56, bottom: 26, top: 12 };
@@ -10,7 +10,7 @@ const NARROW_PIXELS = 520;
 
 const $ = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
-const series = (place) => `var(--series-${PLACES.indexOf(place) + 1})`;
+const series = (kind) => `var(--series-${KINDS.indexOf(kind) + 1})`;
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 const moment = (seconds) => {
   const date = new Date(seconds * 1000);
@@ -74,10 +74,10 @@ function properties(given) {
 }
 
 function totals(rows) {
-  const counts = new Map(rows.map(([place, count]) => [place, count]));
-  return PLACES.filter((place, index) => index < 4 || counts.has(place)).map((place) =>
-    element("li", { style: `--series: ${series(place)}` },
-      element("strong", {}, number(counts.get(place) ?? 0)), element("span", {}, place)));
+  const counts = new Map(rows.map(([kind, count]) => [kind, count]));
+  return KINDS.filter((kind, index) => index < 4 || counts.has(kind)).map((kind) =>
+    element("li", { style: `--series: ${series(kind)}` },
+      element("strong", {}, number(counts.get(kind) ?? 0)), element("span", {}, kind)));
 }
 
 /** A round number at or above the largest column. */
@@ -88,9 +88,9 @@ function ceiling(value) {
 
 function chart({ start, step, columns }) {
   const width = Math.max($("chart").clientWidth, 240);
-  const places = PLACES.filter((place) => columns[place]);
-  const count = places.length ? columns[places[0]].length : 60;
-  const sums = Array.from({ length: count }, (_, i) => places.reduce((sum, place) => sum + columns[place][i], 0));
+  const kinds = KINDS.filter((kind) => columns[kind]);
+  const count = kinds.length ? columns[kinds[0]].length : 60;
+  const sums = Array.from({ length: count }, (_, i) => kinds.reduce((sum, kind) => sum + columns[kind][i], 0));
   const top = ceiling(Math.max(...sums));
   const inner = { width: width - CHART.left, height: CHART.height - CHART.bottom - CHART.top };
   const across = (index) => CHART.left + (index * inner.width) / count;
@@ -113,16 +113,16 @@ function chart({ start, step, columns }) {
   }
   sums.forEach((sum, index) => {
     if (sum === 0) return;
-    const lines = places.filter((place) => columns[place][index]).map((place) => `${place}: ${number(columns[place][index])}`);
+    const lines = kinds.filter((kind) => columns[kind][index]).map((kind) => `${kind}: ${number(columns[kind][index])}`);
     const column = drawn("g", {}, drawn("title", {}, [moment(start + step * index), ...lines].join("\n")));
     let height = 0;
-    for (const place of places) {
-      const value = columns[place][index];
+    for (const kind of kinds) {
+      const value = columns[kind][index];
       if (value === 0) continue;
       const thickness = Math.max(up(height) - up(height + value), 1.5);
       column.append(drawn("rect", {
         x: across(index) + 1, width: inner.width / count - 2, y: up(height) - thickness, height: thickness,
-        rx: 1.5, style: `fill: ${series(place)}`,
+        rx: 1.5, style: `fill: ${series(kind)}`,
       }));
       height += value;
     }
@@ -131,27 +131,27 @@ function chart({ start, step, columns }) {
     }));
     svg.append(column);
   });
-  const legend = places.map((place) => element("li", {}, element("i", { style: `--series: ${series(place)}` }), place));
-  return [svg, places.length
+  const legend = kinds.map((kind) => element("li", {}, element("i", { style: `--series: ${series(kind)}` }), kind));
+  return [svg, kinds.length
     ? element("ul", { class: "legend" }, ...legend)
     : element("p", { class: "quiet" }, "Nothing arrived in this span.")];
 }
 
 function chartTable({ start, step, columns }) {
-  const places = PLACES.filter((place) => columns[place]);
-  const rows = places.length ? columns[places[0]].map((_, index) => index) : [];
+  const kinds = KINDS.filter((kind) => columns[kind]);
+  const rows = kinds.length ? columns[kinds[0]].map((_, index) => index) : [];
   return table(
     [["From", (index) => moment(start + step * index), "when"],
-      ...places.map((place) => [place, (index) => number(columns[place][index]), "number"])],
-    rows.filter((index) => places.some((place) => columns[place][index])).reverse(),
+      ...kinds.map((kind) => [kind, (index) => number(columns[kind][index]), "number"])],
+    rows.filter((index) => kinds.some((kind) => columns[kind][index])).reverse(),
     "Nothing arrived in this span.");
 }
 
-function arrived(place, title, nothing) {
+function arrived(kind, title, nothing) {
   return (rows) => table(
     [[title, ([, name]) => name], ["Number", ([, , items]) => number(items), "number"],
       ["Last", ([, , , last]) => moment(last), "when"]],
-    rows.filter(([where]) => where === place), nothing);
+    rows.filter(([where]) => where === kind), nothing);
 }
 
 function users({ total, shown: rows }) {
@@ -172,10 +172,26 @@ function segments(rows) {
     rows, "No segment yet.");
 }
 
+function routes({ total, shown: rows }) {
+  return table(
+    [["Route", ({ route }) => route],
+      ["Time (UTC)", ({ time }) => time.slice(11, 23), "when"],
+      ["Destination", ({ target }) => element("code", {}, target)],
+      ["Items", ({ items }) => number(items), "number"],
+      ["Delivered", ({ delivered }) => (delivered ? "yes" : element("span", { class: "bad" }, "not completely"))]],
+    [...rows].reverse(), "Nothing yet. Start a route with POST /_sandbox/amplitude/push-cohort.",
+    total > rows.length ? `${number(total)} since the start, the newest ${rows.length} shown` : "");
+}
+
 function faultDetail(fault) {
-  const details = { status: `answers ${fault.status}`, delay: `waits ${fault.delay_seconds} s`, lost: "stores, then hangs up" };
+  const details = {
+    status: `answers ${fault.status}`, echo: `answers ${fault.status} with the credentials`,
+    delay: `waits ${fault.delay_seconds} s`, lost: "processes, then hangs up", raw: "writes raw bytes",
+    trickle: `${fault.chunk_bytes} bytes every ${fault.delay_seconds} s`,
+    strip_encoding: "drops Content-Encoding", clock: `clock off by ${number(fault.offset_seconds)} s`,
+  };
   const cut = fault.after_bytes === null ? "hangs up at once" : `hangs up after ${fault.after_bytes} bytes`;
-  return details[fault.kind] ?? cut;
+  return [fault.preset, details[fault.kind] ?? cut].filter(Boolean).join(": ");
 }
 
 function whenFires(fault) {
@@ -184,7 +200,8 @@ function whenFires(fault) {
     fault.skip && `after ${fault.skip}`,
     fault.every && `every ${fault.every} requests`,
     fault.probability !== null && `chance ${fault.probability}`,
-    fault.when && `if it holds “${fault.when}”`,
+    fault.when && `if it contains “${fault.when}”`,
+    fault.compressed !== null && (fault.compressed ? "if compressed" : "if not compressed"),
   ].filter(Boolean).join(", ");
 }
 
@@ -225,6 +242,7 @@ async function refresh() {
     update("split-events", data.arrived, arrived("Split events", "Event type", "No event yet."));
     update("users", data.users, users);
     update("segments", data.segments, segments);
+    update("routes", data.routes, routes);
     update("faults", data.faults, faults);
     update("requests", data.requests, requests);
     status("live", "live");

@@ -119,12 +119,12 @@ class ChangeRequests:
         return None
 
     def _apply(self, request: dict[str, Any]) -> None:
-        place = request["environment_id"], request["segment"]
-        self._segments.definition(*place)
+        target = request["environment_id"], request["segment"]
+        self._segments.definition(*target)
         if request["operation"] == "CREATE":
-            self._segments.keys.add(*place, request["keys"], replace=False)
+            self._segments.keys.add(*target, request["keys"], replace=False)
         else:
-            self._segments.keys.remove(*place, request["keys"])
+            self._segments.keys.remove(*target, request["keys"])
 
     def _put(self, request: dict[str, Any]) -> None:
         self._store.put_document(CHANGE_REQUEST, request["id"], request)

@@ -1,8 +1,8 @@
-"""Events in: `POST /api/events/bulk` and `POST /api/events`. Nothing is de-duplicated.
+"""Events: `POST /api/events/bulk` and `POST /api/events`. Nothing is de-duplicated.
 
 Sources: https://developer.harness.io/docs/feature-management-experimentation/api/events and the `track` rules of
 the SDK pages. What the real service does with a bad event is not documented; the sandbox refuses the request and
-names the event, so that a mistake shows.
+names the event, so that mistakes show.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_PROPERTY_LENGTH = 256
 BASE_BYTES = 1024
 MAX_PROPERTIES_BYTES = 32_768
 FIRST_PLAUSIBLE_MS = 10**11
-"""A smaller timestamp (before March 1973) is in seconds, not in milliseconds."""
+"""A smaller timestamp (before March 1973) must be in seconds."""
 
 Scalar = str | int | float | bool | None
 
@@ -52,7 +52,7 @@ _event_decoder = msgspec.json.Decoder(Event)
 
 
 class Events:
-    """Takes events, as a whole request or not at all."""
+    """Accepts or refuses a request as a whole."""
 
     def __init__(self, store: Store, workspaces: Workspaces) -> None:
         self._store = store
@@ -111,13 +111,13 @@ async def _body(request: Request) -> bytes:
 def _problem(event: Event, traffic_types: set[str], environments: set[str]) -> str | None:
     """What is wrong with an event, or None."""
     if not EVENT_TYPE_PATTERN.fullmatch(event.event_type_id):
-        return "eventTypeId has up to 80 letters, digits, '-', '_', '.' and begins with a letter or digit"
+        return "eventTypeId has up to 80 letters, digits, '-', '_', '.' and starts with a letter or digit"
     if event.traffic_type_name not in traffic_types:
         return "trafficTypeName does not exist"
     if event.environment_name is not None and event.environment_name not in environments:
         return "environmentName does not exist"
     if not 0 < len(event.key) <= MAX_KEY_LENGTH or event.key != event.key.strip():
-        return "key has 1 to 250 characters and no spaces around them"
+        return "key has 1 to 250 characters and no surrounding spaces"
     if event.timestamp < FIRST_PLAUSIBLE_MS:
         return "timestamp is not in epoch milliseconds"
     return _problem_of(event.properties or {})

@@ -36,14 +36,14 @@ class Split:
         access = Access(store, self._settings)
         change_requests = ChangeRequests(store, clock, self.segments)
         scopes = Scopes(access, self._workspaces, self._settings)
-        v2_places = v2_segments.Places(access, self._workspaces, self.segments)
+        v2_targets = v2_segments.Targets(access, self._workspaces, self.segments)
         event_types = EventTypes(store, clock, self._settings)
         self._parts = (
             Events(store, self._workspaces),
             v2_lookups.Lookups(access, self._workspaces, self._settings),
-            v2_segments.SegmentCalls(v2_places, self.segments, self._settings),
+            v2_segments.SegmentCalls(v2_targets, self.segments, self._settings),
             v2_keys.KeyCalls(
-                places=v2_places,
+                targets=v2_targets,
                 workspaces=self._workspaces,
                 segments=self.segments,
                 change_requests=change_requests,

@@ -26,7 +26,7 @@ from split_amplitude_sandbox.split.paging import bounds, total
 from split_amplitude_sandbox.split.segments import Segments
 from split_amplitude_sandbox.split.settings import SplitSettings
 from split_amplitude_sandbox.split.v2.lookups import BASE
-from split_amplitude_sandbox.split.v2.segments import Places, reference
+from split_amplitude_sandbox.split.v2.segments import Targets, reference
 from split_amplitude_sandbox.split.workspaces import Workspaces
 
 
@@ -49,14 +49,14 @@ class KeyCalls:
     def __init__(  # noqa: PLR0913 - it needs them all
         self,
         *,
-        places: Places,
+        targets: Targets,
         workspaces: Workspaces,
         segments: Segments,
         change_requests: ChangeRequests,
         clock: Clock,
         settings: Settings[SplitSettings],
     ) -> None:
-        self._places = places
+        self._targets = targets
         self._workspaces = workspaces
         self._segments = segments
         self._change_requests = change_requests
@@ -76,7 +76,7 @@ class KeyCalls:
 
     async def keys(self, request: Request) -> Response:
         """Show a page of keys; `count` is the number of all."""
-        environment, name, _ = self._places.active(request, "segments:view")
+        environment, name, _ = self._targets.active(request, "segments:view")
         offset, limit = bounds(request, KEYS_PAGE, KEYS_PAGE)
         all_keys = self._segments.keys.all(environment["id"], name)
         keys = all_keys[offset : offset + limit]
@@ -129,7 +129,7 @@ class KeyCalls:
 
     def _checked(self, request: Request, change: KeyChange) -> tuple[dict[str, Any], str]:
         """The environment and the segment of a change that is allowed."""
-        environment, name, token = self._places.active(request, "segments:edit")
+        environment, name, token = self._targets.active(request, "segments:edit")
         request.state.items = len(change.keys)
         workspace = self._workspaces.workspace(environment["workspace_id"])
         if workspace["requiresTitleAndComments"] and not (change.title and change.comment):

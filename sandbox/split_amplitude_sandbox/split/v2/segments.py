@@ -32,7 +32,7 @@ class NewSegment(msgspec.Struct):
     description: str | None = None
 
 
-class Place(NamedTuple):
+class Target(NamedTuple):
     """A segment in an environment, and the token that asks."""
 
     environment: dict[str, Any]
@@ -40,7 +40,7 @@ class Place(NamedTuple):
     token: str
 
 
-class Places:
+class Targets:
     """Checks what the calls about segments have in common."""
 
     def __init__(self, access: Access, workspaces: Workspaces, segments: Segments) -> None:
@@ -53,25 +53,25 @@ class Places:
         self._access.v2(request, permission)
         return self._workspaces.workspace(request.path_params["workspace_id"])
 
-    def environment(self, request: Request, permission: Permission) -> Place:
+    def environment(self, request: Request, permission: Permission) -> Target:
         """The environment in the request's path, with the segment's name, which may be unknown."""
         environment_id = request.path_params["environment_id"]
         token = self._access.v2(request, permission, environment_id)
-        return Place(self._workspaces.environment(environment_id), request.path_params.get("name", ""), token)
+        return Target(self._workspaces.environment(environment_id), request.path_params.get("name", ""), token)
 
-    def active(self, request: Request, permission: Permission) -> Place:
+    def active(self, request: Request, permission: Permission) -> Target:
         """The environment and the standard segment in the request's path; the segment is active there."""
-        place = self.environment(request, permission)
-        self._segments.of_workspace(place.environment["workspace_id"], place.name, "STANDARD")
-        self._segments.definition(place.environment["id"], place.name)
-        return place
+        target = self.environment(request, permission)
+        self._segments.of_workspace(target.environment["workspace_id"], target.name, "STANDARD")
+        self._segments.definition(target.environment["id"], target.name)
+        return target
 
 
 class SegmentCalls:
     """The calls; `Segments` keeps what they are about."""
 
-    def __init__(self, places: Places, segments: Segments, settings: Settings[SplitSettings]) -> None:
-        self._places = places
+    def __init__(self, targets: Targets, segments: Segments, settings: Settings[SplitSettings]) -> None:
+        self._targets = targets
         self._segments = segments
         self._settings = settings
 
@@ -104,13 +104,13 @@ class SegmentCalls:
 
     async def one(self, request: Request) -> Response:
         """Show one segment of a workspace."""
-        workspace = self._places.workspace(request, "segments:view")
+        workspace = self._targets.workspace(request, "segments:view")
         name = request.path_params["name"]
         return json_answer(_shown(self._segments.of_workspace(workspace["id"], name, "STANDARD")))
 
     async def create(self, request: Request) -> Response:
         """Create a segment in a workspace."""
-        workspace = self._places.workspace(request, "segments:edit")
+        workspace = self._targets.workspace(request, "segments:edit")
         given = decoded(await request.body(), NewSegment)
         segment = Segment(
             name=given.name,
@@ -122,15 +122,15 @@ class SegmentCalls:
 
     async def delete(self, request: Request) -> Response:
         """Delete a segment from its workspace and from every environment."""
-        workspace, name = self._places.workspace(request, "segments:edit"), request.path_params["name"]
+        workspace, name = self._targets.workspace(request, "segments:edit"), request.path_params["name"]
         self._segments.of_workspace(workspace["id"], name, "STANDARD")
         self._segments.delete(workspace["id"], name)
         return json_answer(body=True)
 
     async def active(self, request: Request) -> Response:
         """List the segments that are active in an environment."""
-        workspace = self._places.workspace(request, "segments:view")
-        environment = self._places.environment(request, "segments:view").environment
+        workspace = self._targets.workspace(request, "segments:view")
+        environment = self._targets.environment(request, "segments:view").environment
         found = [
             _shown(self._segments.of_workspace(workspace["id"], one["name"], "STANDARD"))
             | {"environment": reference(environment)}
@@ -140,7 +140,7 @@ class SegmentCalls:
 
     async def activate(self, request: Request) -> Response:
         """Activate a segment in an environment."""
-        environment, name, _ = self._places.environment(request, "segments:edit")
+        environment, name, _ = self._targets.environment(request, "segments:edit")
         segment = self._segments.of_workspace(environment["workspace_id"], name, "STANDARD")
         if self._segments.is_active(environment["id"], name):
             raise RefusedError(409, "Segment is already active in this environment")
@@ -156,14 +156,14 @@ class SegmentCalls:
 
     async def deactivate(self, request: Request) -> Response:
         """Remove a segment from an environment; it must be empty."""
-        environment, name, _ = self._places.active(request, "segments:edit")
+        environment, name, _ = self._targets.active(request, "segments:edit")
         if self._segments.keys.count(environment["id"], name):
             raise RefusedError(400, "Segment must be empty before it is deactivated")
         self._segments.deactivate(environment["id"], name)
         return json_answer(body=True)
 
     def _listing(self, request: Request, segment_type: SegmentType) -> Response:
-        workspace = self._places.workspace(request, "segments:view")
+        workspace = self._targets.workspace(request, "segments:view")
         found = [_shown(one) for one in self._segments.all_of_workspace(workspace["id"], segment_type)]
         return json_answer(page(request, found, self._settings.current))
 

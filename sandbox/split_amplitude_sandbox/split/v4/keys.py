@@ -22,7 +22,7 @@ from split_amplitude_sandbox.split.change_requests import (
 from split_amplitude_sandbox.split.keys import MAX_KEYS_PER_CALL
 from split_amplitude_sandbox.split.segments import Segments
 from split_amplitude_sandbox.split.settings import SplitSettings
-from split_amplitude_sandbox.split.v4.scope import BASE, Place, Scopes, body_of, written
+from split_amplitude_sandbox.split.v4.scope import BASE, Scopes, Target, body_of, written
 from split_amplitude_sandbox.split.v4.segments import definition_of, shown_definition
 
 
@@ -56,8 +56,8 @@ class KeyCalls:
 
     async def listing(self, request: Request) -> Response:
         """Show a page of keys."""
-        place, definition = definition_of(self._scopes, self._segments, request, "segments:view")
-        keys = self._segments.keys.all(place.environment["id"], definition["name"])
+        target, definition = definition_of(self._scopes, self._segments, request, "segments:view")
+        keys = self._segments.keys.all(target.environment["id"], definition["name"])
         settings = self._settings.current
         found = [{"key": key} for key in keys] if settings.keys_as == "objects" else list(keys)
         return self._scopes.page(request, found, settings.keys_member)
@@ -71,40 +71,40 @@ class KeyCalls:
         return await self._change(request, "ARCHIVE", replace=False)
 
     async def _change(self, request: Request, operation: Operation, *, replace: bool) -> Response:
-        place, definition = definition_of(self._scopes, self._segments, request, "segments:edit")
+        target, definition = definition_of(self._scopes, self._segments, request, "segments:edit")
         change = await body_of(request, KeyChange)
         request.state.items = len(change.keys)
-        if place.workspace["requiresTitleAndComments"] and not (change.title and change.comment):
+        if target.workspace["requiresTitleAndComments"] and not (change.title and change.comment):
             raise RefusedError(400, "Comment/title combination invalid for workspace")
         if not all(change.keys) or not (change.keys or replace):
             raise RefusedError(400, "There must be keys, and none may be empty")
         if len(change.keys) > MAX_KEYS_PER_CALL:
             raise RefusedError(400, f"A call takes at most {MAX_KEYS_PER_CALL} keys")
-        name, environment_id = definition["name"], place.environment["id"]
-        if needs_approval(place.environment, place.token):
-            return self._governed(place, name, change, operation)
+        name, environment_id = definition["name"], target.environment["id"]
+        if needs_approval(target.environment, target.token):
+            return self._governed(target, name, change, operation)
         if operation == "CREATE":
             self._segments.keys.add(environment_id, name, change.keys, replace=replace)
         else:
             self._segments.keys.remove(environment_id, name, change.keys)
         return written(shown_definition(definition))
 
-    def _governed(self, place: Place, name: str, change: KeyChange, operation: Operation) -> Response:
+    def _governed(self, target: Target, name: str, change: KeyChange, operation: Operation) -> Response:
         """The answer to a write that needs an approval; which of the readings is played is a setting."""
         answer = self._settings.current.v4_approvals
         if answer == "forbidden":
-            raise RefusedError(403, approvals_message(place.environment))
+            raise RefusedError(403, approvals_message(target.environment))
         if answer == "conflict":
-            raise RefusedError(409, f"Governance policy evaluation failed: {approvals_message(place.environment)}")
+            raise RefusedError(409, f"Governance policy evaluation failed: {approvals_message(target.environment)}")
         made = self._change_requests.submit(
-            environment=place.environment,
+            environment=target.environment,
             segment=name,
             keys=change.keys,
             operation=operation,
             title=change.title,
             comment=change.comment,
             approvers=[],
-            token=place.token,
+            token=target.token,
         )
-        definition = self._segments.definition(place.environment["id"], name)
+        definition = self._segments.definition(target.environment["id"], name)
         return written(shown_definition(definition), {"status": "pending", "changeRequestId": made["id"]})

@@ -39,7 +39,7 @@ class Scope(NamedTuple):
     token: str
 
 
-class Place(NamedTuple):
+class Target(NamedTuple):
     """An environment of the request's project, and the token that asks."""
 
     environment: dict[str, Any]
@@ -70,7 +70,7 @@ class Scopes:
             raise RefusedError(403, "The token belongs to another account")
         return Scope(workspace, token)
 
-    def environment_of(self, request: Request, permission: Permission) -> Place:
+    def environment_of(self, request: Request, permission: Permission) -> Target:
         """The environment that `environment_id` names; it is an id, never a name.
 
         Raises:
@@ -79,7 +79,7 @@ class Scopes:
         workspace, token = self.of(request, permission)
         environment = self._workspaces.environment(required(request, "environment_id"), workspace["id"])
         self._access.v4(request, permission, environment["id"])
-        return Place(environment, workspace, token)
+        return Target(environment, workspace, token)
 
     def page(self, request: Request, found: list[Any], member: str = "data", limit: int = PAGE) -> Response:
         """One page of a list: `{data, limit, offset, totalCount}`."""

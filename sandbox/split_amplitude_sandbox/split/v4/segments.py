@@ -20,8 +20,8 @@ from split_amplitude_sandbox.split.segments import Segment, Segments, SegmentTyp
 from split_amplitude_sandbox.split.v4.scope import (
     BASE,
     MERGE_PATCH,
-    Place,
     Scopes,
+    Target,
     body_of,
     deleted,
     required,
@@ -169,32 +169,32 @@ class SegmentCalls:
 
     async def deactivate(self, request: Request) -> Response:
         """Delete a definition that has no keys."""
-        place, definition = self._definition_of(request, "segments:edit")
-        if self._segments.keys.count(place.environment["id"], definition["name"]):
+        target, definition = self._definition_of(request, "segments:edit")
+        if self._segments.keys.count(target.environment["id"], definition["name"]):
             raise RefusedError(400, "hasDependents")
-        self._segments.deactivate(place.environment["id"], definition["name"])
+        self._segments.deactivate(target.environment["id"], definition["name"])
         return deleted()
 
     def _segment_of(self, request: Request, permission: Permission) -> dict[str, Any]:
         workspace, _ = self._scopes.of(request, permission)
         return self._segments.of_workspace(workspace["id"], request.path_params["name"], _segment_type(request))
 
-    def _definition_of(self, request: Request, permission: Permission) -> tuple[Place, dict[str, Any]]:
+    def _definition_of(self, request: Request, permission: Permission) -> tuple[Target, dict[str, Any]]:
         return definition_of(self._scopes, self._segments, request, permission)
 
 
 def definition_of(
     scopes: Scopes, segments: Segments, request: Request, permission: Permission
-) -> tuple[Place, dict[str, Any]]:
+) -> tuple[Target, dict[str, Any]]:
     """The definition of a standard segment that a request is about, and its environment.
 
     Raises:
         RefusedError: 400, 401, 403 or 404.
     """
-    place = scopes.environment_of(request, permission)
+    target = scopes.environment_of(request, permission)
     name = request.path_params["name"]
-    segments.of_workspace(place.workspace["id"], name, "STANDARD")
-    return place, segments.definition(place.environment["id"], name)
+    segments.of_workspace(target.workspace["id"], name, "STANDARD")
+    return target, segments.definition(target.environment["id"], name)
 
 
 def _segment_type(request: Request) -> SegmentType:
