@@ -1,12 +1,8 @@
-"""The file of records that can never be delivered, and the bound on their number.
-
-The same file stands in both targets (they share no library); a test holds the copies equal.
-"""
+"""The file of records that can never be delivered, and the limits on their number."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import threading
 from datetime import UTC, datetime
@@ -16,21 +12,25 @@ from typing import Any
 import msgspec
 
 from ..errors import ConnectorError
+from .delivery import Origin
+from .summary import Summary
 
 
 class Rejects:
-    """Writes rejected records as JSON lines (time, stream, reason, status, record), mode 0600. Thread-safe.
+    """Writes rejected records as JSON lines, mode 0600, and counts them. Safe to use from any thread.
+
+    A line holds `time`, `stream`, `reason`, `status`, `record` (as the tap sent it) and `sent` (what was made of it).
 
     Args:
-        path: Where to; None only counts them.
+        path: The file; None to only count.
         limit: More rejects than this stop the run.
-        logger: For the one warning when there is no path.
+        summary: Counts rejects by reason.
     """
 
-    def __init__(self, path: str | None, limit: int, logger: logging.Logger) -> None:
+    def __init__(self, path: str | None, limit: int, summary: Summary) -> None:
         self._path = path
         self._limit = limit
-        self._logger = logger
+        self._summary = summary
         self._lock = threading.Lock()
         self.count = 0
 
@@ -46,14 +46,18 @@ class Rejects:
         if not os.access(folder, os.W_OK):
             raise ConnectorError(f"Setting 'rejects_path': the folder {folder} does not exist or cannot be written to.")
 
-    def write(self, stream: str, reason: str, record: Any, status: int | None = None) -> None:
+    def reject(  # noqa: PLR0913  # each is a member of the line
+        self, stream: str, reason: str, record: Any, status: int | None = None, sent: Any = None, *, detail: str = ""
+    ) -> None:
         """Keep a record that can never be delivered.
 
         Args:
             stream: Its stream.
-            reason: Why, in words, without any of its values.
-            record: The record as it came, or what was made of it.
+            reason: Why, in words, without any of its values; also the reason by which it is counted.
+            record: The record as the tap sent it, or its `Origin`.
             status: HTTP status that refused it, if one did.
+            sent: What was made of it, if anything; bytes are JSON.
+            detail: More about the reason, for the file alone.
 
         Raises:
             ConnectorError: There are more than the limit now, or the file cannot be written.
@@ -61,21 +65,20 @@ class Rejects:
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "stream": stream,
-            "reason": reason,
+            "reason": f"{reason}: {detail}" if detail else reason,
             "status": status,
-            "record": record,
+            "record": record.record() if isinstance(record, Origin) else record,
+            "sent": msgspec.Raw(sent) if isinstance(sent, bytes) else sent,
         }
+        self._summary.add("records_rejected", 1, reason)
         with self._lock:
             self.count += 1
-            if self._path is None:
-                if self.count == 1:
-                    self._logger.warning("A record is rejected (%s). Set 'rejects_path' to keep such records.", reason)
-            else:
+            if self._path is not None:
                 self._append(self._path, json_line(line))
             if self.count > self._limit:
                 raise ConnectorError(
                     f"More than {self._limit} records were rejected, the last because of: {reason}. "
-                    "Mend the cause, or raise 'max_rejects'."
+                    "Fix the cause, or raise 'max_rejects'."
                 )
 
     def _append(self, path: str, line: bytes) -> None:
@@ -94,8 +97,10 @@ def json_line(content: dict[str, Any]) -> bytes:
     """Return JSON on a line of its own, whatever the content holds."""
     try:
         text = msgspec.json.encode(content, enc_hook=str)
-    except UnicodeEncodeError:  # lone surrogates: only Python's own writer can put them into words
-        text = json.dumps(content, default=str).encode()
+    except UnicodeEncodeError:  # lone surrogates: only Python's own writer can write them
+        sent = content["sent"]
+        plain = content | {"sent": msgspec.json.decode(sent)} if isinstance(sent, msgspec.Raw) else content
+        text = json.dumps(plain, default=str).encode()
     except RecursionError:  # the reason alone, rather than nothing
-        text = msgspec.json.encode(content | {"record": None})
+        text = msgspec.json.encode(content | {"record": None, "sent": None})
     return text + b"\n"

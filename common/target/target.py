@@ -1,10 +1,4 @@
-"""A Singer target that streams: bytes in, records to sinks, STATE out as soon as delivery allows it.
-
-The SDK's own loop buffers records by stream and emits STATE after at most five minutes; here the packing into
-requests belongs to the target, and `Checkpoints` says when a STATE may go out.
-
-The same file stands in both targets (they share no library); a test holds the copies equal.
-"""
+"""Base of the targets: the message loop, STATE, signals and the closing summary."""
 
 from __future__ import annotations
 
@@ -14,100 +8,47 @@ import json
 import signal
 import sys
 import threading
+from collections import Counter
 from types import FrameType
 from typing import IO, Any, cast
 
 from singer_sdk.exceptions import MappingError as StreamMapError
-from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat
 from singer_sdk.helpers.capabilities import (
     TARGET_VALIDATE_RECORDS_CONFIG,
     CapabilitiesEnum,
     PluginCapabilities,
     TargetCapabilities,
 )
-from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform, StreamMap
 from singer_sdk.plugin_base import _ConfigInput
-from singer_sdk.sinks import Sink
 from singer_sdk.target_base import Target
 
 from ..cli import PlainMessages
 from ..errors import ConnectorError
 from .checkpoints import Checkpoints
-from .reader import LineReader, batch_lines, decode_line
+from .decoding import UNREADABLE, batch_lines, decode, decode_line
+from .delivery import BatchLine, MessageLine
+from .messages import Message, batch_of, record_of, schema_of, state_of, version_of
+from .reader import MessageReader, blocks
 from .rejects import Rejects
+from .services import Services, Stream
+from .sink import StreamingSink, TestStreamSink
+from .streams import InputStream
 from .summary import Summary
-from .validation import RustValidator, is_valid
+from .validation import RustValidator
 
 # The stream that `meltano config test` sends.
 TEST_STREAM = "meltano_test_stream"
-
-NO_CONTEXT: dict[str, Any] = {}
 
 # How many lines of a batch file go by before `tick` runs.
 LINES_PER_TICK = 1_000
 
 
-class StreamingSink(Sink):
-    """A sink that is given valid records one by one. Subclasses implement `process_record`."""
-
-    target: StreamingTarget
-
-    def __init__(self, target: StreamingTarget, *args: Any, **kwargs: Any) -> None:
-        """Note the target, which owns what sinks share."""
-        self.target = target
-        super().__init__(target, *args, **kwargs)
-        self._rules = cast("RustValidator | None", self._validator)
-
-    def get_validator(self) -> RustValidator | None:
-        """Return a fast validator, or none when `validate_records` is false."""
-        if not self.validate_schema:
-            return None
-        try:
-            return RustValidator(self.schema, self.key_properties)
-        except ValueError:
-            raise ConnectorError(
-                f"Stream '{self.stream_name}': its schema is no valid JSON Schema. Mend the tap, or its catalog."
-            ) from None
-
-    def take(self, record: dict[str, Any]) -> None:
-        """Check a record and hand it to `process_record`; one that breaks its schema is rejected."""
-        rules = self._rules
-        if rules is None or is_valid(rules, record):
-            self.process_record(record, NO_CONTEXT)
-        else:
-            self.reject(rules.problem(record), record)
-
-    def take_file(self, url: str, *, packed: bool) -> bool:  # noqa: ARG002
-        """Take a whole batch file, if the sink has a better way than line by line; return whether it does."""
-        return False
-
-    def take_line(self, line: bytes, number: int) -> None:
-        """Take the record of one line of a batch file."""
-        self.take(decode_line(line, number))
-
-    def reject(self, reason: str, record: Any, status: int | None = None) -> None:
-        """Keep a record that can never be delivered, and count it."""
-        self.target.reject(self.stream_name, reason, record, status)
-
-    def process_batch(self, context: dict[str, Any]) -> None:
-        """Nothing gathers in a sink: requests are packed by the target."""
-
-    def activate_version(self, new_version: int) -> None:
-        """Ignore versions: what is sent to an HTTP API cannot be replaced."""
-
-
-class TestStreamSink(StreamingSink):
-    """Takes what `meltano config test` sends, and does nothing with it."""
-
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Do nothing: the settings were checked when the target started."""
-
-
 class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
-    """Base of the target: reading, STATE, rejects, signals, the closing summary.
+    """Base of the targets.
 
-    Subclasses pack records into requests; each record taken belongs to a `Work` begun with `checkpoints.begin()`
-    before its sink returns, and finished once it is delivered or rejected.
+    Subclasses make the sinks and send what those make of records. Whoever takes a record begins a hold in
+    `services.checkpoints` before its sink returns, and ends it once the record is delivered or rejected.
     """
 
     capabilities: list[CapabilitiesEnum] = [  # type: ignore[misc]  # noqa: RUF012
@@ -117,20 +58,35 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         PluginCapabilities.STRUCTURED_LOGGING,
         TargetCapabilities.VALIDATE_RECORDS,
     ]
-    message_reader_class = LineReader
+
+    message_reader_class = MessageReader
 
     def __init__(self, **options: Any) -> None:
         """Set up what all sinks share."""
         self.stopping = threading.Event()
         self.stop_signal: int | None = None
         super().__init__(**options)
-        reader = cast(LineReader, self.message_reader)
-        reader.tick, reader.stopping = self.tick, self.stopping
+        cast(MessageReader, self.message_reader).process_input = self._process_input
         self.summary = Summary(self.logger, self.metrics_logger)
-        self.rejects = Rejects(self.config.get("rejects_path"), self.config["max_rejects"], self.logger)
-        self.checkpoints = Checkpoints(self._emit_state)
+        self.rejects = Rejects(self.config.get("rejects_path"), self.config["max_rejects"], self.summary)
+        self.services = Services(
+            summary=self.summary,
+            rejects=self.rejects,
+            checkpoints=Checkpoints(self._emit_state),
+            stopping=self.stopping,
+            logger=self.logger,
+        )
         self._records_read = 0
-        self._direct: dict[str, StreamingSink] = {}  # sinks of streams that no stream map changes
+        self._streams: dict[str, InputStream] = {}
+        self._sinks: dict[str, StreamingSink] = {}
+
+    @abc.abstractmethod
+    def make_sink(self, stream: Stream) -> StreamingSink:
+        """Return a new sink for a stream.
+
+        Raises:
+            ConnectorError: The stream cannot be loaded; the message names the setting.
+        """
 
     @abc.abstractmethod
     def flush_old(self) -> None:
@@ -143,114 +99,119 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     def give_up(self) -> None:
         """End what is on its way after a failure; nothing more is sent. `stopping` is set."""
 
-    def reject(self, stream: str, reason: str, record: Any, status: int | None = None) -> None:
-        """Keep a record that can never be delivered, and count it. Thread-safe.
-
-        Raises:
-            ConnectorError: There are more than `max_rejects`.
-        """
-        self.summary.add("records_rejected", 1, reason)
-        self.rejects.write(stream, reason, record, status)
+    @property
+    def stream_names(self) -> list[str]:
+        """Names of the streams that came, after stream maps."""
+        return list(self._sinks)
 
     def tick(self) -> None:
         """Do what is due now and then."""
         self._count_read()
         self.flush_old()
 
-    def get_sink_class(self, stream_name: str) -> type[Sink]:
-        """Return the sink of a stream; what `meltano config test` sends goes nowhere."""
-        return TestStreamSink if stream_name == TEST_STREAM else super().get_sink_class(stream_name)
-
     # Messages
 
-    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        try:
-            stream, record = message_dict["stream"], message_dict["record"]
-        except KeyError as error:
-            raise ConnectorError(f"A RECORD message has no {error}. Mend the tap.") from None
-        if not isinstance(record, dict):
-            raise ConnectorError(f"Stream '{stream}': the record of a RECORD message is no object. Mend the tap.")
-        self._records_read += 1
-        sink = self._direct.get(stream)
-        if sink is not None:
-            sink.take(record)
-            return
-        if stream not in self.mapper.stream_maps:
-            raise ConnectorError(f"Stream '{stream}': a RECORD came before its SCHEMA. Mend the tap.")
-        for stream_map in self.mapper.stream_maps[stream]:
-            try:
-                mapped = stream_map.transform(copy.copy(record))
-            except StreamMapError as error:
-                raise ConnectorError(f"Setting 'stream_maps', stream '{stream}': {error}") from None
-            if mapped is None:
-                self.summary.add("records_skipped", 1, "stream map")
-            else:
-                cast(StreamingSink, self.get_sink(stream_map.stream_alias)).take(mapped)
+    def _process_input(self, source: IO[Any]) -> Counter[str]:
+        """Process all messages, or those before the stop signal; return how many of each type were processed.
 
-    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        stream, schema = message_dict.get("stream"), message_dict.get("schema")
-        if not isinstance(stream, str) or not isinstance(schema, dict):
-            raise ConnectorError("A SCHEMA message has no 'stream' or no 'schema'. Mend the tap.")
-        schema.setdefault("properties", {})
-        try:
-            self.mapper.register_raw_stream_schema(stream, schema, message_dict.get("key_properties"))
-        except StreamMapError as error:
-            raise ConnectorError(f"Setting 'stream_maps', stream '{stream}': {error}") from None
-        maps = self.mapper.stream_maps[stream]
-        for one in maps:
-            if not isinstance(one, RemoveRecordTransform):  # a stream that is left out needs no sink
-                self.get_sink(
-                    one.stream_alias, schema=one.transformed_schema, key_properties=one.transformed_key_properties
-                )
-        self._direct.pop(stream, None)
-        if len(maps) == 1 and isinstance(maps[0], SameRecordTransform) and not maps[0].flattening_enabled:
-            self._direct[stream] = cast(StreamingSink, self.get_sink(maps[0].stream_alias))
-
-    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
-        if "value" not in message_dict:
-            raise ConnectorError("A STATE message has no 'value'. Mend the tap.")
-        self.checkpoints.state(message_dict["value"])
-
-    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        for stream_map in self.mapper.stream_maps.get(message_dict.get("stream", ""), ()):
-            if self.sink_exists(stream_map.stream_alias):
-                self.get_sink(stream_map.stream_alias).activate_version(message_dict["version"])
-
-    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        stream = message_dict["stream"]
-        encoding = BaseBatchFileEncoding.from_dict(message_dict["encoding"])
-        if encoding.format != BatchFileFormat.JSONL:
-            raise ConnectorError(
-                f"Stream '{stream}': batch files of format '{encoding.format}' are not read, only jsonl."
-            )
-        packed = encoding.compression == "gzip"
-        sink = self._direct.get(stream)
-        for path in message_dict["manifest"]:
-            if sink is not None and sink.take_file(path, packed=packed):
-                continue
-            lines = batch_lines(stream, path, compressed=packed)
-            for number, line in enumerate(lines, start=1):
-                self._take_batch_line(stream, line, number)
-                if number % LINES_PER_TICK == 0:
-                    self.tick()
-                    if self.stopping.is_set():
-                        return
-            self.tick()
-
-    def _take_batch_line(self, stream: str, line: bytes, number: int) -> None:
-        sink = self._direct.get(stream)
-        if sink is None:
-            self._process_record_message({"stream": stream, "record": decode_line(line, number)})
-        else:
-            self._records_read += 1
-            sink.take_line(line, number)
-
-    # The end
+        Raises:
+            ConnectorError: A message is malformed, or something cannot be delivered.
+        """
+        counts: Counter[str] = Counter()
+        processors = {
+            "RECORD": self._process_record,
+            "SCHEMA": self._process_schema,
+            "STATE": self._process_state,
+            "BATCH": self._process_batch,
+            "ACTIVATE_VERSION": self._process_activate_version,
+        }
+        number = 0
+        for block in blocks(source, self.stopping, self.tick):
+            for position, line in enumerate(block.split(b"\n")):
+                if self.stopping.is_set():
+                    break
+                number += 1
+                if not line or line.isspace():
+                    continue
+                message = read_message(line, number)
+                process = processors.get(message["type"])
+                if process is None:
+                    raise ConnectorError(f"Line {number} of the input is not a Singer message: its 'type' is unknown.")
+                process(message, MessageLine(block, position))
+                counts[message["type"]] += 1
+            number -= block.endswith(b"\n")  # nothing stands behind the last line feed
+        return counts
 
     def process_endofpipe(self) -> None:
         """Deliver what is left; STATE follows."""
         self._count_read()
         self.deliver_all()
+
+    def _process_record(self, message: Message, origin: MessageLine) -> None:
+        name, record = record_of(message)
+        self._records_read += 1
+        self._stream(name, "RECORD").take(record, origin)
+
+    def _process_schema(self, message: Message, _: MessageLine) -> None:
+        self._set_up(schema_of(message))
+
+    def _process_state(self, message: Message, _: MessageLine) -> None:
+        self.services.checkpoints.state(state_of(message))
+
+    def _process_activate_version(self, message: Message, _: MessageLine) -> None:
+        name, version = version_of(message)
+        self._stream(name, "ACTIVATE_VERSION").activate_version(version)
+
+    def _process_batch(self, message: Message, _: MessageLine) -> None:
+        files = batch_of(message)
+        stream = self._stream(files.stream, "BATCH")
+        for url in files.urls:
+            if not stream.take_file(url):
+                self._read_batch_file(stream, url)
+            self.tick()
+
+    def _read_batch_file(self, stream: InputStream, url: str) -> None:
+        for number, line in enumerate(batch_lines(stream.name, url), start=1):
+            if self.stopping.is_set():
+                return
+            if not line.isspace():
+                self._records_read += 1
+                stream.take_batch_line(line, BatchLine(stream.name, url, number))
+            if number % LINES_PER_TICK == 0:
+                self.tick()
+
+    # Streams
+
+    def _stream(self, name: str, message_type: str) -> InputStream:
+        try:
+            return self._streams[name]
+        except KeyError:
+            raise ConnectorError(f"Stream '{name}': {message_type} came before SCHEMA. Fix the tap.") from None
+
+    def _set_up(self, stream: Stream) -> None:
+        try:
+            # The mapper changes the schema that it is given.
+            self.mapper.register_raw_stream_schema(stream.name, copy.deepcopy(stream.schema), stream.key_properties)
+        except StreamMapError as error:
+            raise ConnectorError(f"Setting 'stream_maps', stream '{stream.name}': {error}") from None
+        branches = [(one, self._sink_of(one)) for one in self.mapper.stream_maps[stream.name]]
+        direct = branches[0][1] if len(branches) == 1 and is_unchanged(branches[0][0]) else None
+        validator = validator_of(stream) if self.config.get("validate_records", True) else None
+        self._streams[stream.name] = InputStream(stream.name, validator, branches, direct, self.services)
+
+    def _sink_of(self, stream_map: StreamMap) -> StreamingSink | None:
+        """Return the sink of a stream map: the one at hand while the schema stays the same."""
+        if isinstance(stream_map, RemoveRecordTransform):
+            return None
+        keys = list(stream_map.transformed_key_properties or [])
+        stream = Stream(stream_map.stream_alias, stream_map.transformed_schema, keys, not is_unchanged(stream_map))
+        sink = self._sinks.get(stream.name)
+        if sink is None or sink.stream != stream:
+            sink = TestStreamSink(stream, self.services) if stream.name == TEST_STREAM else self.make_sink(stream)
+            self._sinks[stream.name] = sink
+        return sink
+
+    # STATE and the end
 
     def _emit_state(self, state: dict[str, Any]) -> None:
         if not self.config.get("dry_run"):
@@ -299,3 +260,38 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         for name, setting in TARGET_VALIDATE_RECORDS_CONFIG["properties"].items():
             properties.setdefault(name, setting)
         super(Target, cls).append_builtin_config(config_jsonschema)
+
+
+def read_message(line: bytes, number: int) -> Message:
+    """Decode a message.
+
+    Raises:
+        ConnectorError: It is not valid, or has no type.
+    """
+    try:
+        message = decode(line)
+        message["type"]
+    except (*UNREADABLE, KeyError, TypeError):  # rare, so that looking closer may take long
+        message = decode_line(line, number)
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ConnectorError(f"Line {number} of the input is not a Singer message: its 'type' is unknown.")
+    return message
+
+
+def is_unchanged(stream_map: StreamMap) -> bool:
+    """Whether a stream map leaves records as they are."""
+    return isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
+
+
+def validator_of(stream: Stream) -> RustValidator:
+    """Return what checks a stream's records.
+
+    Raises:
+        ConnectorError: Its schema is not valid.
+    """
+    try:
+        return RustValidator(stream.schema, stream.key_properties)
+    except ValueError:
+        raise ConnectorError(
+            f"Stream '{stream.name}': its schema is not a valid JSON Schema. Fix the tap, or its catalog."
+        ) from None

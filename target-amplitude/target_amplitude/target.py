@@ -16,8 +16,9 @@ from target_amplitude.api.endpoints import HOSTS, events_route, group_identify_r
 from target_amplitude.common.errors import ConnectorError, hint
 from target_amplitude.common.record_paths import MappingError, field_or_literal, source_paths
 from target_amplitude.common.settings import url_problems
-from target_amplitude.common.target.checkpoints import Lanes
+from target_amplitude.common.target.services import Stream
 from target_amplitude.common.target.target import StreamingTarget
+from target_amplitude.common.target.workers import Workers
 from target_amplitude.delivery.batching import Item
 from target_amplitude.delivery.dry_run import DryRun
 from target_amplitude.delivery.identify_buffer import UPDATES_PER_HOUR, LastValues
@@ -35,12 +36,10 @@ class TargetAmplitude(StreamingTarget):
     """Loads any stream into Amplitude: as events, as exposures of flags, or as user properties."""
 
     name = "target-amplitude"
-    default_sink_class = AmplitudeSink
-
     config_jsonschema = SETTINGS
 
     def __init__(self, **options: Any) -> None:
-        """Check what no schema can, and start the lanes."""
+        """Check what no schema can, and start the workers."""
         super().__init__(**options)
         config = self.config
         self.loading = LoadSettings(
@@ -52,23 +51,26 @@ class TargetAmplitude(StreamingTarget):
         self.client = Client(
             config.get("api_url") or HOSTS[config["region"]], config["max_parallel_requests"], self.summary
         )
-        self._start_lanes()
+        self._start_workers()
 
-    def _start_lanes(self) -> None:
+    def make_sink(self, stream: Stream) -> AmplitudeSink:
+        """Return a new sink for a stream."""
+        return AmplitudeSink(stream, self.services, self.loading, self.dispatch, self.seen)
+
+    def _start_workers(self) -> None:
         config = self.config
         count = config["max_parallel_requests"]
         shared = Shared(
             client=self.client,
-            checkpoints=self.checkpoints,
             summary=self.summary,
             logger=self.logger,
-            reject=self.reject,
+            reject=self.rejects.reject,
             patience=config["retry_timeout_seconds"],
             stopping=self.stopping,
         )
-        dry_run = DryRun(self.checkpoints, self.summary)
+        dry_run = DryRun(self.summary)
         self._senders: list[Sender | DryRun] = [dry_run if config["dry_run"] else Sender(shared) for _ in range(count)]
-        self._lanes: Lanes[Callable[[], None]] = Lanes(count, lambda send: send())
+        self._workers: Workers[Callable[[], None]] = Workers(count, lambda send: send())
         key, shortest = config["api_key"], config["min_id_length"]
         self.routes = Routes(
             events=events_route(key, config["endpoint"], shortest),
@@ -79,17 +81,17 @@ class TargetAmplitude(StreamingTarget):
             submit=self._submit,
             count=count,
             routes=self.routes,
-            checkpoints=self.checkpoints,
-            reject=self.reject,
+            checkpoints=self.services.checkpoints,
+            reject=self.rejects.reject,
             last=self.last_values,
         )
 
-    def _submit(self, lane: int, items: list[Item] | None) -> None:
-        self._lanes.submit(lane, partial(self._senders[lane].deliver, items))
+    def _submit(self, worker: int, items: list[Item] | None) -> None:
+        self._workers.submit(worker, partial(self._senders[worker].deliver, items))
 
     def flush_old(self) -> None:
-        """Hand over what has been open for long, and wake lanes in which something has waited long enough."""
-        self._lanes.raise_failure()
+        """Hand over what has been open for long, and wake workers with whom something has waited long enough."""
+        self._workers.raise_failure()
         self.dispatch.flush_old()
         for number, sender in enumerate(self._senders):
             if sender.due:
@@ -104,26 +106,26 @@ class TargetAmplitude(StreamingTarget):
         self.dispatch.flush_all()
         for number in range(len(self._senders)):
             self._submit(number, None)
-        self._lanes.wait()
+        self._workers.wait()
         undelivered = sum(sender.undelivered for sender in self._senders)
         if undelivered:
             raise ConnectorError(
                 f"Stopped before {undelivered:,} of what was read could be delivered. Run again to go on."
             )
-        self._lanes.close()
+        self._workers.close()
         self._close()
         self._note_unused_mappings()
 
     def _note_unused_mappings(self) -> None:
         for glob in self.loading.mappings:
-            if not any(fnmatch.fnmatchcase(stream, glob) for stream in self._sinks_active):
+            if not any(fnmatch.fnmatchcase(stream, glob) for stream in self.stream_names):
                 self.logger.warning(
-                    "Setting 'mappings.%s' fits no stream of this run.%s", glob, hint(glob, self._sinks_active)
+                    "Setting 'mappings.%s' fits no stream of this run.%s", glob, hint(glob, self.stream_names)
                 )
 
     def give_up(self) -> None:
         """Let the requests that are on their way come to their end."""
-        self._lanes.abort(ConnectorError("The run failed."))
+        self._workers.abort(ConnectorError("The run failed."))
         self._close()
 
     def _close(self) -> None:

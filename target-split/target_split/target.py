@@ -6,13 +6,13 @@ import os
 from functools import cached_property
 from typing import Any
 
-from singer_sdk.sinks import Sink
-
 from target_split.api.admin_v2 import Admin, Change
 from target_split.api.client import Client, Host, Patience
 from target_split.common.errors import ConnectorError
-from target_split.common.target.checkpoints import Lanes
-from target_split.common.target.target import TEST_STREAM, StreamingTarget
+from target_split.common.target.services import Stream
+from target_split.common.target.sink import StreamingSink
+from target_split.common.target.target import StreamingTarget
+from target_split.common.target.workers import Workers
 from target_split.events.batch_files import BatchFiles
 from target_split.events.batch_worker import Portion
 from target_split.events.batching import Batch, Packer
@@ -28,7 +28,11 @@ from target_split.settings import SETTINGS
 from target_split.settings_checks import problems_of
 from target_split.sinks import CohortSink, EventSink, MemberSink
 
-SINKS = {"event": EventSink, "segment": MemberSink, "cohort": CohortSink}
+SINKS: dict[str, type[EventSink | MemberSink | CohortSink]] = {
+    "event": EventSink,
+    "segment": MemberSink,
+    "cohort": CohortSink,
+}
 
 
 class TargetSplit(StreamingTarget):
@@ -52,7 +56,7 @@ class TargetSplit(StreamingTarget):
         )
         self.packers: dict[str, Packer] = {}
         self.rehearsal = Rehearsal(self.summary) if config["dry_run"] else None
-        self.lanes: Lanes[Batch] | None = None
+        self.workers: Workers[Batch] | None = None
         self.ledger: Ledger | None = None
         self.loader: Loader | None = None
         self._files: BatchFiles | None = None
@@ -66,23 +70,10 @@ class TargetSplit(StreamingTarget):
 
     # Streams
 
-    def get_sink_class(self, stream_name: str) -> type[Sink]:
-        """Return the sink of a stream, by its mapping or its columns."""
-        if stream_name == TEST_STREAM:
-            return super().get_sink_class(stream_name)
-        schema: dict[str, Any] = next(
-            stream_map.transformed_schema
-            for stream_maps in self.mapper.stream_maps.values()
-            for stream_map in stream_maps
-            if stream_map.stream_alias == stream_name
-        )
-        return SINKS[kind_of(stream_name, schema, given_for(stream_name, self.mappings))]
-
-    @cached_property
-    def has_filters(self) -> bool:
-        """Whether stream maps may leave out records."""
-        maps = self.config.get("stream_maps") or {}
-        return any(isinstance(stream, dict) and "__filter__" in stream for stream in maps.values())
+    def make_sink(self, stream: Stream) -> StreamingSink:
+        """Return a new sink for a stream, by its mapping or its columns."""
+        kind = kind_of(stream.name, stream.schema, given_for(stream.name, self.mappings))
+        return SINKS[kind](stream, self.services, self)
 
     # Events
 
@@ -121,7 +112,7 @@ class TargetSplit(StreamingTarget):
             raise ConnectorError("Setting 'sdk_api_key' is missing: events need a server-side SDK key.")
         if self.place:
             self.place.check_traffic_types(traffic_types)
-        if self.lanes is not None or self.rehearsal is not None:
+        if self.workers is not None or self.rehearsal is not None:
             return
         self.ledger = self._open_ledger()
         host = Host(self.client, self.config["events_url"], "Authorization", self.config["sdk_api_key"], self.patience)
@@ -129,9 +120,9 @@ class TargetSplit(StreamingTarget):
 
         def deliver(batch: Batch) -> None:
             posting.deliver(batch)
-            batch.done()
+            batch.hold.done()
 
-        self.lanes = Lanes(self.config["max_parallel_requests"], deliver)
+        self.workers = Workers(self.config["max_parallel_requests"], deliver)
 
     def _open_ledger(self) -> Ledger | None:
         path = self.config.get("ledger_path")
@@ -149,15 +140,15 @@ class TargetSplit(StreamingTarget):
         return ledger
 
     def send(self, batch: Batch | None) -> None:
-        """Hand over a batch to be posted; waits while all lanes are busy.
+        """Hand over a batch to be posted; waits while all workers are busy.
 
         Raises:
-            Exception: What stopped the lanes.
+            Exception: What stopped the workers.
         """
         if batch is None:
             return
-        if self.lanes is not None:
-            self.lanes.submit(self.lanes.idlest(), batch)
+        if self.workers is not None:
+            self.workers.submit(self.workers.idlest(), batch)
         elif self.rehearsal is not None:
             self.rehearsal.deliver(batch)
 
@@ -181,8 +172,8 @@ class TargetSplit(StreamingTarget):
         """Send events that have waited long enough."""
         if self._files is not None:
             self._files.raise_failure()
-        if self.lanes is not None:
-            self.lanes.raise_failure()
+        if self.workers is not None:
+            self.workers.raise_failure()
         for packer in self.packers.values():
             if packer.batch is not None and packer.batch.is_old():
                 self.send(packer.close())
@@ -231,7 +222,7 @@ class TargetSplit(StreamingTarget):
                 config["dry_run"],
             )
             writer = Writer(self.admin, self.place, rules, self.summary, self.logger)
-            self.loader = Loader(writer, self.checkpoints, self.logger)
+            self.loader = Loader(writer, self.services.checkpoints, self.logger)
         return self.loader
 
     # The end
@@ -242,9 +233,9 @@ class TargetSplit(StreamingTarget):
             self._files.finish()
         for packer in self.packers.values():
             self.send(packer.close())
-        if self.lanes is not None:
-            self.lanes.wait()
-            self.lanes.close()
+        if self.workers is not None:
+            self.workers.wait()
+            self.workers.close()
         if self.loader is not None:
             self.loader.finish()
         self._close()
@@ -253,8 +244,8 @@ class TargetSplit(StreamingTarget):
         """Finish requests that are on their way, so that the ledger knows what became of them."""
         if self._files is not None:
             self._files.give_up()
-        if self.lanes is not None:
-            self.lanes.abort(ConnectorError("The run was stopped."))
+        if self.workers is not None:
+            self.workers.abort(ConnectorError("The run was stopped."))
         self._close()
 
     def _close(self) -> None:

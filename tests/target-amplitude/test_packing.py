@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from target_amplitude.api.endpoints import Route, events_route, group_identify_route, identify_route
 from target_amplitude.api.outcomes import Rejected
-from target_amplitude.common.target.checkpoints import Work
-from target_amplitude.delivery.batching import Load, Request, check_size, chunks
+from target_amplitude.common.target.checkpoints import Checkpoints
+from target_amplitude.common.target.delivery import BatchLine
+from target_amplitude.delivery.batching import Item, Request, check_size, chunks
 
 ROUTES = [
     events_route('key "with" odd signs', "batch", 1),
@@ -31,12 +32,16 @@ LIMITS = {
 every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.endpoint.path)
 
 
+HOLD = Checkpoints(lambda _: None).begin()
+ORIGIN = BatchLine("s", "file:///batch", 1)
+
+
 def pack(route: Route, parts: list[bytes]) -> list[Request]:
     requests: list[Request] = []
     for part in parts:
-        if not requests or not requests[-1].add("s", part):
-            requests.append(Request(Load(route, Work()), 0.0))
-            assert requests[-1].add("s", part)
+        if not requests or not requests[-1].add("s", part, ORIGIN):
+            requests.append(Request(route, HOLD, 0.0))
+            assert requests[-1].add("s", part, ORIGIN)
     return requests
 
 
@@ -47,15 +52,14 @@ def test_sizes_are_exact_and_within_the_limits(route: Route, sizes: list[int], c
     count, most_bytes = LIMITS[route.endpoint.path]
     requests = pack(route, parts)
     for request in requests:
-        body = route.body([part for _, part, _ in request.items])
+        body = route.body([item.sent for item in request.items])
         assert len(body) == request.size <= most_bytes
         assert len(request.items) <= count
     for request, following in pairwise(requests):
         full = len(request.items) == count
-        assert full or request.size + len(following.items[0][1]) + len(route.separator) > most_bytes
-    load = Load(route, Work())
-    divided = list(chunks(route, [("s", part, load) for part in parts]))
-    assert [part for chunk in divided for _, part, _ in chunk] == parts
+        assert full or request.size + len(following.items[0].sent) + len(route.separator) > most_bytes
+    divided = list(chunks(route, [Item("s", part, ORIGIN, HOLD, route) for part in parts]))
+    assert [item.sent for chunk in divided for item in chunk] == parts
     assert [len(chunk) for chunk in divided] == [len(request.items) for request in requests]
 
 

@@ -92,7 +92,7 @@ def test_one_bad_event_is_found_by_halving(status: int, skip: int, config, sandb
     loaded = load_impressions(config)
     assert_all_arrived(loaded, sandbox, rejected=1)
     (reject,) = rejects(config)
-    assert reject["record"]["user_id"] == f"user-{number:06}"
+    assert reject["record"]["key"] == reject["sent"]["user_id"] == f"user-{number:06}"
     assert reject["stream"] == "impressions"
     assert reject["status"] == status
     assert str(status) in reject["reason"]
@@ -115,7 +115,7 @@ def test_named_events_are_left_out_and_the_rest_sent(skip: int, config, sandbox:
     loaded = load_impressions(config)
     assert_all_arrived(loaded, sandbox, rejected=4)
     first = 2000 * skip
-    assert [reject["record"]["insert_id"] for reject in rejects(config)] == [
+    assert [reject["sent"]["insert_id"] for reject in rejects(config)] == [
         f"{first + index:032x}" for index in (4, 5, 7, 0)
     ]
     assert [reject["reason"].partition(": ")[2] for reject in rejects(config)] == [
@@ -317,7 +317,7 @@ class TestIdentify:
         loaded = self.load(config)
         assert loaded.error == ""
         (reject,) = rejects(config)
-        assert reject["record"] == {"user_id": "user-000700", "user_properties": {"$set": {"checkout_redesign": "on"}}}
+        assert reject["sent"] == {"user_id": "user-000700", "user_properties": {"$set": {"checkout_redesign": "on"}}}
         assert len(sandbox.amplitude_users()) == 1499
 
     def test_a_wrong_key(self, config, sandbox: Sandbox):

@@ -17,6 +17,7 @@ import pytest
 from support.amplitude import event, events_messages
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
+from target_split.common.target.decoding import GZIP_MAGIC
 from target_split.events import batch_files
 
 BULK = "/api/events/bulk"
@@ -56,12 +57,13 @@ STATE = {"type": "STATE", "value": {"read": "all"}}
 
 def test_packed_files_count_for_what_is_in_them(workplace: Workplace):
     size = batch_files.SMALLEST_PACKED_BYTES
-    path = workplace.file("batch", b"x" * size)
-    assert batch_files.local_file(path.as_uri(), packed=True) == path
-    assert batch_files.local_file(path.as_uri(), packed=False) is None
-    assert batch_files.local_file(f"s3://bucket{path}", packed=True) is None
-    path.write_bytes(b"x" * (size - 1))
-    assert batch_files.local_file(path.as_uri(), packed=True) is None
+    path = workplace.file("batch", GZIP_MAGIC + b"x" * (size - 2))
+    assert batch_files.local_file(path.as_uri()) == path
+    assert batch_files.local_file(f"s3://bucket{path}") is None
+    path.write_bytes(GZIP_MAGIC + b"x" * (size - 3))
+    assert batch_files.local_file(path.as_uri()) is None
+    path.write_bytes(b"x" * size)
+    assert batch_files.local_file(path.as_uri()) is None
 
 
 def outcome(workplace: Workplace, sandbox: Sandbox, result: Result) -> tuple[Any, ...]:

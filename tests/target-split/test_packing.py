@@ -6,20 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_split.api.limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
+from target_split.common.target.checkpoints import Checkpoints
+from target_split.common.target.delivery import BatchLine
 from target_split.events.batching import Packer, body_of
 
 
 def packed(sizes: list[int]) -> list[list[int]]:
     """Pack events of these sizes; return the sizes by request."""
     packer, batches = Packer(), []
+    hold, origin = Checkpoints(lambda _: None).begin(), BatchLine("s", "file:///nowhere", 1)
     for size in sizes:
         event = b"x" * size
-        if not packer.add(event, b"id"):
+        if not packer.add(event, b"id", origin):
             batches.append(packer.close())
-            packer.open("s", lambda: None)
-            assert packer.add(event, b"id")
+            packer.open("s", hold)
+            assert packer.add(event, b"id", origin)
     batches.append(packer.close())
-    return [[len(event) for event in batch.events] for batch in batches if batch]
+    return [[len(event.sent) for event in batch.events] for batch in batches if batch]
 
 
 @given(st.lists(st.integers(1, 400_000), max_size=40))

@@ -16,9 +16,11 @@ import pytest
 from support.sandbox import Sandbox, free_port
 from target_split.api.client import Client, Host, Patience
 from target_split.common.errors import ConnectorError
+from target_split.common.target.checkpoints import Checkpoints
+from target_split.common.target.delivery import BatchLine
 from target_split.common.target.rejects import Rejects
 from target_split.common.target.summary import Summary
-from target_split.events.batching import Batch
+from target_split.events.batching import Batch, Event
 from target_split.events.event_id import EventIds
 from target_split.events.ledger import Ledger
 from target_split.events.sender import Posting
@@ -42,12 +44,14 @@ class Bench:
 
         self.client = Client(self.summary, 4)
         host = Host(self.client, url, "Authorization", key, patient)
-        rejects = Rejects(str(self.path), 1000, logger)
+        rejects = Rejects(str(self.path), 1000, self.summary)
         self.posting = Posting(host, self.ledger, self.summary, rejects, skip_unknown=skip)
 
     def deliver(self, events: list[bytes]) -> None:
         ids = EventIds(["host"], "events")
-        self.posting.deliver(Batch("events", lambda: None, events, [ids.of(event) for event in events]))
+        hold = Checkpoints(lambda _: None).begin()
+        origin = BatchLine("events", "file:///nowhere", 1)
+        self.posting.deliver(Batch("events", hold, [Event("events", e, origin, hold, ids.of(e)) for e in events]))
 
     @property
     def rejected(self) -> list[dict[str, Any]]:
@@ -126,7 +130,7 @@ def test_one_bad_event_never_costs_the_others(bench: Bench, sandbox: Sandbox, co
     bench.deliver(some(count, bad=(bad,)))
     assert sorted(stored(sandbox)) == [n for n in range(count) if n != bad]
     [rejected] = bench.rejected
-    assert rejected["record"]["key"] == f"user-{bad}"
+    assert rejected["sent"]["key"] == f"user-{bad}"
     assert rejected["status"] == 400
     assert "trafficTypeName" in rejected["reason"]
     assert len(sandbox.requests(BULK)) <= 2 * math.log2(count) + 2
@@ -136,7 +140,7 @@ def test_several_bad_events(bench: Bench, sandbox: Sandbox):
     bad = (0, 1, 7, 30, 31)
     bench.deliver(some(32, bad=bad))
     assert sorted(stored(sandbox)) == [n for n in range(32) if n not in bad]
-    assert sorted(int(one["record"]["key"][5:]) for one in bench.rejected) == list(bad)
+    assert sorted(int(one["sent"]["key"][5:]) for one in bench.rejected) == list(bad)
 
 
 def test_all_bad(bench: Bench, sandbox: Sandbox):

@@ -6,29 +6,28 @@ from collections.abc import Iterable, Iterator
 
 from target_amplitude.api.endpoints import Route
 from target_amplitude.api.outcomes import Rejected
-from target_amplitude.common.target.checkpoints import Work
+from target_amplitude.common.target.checkpoints import Hold
+from target_amplitude.common.target.delivery import Delivery, Origin
 
 
-class Load:
-    """A `Work`, how its things are sent, and how many of them are not delivered or rejected yet."""
+class Item(Delivery, gc=False):
+    """An event or identification on its way.
 
-    __slots__ = ("left", "route", "work")
+    Attributes:
+        route: How it is sent.
+        merged: Streams and origins of further records that it was made of.
+    """
 
-    def __init__(self, route: Route, work: Work) -> None:
-        self.route = route
-        self.work = work
-        self.left = 0
-
-
-# Stream, the thing as it stands in a body, and what it counts against.
-Item = tuple[str, bytes, Load]
+    route: Route
+    merged: tuple[tuple[str, Origin], ...] = ()
 
 
 class Request:
     """A request that fills.
 
     Args:
-        load: What its items count against.
+        route: How its items are sent.
+        hold: What its items count against.
         opened: Monotonic seconds when it was begun.
 
     Attributes:
@@ -36,11 +35,11 @@ class Request:
         size: Bytes of the body before compression.
     """
 
-    __slots__ = ("_gap", "_most_bytes", "_most_items", "items", "load", "opened", "size")
+    __slots__ = ("_gap", "_most_bytes", "_most_items", "hold", "items", "opened", "route", "size")
 
-    def __init__(self, load: Load, opened: float) -> None:
-        route = load.route
-        self.load = load
+    def __init__(self, route: Route, hold: Hold, opened: float) -> None:
+        self.route = route
+        self.hold = hold
         self.opened = opened
         self.items: list[Item] = []
         self._gap = len(route.separator)
@@ -48,13 +47,13 @@ class Request:
         self._most_items = route.endpoint.max_items
         self._most_bytes = route.endpoint.max_bytes
 
-    def add(self, stream: str, part: bytes) -> bool:
+    def add(self, stream: str, part: bytes, origin: Origin) -> bool:
         """Add a part if it fits; return whether it did."""
         size = self.size + len(part) + self._gap
         if size > self._most_bytes or len(self.items) == self._most_items:
             return False
         self.size = size
-        self.items.append((stream, part, self.load))
+        self.items.append(Item(stream, part, origin, self.hold, self.route))
         return True
 
 
@@ -74,10 +73,10 @@ def chunks(route: Route, items: Iterable[Item]) -> Iterator[list[Item]]:
     chunk: list[Item] = []
     size = route.frame_bytes - gap
     for item in items:
-        size += len(item[1]) + gap
+        size += len(item.sent) + gap
         if chunk and (len(chunk) == route.endpoint.max_items or size > route.endpoint.max_bytes):
             yield chunk
-            chunk, size = [], route.frame_bytes + len(item[1])
+            chunk, size = [], route.frame_bytes + len(item.sent)
         chunk.append(item)
     if chunk:
         yield chunk

@@ -7,7 +7,7 @@ import threading
 import click
 
 from target_amplitude.api.endpoints import Route
-from target_amplitude.common.target.checkpoints import Checkpoints
+from target_amplitude.common.target.delivery import finish
 from target_amplitude.common.target.summary import Summary
 from target_amplitude.delivery.batching import Item
 
@@ -24,8 +24,7 @@ class DryRun:
     due = False
     undelivered = 0
 
-    def __init__(self, checkpoints: Checkpoints, summary: Summary) -> None:
-        self._checkpoints = checkpoints
+    def __init__(self, summary: Summary) -> None:
         self._summary = summary
         self._shown: set[str] = set()
         self._lock = threading.Lock()
@@ -36,19 +35,17 @@ class DryRun:
             return
         with self._lock:
             self._summary.add("records_skipped", len(items), "dry run")
-            load = items[0][2]
-            if load.route.kind not in self._shown:
-                self._shown.add(load.route.kind)
-                click.echo(in_words(load.route, items), err=True)
-            load.left -= len(items)
-            if not load.left:
-                self._checkpoints.finish(load.work)
+            route = items[0].route
+            if route.kind not in self._shown:
+                self._shown.add(route.kind)
+                click.echo(in_words(route, items), err=True)
+        finish(items)
 
 
 def in_words(route: Route, items: list[Item]) -> str:
     """Describe a request and its first items. The API key is not part of it."""
-    size = len(route.body([part for _, part, _ in items]))
-    shown = [route.json_text(part).decode() for _, part, _ in items[:SHOWN_ITEMS]]
+    size = len(route.body([item.sent for item in items]))
+    shown = [route.json_text(item.sent).decode() for item in items[:SHOWN_ITEMS]]
     return (
         f"Dry run: the first request of {route.kind} would go to {route.endpoint.path} with "
         f"{len(items):,} {route.kind} in {size:,} bytes. It begins with:\n" + "\n".join(shown)

@@ -15,7 +15,6 @@ from target_amplitude.api.client import Client
 from target_amplitude.api.endpoints import Route
 from target_amplitude.api.responses import Delivered, Reaction, Stop, react
 from target_amplitude.common.errors import ConnectorError
-from target_amplitude.common.target.checkpoints import Checkpoints
 from target_amplitude.common.target.summary import Summary
 
 # Least time between two warnings of retries.
@@ -32,17 +31,16 @@ class Shared:
     """What the senders of all lanes share.
 
     Attributes:
-        reject: Keeps a thing that can never be delivered: stream, reason, thing, status.
+        reject: Keeps a record that can never be delivered: stream, reason, origin, status, what was made of it.
         patience: Seconds to go on trying.
         stopping: Set when the run is to end: waits end at once.
         failed: Whether the run has failed: nothing more is sent.
     """
 
     client: Client
-    checkpoints: Checkpoints
     summary: Summary
     logger: logging.Logger
-    reject: Callable[[str, str, Any, int | None], None]
+    reject: Callable[[str, str, Any, int | None, Any], None]
     patience: float
     stopping: threading.Event
     failed: bool = False

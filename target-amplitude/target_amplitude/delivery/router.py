@@ -14,8 +14,9 @@ import msgspec
 
 from target_amplitude.api.endpoints import Route
 from target_amplitude.api.outcomes import Rejected
-from target_amplitude.common.target.checkpoints import Checkpoints
-from target_amplitude.delivery.batching import Item, Load, Request, check_size, chunks
+from target_amplitude.common.target.checkpoints import Checkpoints, Hold
+from target_amplitude.common.target.delivery import Origin
+from target_amplitude.delivery.batching import Item, Request, check_size, chunks
 from target_amplitude.delivery.identify_buffer import LastValues, Merger
 from target_amplitude.payloads.event import LIBRARY
 from target_amplitude.payloads.identification import Identification, owner, partition_key
@@ -42,14 +43,14 @@ class Lane:
     """What is open in one lane: a request of events, and identifications that merge.
 
     Attributes:
-        loads: By kind of route, what the merged identifications count against.
+        holds: By kind of route, what the merged identifications count against.
         opened: Monotonic seconds when merging began.
     """
 
     def __init__(self, last: LastValues) -> None:
         self.events: Request | None = None
         self.merger = Merger(last)
-        self.loads: dict[str, Load] = {}
+        self.holds: dict[str, tuple[Route, Hold]] = {}
         self.opened = 0.0
 
 
@@ -61,7 +62,7 @@ class Dispatch:
         count: Number of lanes.
         routes: How things are sent.
         checkpoints: Learn when work begins.
-        reject: Keeps what is too large: stream, reason, thing.
+        reject: Keeps what is too large: stream, reason, origin, status, thing.
         last: What was last sent of each user.
     """
 
@@ -72,7 +73,7 @@ class Dispatch:
         count: int,
         routes: Routes,
         checkpoints: Checkpoints,
-        reject: Callable[[str, str, Any], None],
+        reject: Callable[[str, str, Any, None, Any], None],
         last: LastValues,
     ) -> None:
         self._hand_over = submit
@@ -83,39 +84,40 @@ class Dispatch:
         self._last = last
         self._open = [Lane(last) for _ in range(count)]
 
-    def add_event(self, stream: str, event: dict[str, Any], part: bytes) -> None:
+    def add_event(self, stream: str, event: dict[str, Any], part: bytes, origin: Origin) -> None:
         """Take an event.
 
         Args:
             stream: The stream it comes from.
             event: The event.
             part: The same as JSON.
+            origin: The record that it was made of.
 
         Raises:
             Rejected: It is larger than a request may be.
         """
         number = hash(event.get("user_id") or event["device_id"]) % self._count
         lane = self._open[number]
-        if lane.loads and lane.merger.concerns(owner(event)):
+        if lane.holds and lane.merger.concerns(owner(event)):
             self._close_merger(number)  # the change of the user came before this event
         if "user_properties" in event:
             self._last.forget(owner(event))
-        if lane.events is None or not lane.events.add(stream, part):
+        if lane.events is None or not lane.events.add(stream, part, origin):
             check_size(self._routes.events, part)
             self._close_events(number)
-            lane.events = Request(self._begin(self._routes.events), time.monotonic())
-            lane.events.add(stream, part)
+            lane.events = Request(self._routes.events, self._checkpoints.begin(), time.monotonic())
+            lane.events.add(stream, part, origin)
 
-    def add_identification(self, stream: str, identification: Identification) -> bool:
+    def add_identification(self, stream: str, identification: Identification, origin: Origin) -> bool:
         """Take an identification; return whether it makes one more to send."""
         number = hash(partition_key(identification.subject)) % self._count
         lane = self._open[number]
         route = self._route_of(identification)
-        if not lane.loads:
+        if not lane.holds:
             lane.opened = time.monotonic()
-        if route.kind not in lane.loads:
-            lane.loads[route.kind] = self._begin(route)
-        is_new = lane.merger.add(identification, stream)
+        if route.kind not in lane.holds:
+            lane.holds[route.kind] = route, self._checkpoints.begin()
+        is_new = lane.merger.add(identification, (stream, origin))
         if len(lane.merger) >= self._most_merged:
             self._close_merger(number)
         return is_new
@@ -130,7 +132,7 @@ class Dispatch:
         for number, lane in enumerate(self._open):
             if lane.events is not None and now - lane.events.opened >= EVENTS_SECONDS:
                 self._close_events(number)
-            if lane.loads and now - lane.opened >= IDENTIFICATIONS_SECONDS:
+            if lane.holds and now - lane.opened >= IDENTIFICATIONS_SECONDS:
                 self._close_merger(number)
 
     def flush_all(self) -> None:
@@ -139,40 +141,39 @@ class Dispatch:
             self._close_merger(number)
             self._close_events(number)
 
-    def _begin(self, route: Route) -> Load:
-        return Load(route, self._checkpoints.begin())
-
     def _close_events(self, number: int) -> None:
         lane = self._open[number]
         if lane.events is not None:
             request, lane.events = lane.events, None
-            request.load.left = len(request.items)
+            request.hold.add(len(request.items))
             self._hand_over(number, request.items)
+            request.hold.done()
 
     def _close_merger(self, number: int) -> None:
         """Hand over identifications, after the events that came before them."""
         lane = self._open[number]
-        if not lane.loads:
+        if not lane.holds:
             return
         self._close_events(number)
-        loads, lane.loads = lane.loads, {}
-        items: dict[str, list[Item]] = {kind: [] for kind in loads}
+        holds, lane.holds = lane.holds, {}
+        items: dict[str, list[Item]] = {kind: [] for kind in holds}
         for merged in lane.merger.close():
-            identification, stream = merged.identification, merged.origins[0]
+            identification, ((stream, origin), *more) = merged.identification, merged.origins
             route = self._route_of(identification)
-            part = route.part(encode(as_sent(identification, route)))
+            text = encode(as_sent(identification, route))
+            part = route.part(text)
             try:
                 check_size(route, part)
             except Rejected as problem:
-                self._reject(stream, str(problem), identification.subject)
+                for stream_of_record, record in merged.origins:
+                    self._reject(stream_of_record, str(problem), record, None, text)
             else:
-                items[route.kind].append((stream, part, loads[route.kind]))
-        for kind, load in loads.items():
-            load.left = len(items[kind])
-            if not load.left:
-                self._checkpoints.finish(load.work)
-            for chunk in chunks(load.route, items[kind]):
+                items[route.kind].append(Item(stream, part, origin, holds[route.kind][1], route, tuple(more)))
+        for kind, (route, hold) in holds.items():
+            hold.add(len(items[kind]))
+            for chunk in chunks(route, items[kind]):
                 self._hand_over(number, chunk)
+            hold.done()
 
     def _route_of(self, identification: Identification) -> Route:
         if identification.is_group:

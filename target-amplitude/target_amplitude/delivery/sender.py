@@ -17,6 +17,7 @@ import msgspec
 from target_amplitude.api.endpoints import Route
 from target_amplitude.api.responses import Again, Delivered, Halve, Reaction, Sort
 from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.target.delivery import finish
 from target_amplitude.delivery.batching import Item, chunks
 from target_amplitude.delivery.requests import InterruptedWait, Shared, gave_up, retry_waits
 from target_amplitude.payloads.identification import partition_key
@@ -110,7 +111,7 @@ class Sender:
         raise ConnectorError(step.reaction.message)
 
     def _post(self, batch: list[Item]) -> Step:
-        status, reaction = self._shared.ask(route_of(batch), [part for _, part, _ in batch])
+        status, reaction = self._shared.ask(route_of(batch), [item.sent for item in batch])
         keys: frozenset[str] = frozenset()
         if isinstance(reaction, Sort) and (reaction.held or reaction.held_ids):
             keys = keys_to_hold(batch, reaction)
@@ -185,7 +186,7 @@ class Sender:
                     return
             due = [key for key, held in self._held.items() if held.until <= time.monotonic()]
             items = [item for key in due for item in self._held.pop(key).items]
-            for route, group in groupby(items, key=lambda item: item[2].route):
+            for route, group in groupby(items, key=lambda item: item.route):
                 for batch in chunks(route, group):
                     self._send(self._unheld(batch))
             for key in due:
@@ -205,28 +206,22 @@ class Sender:
                 confirmed,
                 len(batch),
             )
-        self._finish(batch)
+        finish(batch)
 
     def _reject(self, item: Item, reason: str, status: int) -> None:
-        self._shared.reject(item[0], reason, content(item), status)
-        self._finish([item])
-
-    def _finish(self, batch: Sequence[Item]) -> None:
-        for _, _, load in batch:
-            load.left -= 1
-            if not load.left:
-                self._shared.checkpoints.finish(load.work)
+        for stream, origin in ((item.stream, item.origin), *item.merged):
+            self._shared.reject(stream, reason, origin, status, content(item))
+        finish([item])
 
 
 def route_of(batch: Sequence[Item]) -> Route:
     """Return how a batch is sent; its items all go the same way."""
-    return batch[0][2].route
+    return batch[0].route
 
 
 def content(item: Item) -> dict[str, Any]:
     """Return the event or identification in an item."""
-    _, part, load = item
-    return dict(decode(load.route.json_text(part)))
+    return dict(decode(item.route.json_text(item.sent)))
 
 
 def keys_to_hold(batch: Sequence[Item], sort: Sort) -> frozenset[str]:

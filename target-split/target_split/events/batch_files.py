@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from target_split.common.errors import ConnectorError
-from target_split.common.target.checkpoints import Lanes
+from target_split.common.target.checkpoints import Hold
+from target_split.common.target.decoding import GZIP_MAGIC
+from target_split.common.target.workers import Workers
 from target_split.events.batch_worker import Portion, Task, read_frame
-from target_split.events.batching import Joint
 from target_split.events.converter import Recipe
 
 # Worker processes beyond this wait for the requests rather than for a processor.
@@ -37,25 +38,34 @@ class Job:
         recipe: How its records become events.
         path: The file.
         packed: Whether it is gzip.
-        work: Holds back STATE until all of its events are delivered.
+        hold: Holds back STATE until all of its events are delivered.
         take: Called with each portion of its events, from a thread.
     """
 
     recipe: Recipe
     path: Path
     packed: bool
-    work: Joint
+    hold: Hold
     take: Callable[[Portion], None]
 
 
-def local_file(url: str, *, packed: bool) -> Path | None:
+def is_gzip(path: Path) -> bool:
+    """Whether a file is gzip, by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
+def local_file(url: str) -> Path | None:
     """Return a local file that is worth a worker; None for any other."""
     parts = urlsplit(url)
     if parts.scheme not in ("", "file") or parts.netloc:
         return None
     path = Path(parts.path)
-    smallest = SMALLEST_PACKED_BYTES if packed else SMALLEST_BYTES
-    return path if path.is_file() and path.stat().st_size >= smallest else None
+    try:
+        smallest = SMALLEST_PACKED_BYTES if is_gzip(path) else SMALLEST_BYTES
+        return path if path.is_file() and path.stat().st_size >= smallest else None
+    except OSError:
+        return None  # reading it line by line tells what is wrong
 
 
 class BatchFiles:
@@ -64,10 +74,10 @@ class BatchFiles:
     def __init__(self) -> None:
         count = min(os.cpu_count() or 1, MAX_WORKERS)
         self._free: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
-        self._workers = [start_worker() for _ in range(count)]
-        for worker in self._workers:
+        self._processes = [start_worker() for _ in range(count)]
+        for worker in self._processes:
             self._free.put(worker)
-        self._lanes: Lanes[Job] = Lanes(count, self._convert)
+        self._workers: Workers[Job] = Workers(count, self._convert)
 
     def submit(self, job: Job) -> None:
         """Hand over a file; waits while all workers are busy.
@@ -75,11 +85,11 @@ class BatchFiles:
         Raises:
             Exception: What stopped the workers.
         """
-        self._lanes.submit(self._lanes.idlest(), job)
+        self._workers.submit(self._workers.idlest(), job)
 
     def raise_failure(self) -> None:
         """Raise what stopped the workers, if something did."""
-        self._lanes.raise_failure()
+        self._workers.raise_failure()
 
     def finish(self) -> None:
         """Wait until all files are read, and end the workers.
@@ -87,17 +97,17 @@ class BatchFiles:
         Raises:
             Exception: What stopped the workers.
         """
-        self._lanes.wait()
-        self._lanes.close()
-        for worker in self._workers:
+        self._workers.wait()
+        self._workers.close()
+        for worker in self._processes:
             worker.communicate()
 
     def give_up(self) -> None:
         """End the workers at once."""
-        for worker in self._workers:
+        for worker in self._processes:
             worker.kill()
-        self._lanes.abort(ConnectorError("The run was stopped."))
-        for worker in self._workers:
+        self._workers.abort(ConnectorError("The run was stopped."))
+        for worker in self._processes:
             worker.communicate()
 
     def _convert(self, job: Job) -> None:
@@ -120,7 +130,7 @@ class BatchFiles:
         except (BrokenPipeError, EOFError) as error:
             raise ConnectorError("A process that reads batch files ended unexpectedly.") from error
         self._free.put(worker)
-        job.work.done()
+        job.hold.done()
 
 
 def start_worker() -> subprocess.Popen[bytes]:

@@ -49,6 +49,7 @@ class Portion(msgspec.Struct):
     Attributes:
         events: Serialised events.
         ids: Their ids in the ledger; empty without one.
+        numbers: The lines of the file that they stand in, from 1.
         shortened: Counts of what was shortened or left out.
         skipped: Counts of records left out.
         others: Numbers and bytes of the lines that only the target can judge: what is wrong, or unusual.
@@ -58,6 +59,7 @@ class Portion(msgspec.Struct):
 
     events: list[bytes] = []
     ids: list[bytes] = []
+    numbers: list[int] = []
     shortened: dict[str, int] = {}
     skipped: dict[str, int] = {}
     others: list[tuple[int, bytes]] = []
@@ -114,6 +116,7 @@ def portions(task: Task) -> Iterator[Portion]:
                     if made is not None:
                         event, identity = made
                         portion.events.append(event)
+                        portion.numbers.append(number)
                         if identity is not None:
                             portion.ids.append(identity)
                         size += len(event)

@@ -29,9 +29,10 @@ class Rehearsal:
         if batch.stream in self._shown:
             return
         self._shown.add(batch.stream)
-        events = b"\n".join(batch.events[:SHOWN_EVENTS]).decode()
+        events = b"\n".join(event.sent for event in batch.events[:SHOWN_EVENTS]).decode()
+        size = len(body_of([event.sent for event in batch.events]))
         click.echo(
             f"Dry run: the first request of stream '{batch.stream}' would go to {BULK_PATH} with "
-            f"{len(batch.events):,} events in {len(body_of(batch.events)):,} bytes. It begins with:\n{events}",
+            f"{len(batch.events):,} events in {size:,} bytes. It begins with:\n{events}",
             err=True,
         )

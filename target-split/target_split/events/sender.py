@@ -24,7 +24,7 @@ from target_split.api.client import PASSING, UNHEARD, Answer, AnswerLostError, H
 from target_split.common.errors import ConnectorError
 from target_split.common.target.rejects import Rejects
 from target_split.common.target.summary import Summary
-from target_split.events.batching import Batch, body_of
+from target_split.events.batching import Batch, Event, body_of
 from target_split.events.ledger import Ledger
 
 BULK_PATH = "/api/events/bulk"
@@ -48,21 +48,21 @@ class Part:
 
     Attributes:
         stream: Where they come from.
-        events: Each serialised.
-        ids: Each event's id in the ledger; empty when there is no ledger.
+        events: The events.
     """
 
     stream: str
-    events: Sequence[bytes]
-    ids: Sequence[bytes]
+    events: Sequence[Event]
+
+    @property
+    def ids(self) -> list[bytes]:
+        """Each event's id in the ledger; empty when there is no ledger."""
+        return [event.id for event in self.events if event.id is not None]
 
     def halves(self) -> tuple[Part, Part]:
         """Return the first and the second half."""
         middle = len(self.events) // 2
-        return (
-            Part(self.stream, self.events[:middle], self.ids[:middle]),
-            Part(self.stream, self.events[middle:], self.ids[middle:]),
-        )
+        return Part(self.stream, self.events[:middle]), Part(self.stream, self.events[middle:])
 
 
 @dataclass(frozen=True)
@@ -143,17 +143,18 @@ class Posting:
             self._deliver(part, None)
 
     def _unsent(self, batch: Batch) -> Part:
+        part = Part(batch.stream, batch.events)
         if self._ledger is None:
-            return Part(batch.stream, batch.events, batch.ids)
-        sifted = self._ledger.sift(batch.ids)
-        self._summary.add("records_deduplicated", len(batch.ids) - len(sifted.fresh) - sifted.skipped)
+            return part
+        sifted = self._ledger.sift(part.ids)
+        self._summary.add("records_deduplicated", len(batch.events) - len(sifted.fresh) - sifted.skipped)
         if sifted.skipped:
             self._summary.add("records_unknown", sifted.skipped, "skipped")
         if sifted.doubtful:
             self._summary.add("records_unknown", sifted.doubtful, "resent")
         if len(sifted.fresh) == len(batch.events):
-            return Part(batch.stream, batch.events, batch.ids)
-        return Part(batch.stream, [batch.events[i] for i in sifted.fresh], [batch.ids[i] for i in sifted.fresh])
+            return part
+        return Part(batch.stream, [batch.events[i] for i in sifted.fresh])
 
     def _deliver(self, part: Part, refused: Answer | None) -> bool:
         """Post events, in halves where Split refuses them.
@@ -184,7 +185,7 @@ class Posting:
         Returns:
             None when it was accepted (or is left, being of unknown fate), else the answer that refuses it for good.
         """
-        body = body_of(part.events)
+        body = body_of([event.sent for event in part.events])
         passage = Passage(self._ledger, part)
         patience = self._host.patience("posting events")
         while True:
@@ -227,18 +228,17 @@ class Posting:
                 self._summary.note("Further requests of unknown fate are only counted, as records_unknown.")
             if self._told > MOST_TOLD:
                 return
-        times = [decode_time(event).timestamp for event in part.events]
+        times = [decode_time(event.sent).timestamp for event in part.events]
         self._summary.note(
             f"Of unknown fate ({why}), {'skipped' if self._skip_unknown else 'posted again'}: {len(part.events):,} "
             f"events of stream '{part.stream}' with timestamps {min(times)} to {max(times)}."
         )
 
     def _give_up(self, part: Part, refused: Answer) -> None:
-        event = msgspec.json.decode(part.events[0])
+        event = part.events[0]
         reason = "too large for Split" if refused.status == TOO_LARGE else "refused by Split"
-        said = without(self._host.redacted(refused.message), event)
-        self._summary.add("records_rejected", 1, reason)
-        self._rejects.write(part.stream, f"{reason}: {said}" if said else reason, event, refused.status)
+        said = without(self._host.redacted(refused.message), msgspec.json.decode(event.sent))
+        self._rejects.reject(part.stream, reason, event.origin, refused.status, event.sent, detail=said)
 
 
 def is_about_events(answer: Answer) -> bool:

@@ -11,7 +11,7 @@ from functools import cached_property
 from target_split.api.admin_v2 import Admin, Change, Segment
 from target_split.api.limits import MAX_KEYS_PER_SEGMENT
 from target_split.common.errors import ConnectorError
-from target_split.common.target.checkpoints import Checkpoints, Work
+from target_split.common.target.checkpoints import Checkpoints, Hold
 from target_split.common.target.summary import Summary
 from target_split.segments.plan import Members, Plan, calls, plan
 from target_split.segments.workspace import Place
@@ -43,11 +43,11 @@ class Rules:
 
 @dataclass
 class Gathering:
-    """A list on its way: what came of it, from which stream, and the work that holds back STATE."""
+    """A list on its way: what came of it, from which stream, and what holds back STATE."""
 
     stream: str
     members: Members
-    work: Work
+    hold: Hold
 
 
 class Loader:
@@ -123,7 +123,7 @@ class Loader:
     def _apply(self, gathering: Gathering) -> None:
         gathering.members.thinned = gathering.stream in self._thinned
         if self._bring_in(gathering.members):
-            self._checkpoints.finish(gathering.work)
+            gathering.hold.done()
 
     def _bring_in(self, members: Members) -> bool:
         """Bring a list in; a refused one fails the run at its end, and no STATE passes it, but others go on."""

@@ -1,0 +1,86 @@
+"""A record on its way to the service, and where to find it as the tap sent it.
+
+Rejects hold the record as the tap sent it. To keep every record in memory until it is delivered would cost several
+times the memory of what is sent, so that an `Origin` only says where to read it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from ..errors import ConnectorError
+from .checkpoints import Hold
+from .decoding import batch_lines, decode_line
+
+
+class Origin(msgspec.Struct, gc=False):
+    """Where a record came from."""
+
+    def record(self) -> Any:
+        """Return the record as the tap sent it; None when it cannot be read any more."""
+        raise NotImplementedError
+
+
+class MessageLine(Origin, gc=False):
+    """A record in a RECORD message.
+
+    Attributes:
+        block: Whole lines of the input.
+        position: Which of them holds the message, from 0.
+    """
+
+    block: bytes
+    position: int
+
+    def record(self) -> Any:
+        """Return the record as the tap sent it."""
+        return decode_line(self.block.split(b"\n")[self.position], self.position)["record"]
+
+
+class BatchLine(Origin, gc=False):
+    """A record in a batch file.
+
+    Attributes:
+        stream: Its stream.
+        url: The file.
+        number: Its line, from 1.
+    """
+
+    stream: str
+    url: str
+    number: int
+
+    def record(self) -> Any:
+        """Return the record as the tap sent it; None when the file cannot be read any more."""
+        try:
+            line = next(islice(batch_lines(self.stream, self.url), self.number - 1, None))
+        except (ConnectorError, StopIteration):
+            return None
+        return decode_line(line, self.number)
+
+
+class Delivery(msgspec.Struct, gc=False):
+    """A record on its way, from when it is taken until it is delivered or rejected.
+
+    Attributes:
+        stream: Its stream.
+        sent: What was made of it, as JSON.
+        origin: Where to find it as the tap sent it.
+        hold: Holds back STATE until then.
+    """
+
+    stream: str
+    sent: bytes
+    origin: Origin
+    hold: Hold
+
+
+def finish(deliveries: Iterable[Delivery]) -> None:
+    """Note that records are delivered or rejected."""
+    for hold, count in Counter(delivery.hold for delivery in deliveries).items():
+        hold.done(count)

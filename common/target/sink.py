@@ -1,0 +1,82 @@
+"""A sink: takes the records of one stream."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+from .delivery import Origin
+from .services import Services, Stream
+
+Problem = Callable[[dict[str, Any]], str | None]
+
+
+class StreamingSink(abc.ABC):
+    """Takes the valid records of one stream, one by one.
+
+    Args:
+        stream: What it takes.
+        services: What all sinks share.
+    """
+
+    def __init__(self, stream: Stream, services: Services) -> None:
+        self.stream = stream
+        self.stream_name = stream.name
+        self.schema = stream.schema
+        self.key_properties = stream.key_properties
+        self.services = services
+        self.logger = services.logger.getChild(stream.name)
+
+    @abc.abstractmethod
+    def process_record(self, record: dict[str, Any], origin: Origin) -> None:
+        """Take a record: every record is sent, rejected or counted as skipped, and holds back STATE until then.
+
+        Args:
+            record: A record that keeps its stream's schema, after stream maps.
+            origin: Where to find it as the tap sent it.
+        """
+
+    def take_file(self, url: str, problem: Problem) -> bool:  # noqa: ARG002
+        """Take a whole batch file, if the sink has a better way than line by line; return whether it does.
+
+        Args:
+            url: The file.
+            problem: Tells how a record breaks the schema; None when it does not.
+        """
+        return False
+
+    def take_line(self, line: bytes) -> dict[str, Any] | None:  # noqa: ARG002
+        """Return the columns that the sink needs of a batch file's line; None to have the line read as a whole."""
+        return None
+
+    def record_dropped(self) -> None:  # noqa: B027  # most sinks have nothing to do
+        """Hear that a record of the stream does not come: it breaks the schema, or a stream map filters it out."""
+
+    def activate_version(self, version: int) -> None:  # noqa: B027  # likewise
+        """Hear that all records of a version have come. Ignored: what an HTTP API took cannot be replaced."""
+
+    def reject(self, reason: str, record: Any, status: int | None = None, sent: Any = None) -> None:
+        """Keep a record that can never be delivered, and count it.
+
+        Args:
+            reason: Why, in words, without any of the record's values.
+            record: The record as the tap sent it, or its `Origin`.
+            status: HTTP status that refused it, if one did.
+            sent: What was made of it, if anything.
+
+        Raises:
+            ConnectorError: Too many records were rejected.
+        """
+        self.services.rejects.reject(self.stream_name, reason, record, status, sent)
+
+    def skip(self, reason: str) -> None:
+        """Count a record that is left out on purpose."""
+        self.services.summary.add("records_skipped", 1, reason)
+
+
+class TestStreamSink(StreamingSink):
+    """Takes what `meltano config test` sends, and does nothing with it."""
+
+    def process_record(self, record: dict[str, Any], origin: Origin) -> None:
+        """Do nothing: the settings were checked when the target started."""
