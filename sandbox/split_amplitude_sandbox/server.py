@@ -66,4 +66,4 @@ def serve(app: ASGIApp, listener: socket.socket, *, verbose: bool) -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    Server(config, f"The sandbox listens on {url} (a page for people is there, too).").run([listener])
+    Server(config, f"The sandbox listens on {url}. Open it in a browser to watch what arrives.").run([listener])

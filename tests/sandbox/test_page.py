@@ -1,4 +1,4 @@
-"""The page for people, as a browser shows it."""
+"""The page, as a browser shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page for people: what arrived, and when. One answer contains its text, style and script."""
+"""The page in the browser: what arrived, and when. One answer contains its text, style and script."""
 
 from __future__ import annotations
 
