@@ -39,7 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "html_502": {"status": 502, "body": PROXY_PAGE.format("502 Bad Gateway"), "headers": HTML},
     "redirect_to_404": {"status": 302, "body": "", "headers": {"Location": "/nowhere"}},
     "redirect_loop": {"status": 302, "body": "", "headers": {"Location": "?again"}, "times": None},
-    # waits that nobody should wait
+    # waits beyond every deadline, and values that are not valid
     "retry_after_day": _too_many(Retry_After="86400"),
     "retry_after_20_digits": _too_many(Retry_After="9" * 20),
     "retry_after_date": _too_many(Retry_After="Fri, 31 Dec 9999 23:59:59 GMT"),

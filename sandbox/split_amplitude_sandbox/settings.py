@@ -10,7 +10,7 @@ Known = TypeVar("Known", bound=msgspec.Struct)
 
 
 class Settings(Generic[Known]):
-    """The current settings of one service. A restart or a reset brings the defaults back.
+    """The current settings of one service. A restart or a reset restores the defaults.
 
     Args:
         kind: a struct that forbids unknown fields and has a default for each of its fields.

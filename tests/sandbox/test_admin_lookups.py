@@ -99,7 +99,7 @@ def test_one_flag_and_the_definitions_of_an_environment(sandbox: Sandbox) -> Non
         "/segments/ws/none",
     ],
 )
-def test_what_is_not_there_is_not_found(sandbox: Sandbox, path: str) -> None:
+def test_unknown_things_are_not_found(sandbox: Sandbox, path: str) -> None:
     answer = get(sandbox, path)
     assert answer.status_code == 404
     assert set(answer.json()) == {"code", "message", "details", "transactionId"}
@@ -121,7 +121,7 @@ def test_a_bad_page_is_refused(sandbox: Sandbox, query: dict[str, Any]) -> None:
         (HEADERS, 200),
     ],
 )
-def test_who_is_let_in(sandbox: Sandbox, headers: dict[str, str], status: int) -> None:
+def test_which_keys_are_accepted(sandbox: Sandbox, headers: dict[str, str], status: int) -> None:
     for path in ("/workspaces", "/environments/ws/ws-demo", "/splits/ws/ws-demo", "/segments/ws/ws-demo"):
         answer = sandbox.http.get(f"{sandbox.url}/internal/api/v2{path}", headers=headers)
         assert answer.status_code == status

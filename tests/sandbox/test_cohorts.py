@@ -89,7 +89,7 @@ def test_the_number_of_polls_can_be_planted(sandbox: Sandbox) -> None:
     assert get(sandbox, order(sandbox, polls=0)).status_code == 200
 
 
-def test_the_file_is_not_there_before_the_job_is_completed(sandbox: Sandbox) -> None:
+def test_there_is_no_file_before_the_job_is_completed(sandbox: Sandbox) -> None:
     sandbox.put_cohort(id="ab12cd3", name="Cohort", members=MEMBERS)
     request_id = get(sandbox, "/api/5/cohorts/request/ab12cd3").json()["request_id"]
     assert get(sandbox, f"/api/5/cohorts/request/{request_id}/file").status_code == 404
@@ -127,7 +127,7 @@ def test_long_lists_are_large_files(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "path", ["/api/5/cohorts/request/none", "/api/5/cohorts/request-status/none", "/api/5/cohorts/request/none/file"]
 )
-def test_what_is_not_there_is_not_found(sandbox: Sandbox, path: str) -> None:
+def test_unknown_things_are_not_found(sandbox: Sandbox, path: str) -> None:
     assert get(sandbox, path).status_code == 404
 
 

@@ -22,7 +22,7 @@ def start(*options: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_listens_and_stops_quietly(sign: signal.Signals) -> None:
+def test_it_prints_where_it_listens_and_stops_quietly(sign: signal.Signals) -> None:
     port = free_port()
     process = start("--port", str(port))
     assert process.stdout
@@ -38,12 +38,12 @@ def test_a_stop_does_not_wait_for_open_requests(sandbox: Sandbox) -> None:
     with socket.create_connection(("127.0.0.1", waiting.port)) as client:
         client.sendall(b"GET /batch HTTP/1.1\r\nHost: sandbox\r\n\r\n")
         while not waiting.requests():
-            pass  # nothing but asking tells that the request has come
+            pass  # only polling tells that the request has come
         waiting.stop()
     assert waiting.process.returncode == 0
 
 
-def test_a_port_in_use_is_one_sentence(sandbox: Sandbox) -> None:
+def test_a_port_in_use_is_a_one_line_error(sandbox: Sandbox) -> None:
     process = start("--port", str(sandbox.port))
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 1
@@ -52,7 +52,7 @@ def test_a_port_in_use_is_one_sentence(sandbox: Sandbox) -> None:
     assert str(sandbox.port) in stderr
 
 
-def test_a_data_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+def test_a_data_folder_that_is_a_file_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     process = start("--port", str(free_port()), "--data", str(tmp_path / "file"))
     _, stderr = process.communicate(timeout=30)
@@ -72,7 +72,7 @@ def test_it_logs_requests_on_demand() -> None:
     assert "/_sandbox/faults" in stdout + stderr
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_shown() -> None:
     shown = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout.startswith("split-amplitude-sandbox ")
 

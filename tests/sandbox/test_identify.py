@@ -34,14 +34,14 @@ def test_identifications_change_users(sandbox: Sandbox) -> None:
     assert sandbox.requests("/identify")[0]["items"] == 2
 
 
-def test_one_object_and_a_query_are_taken(sandbox: Sandbox) -> None:
+def test_one_object_and_a_query_are_accepted(sandbox: Sandbox) -> None:
     one = {"user_id": "user-0042", "user_properties": {"plan": "gold"}}
     answer = sandbox.http.get(sandbox.url + "/identify", params={"api_key": KEY, "identification": json.dumps(one)})
     assert answer.status_code == 200
     assert sandbox.amplitude_identifications() == [one]
 
 
-def test_a_multipart_form_is_taken(sandbox: Sandbox) -> None:
+def test_a_multipart_form_is_accepted(sandbox: Sandbox) -> None:
     one = {"user_id": "user-0042", "user_properties": {"plan": "gold"}}
     fields = {"api_key": (None, KEY), "identification": (None, json.dumps(one))}
     assert sandbox.http.post(sandbox.url + "/identify", files=fields).status_code == 200
@@ -62,13 +62,13 @@ def test_a_multipart_form_is_taken(sandbox: Sandbox) -> None:
         {"user_id": "user-0042", "user_properties": {"$set": {"a": 1}, "b": 2}},
     ],
 )
-def test_what_is_no_identification_is_refused(sandbox: Sandbox, identification: Any) -> None:
+def test_an_invalid_identification_is_refused(sandbox: Sandbox, identification: Any) -> None:
     answer = post(sandbox, identification)
     assert (answer.status_code, answer.text) == (400, "missing_event")
     assert sandbox.amplitude_users() == []
 
 
-def test_json_is_no_form(sandbox: Sandbox) -> None:
+def test_json_is_not_a_form(sandbox: Sandbox) -> None:
     one = {"user_id": "user-0042", "user_properties": {}}
     assert sandbox.http.post(sandbox.url + "/identify", json={"identification": one}).status_code == 400
 

@@ -44,7 +44,7 @@ def test_accepted_events_are_counted_and_kept_as_sent(sandbox: Sandbox, path: st
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-def test_gzip_bodies_are_taken(sandbox: Sandbox, path: str) -> None:
+def test_gzip_bodies_are_accepted(sandbox: Sandbox, path: str) -> None:
     body = json.dumps({"api_key": KEY, "events": [event()]}).encode()
     answer = sandbox.http.post(
         sandbox.url + path,

@@ -160,7 +160,7 @@ def test_a_trickle_ends_with_its_client(sandbox: Sandbox) -> None:
     with get(sandbox, stream=True) as answer:
         assert answer.raw.read(1) == b"{"
     while sandbox.requests()[0]["seconds"] is None:
-        pass  # nothing but asking tells that the request has ended
+        pass  # only polling tells that the request has ended
 
 
 @pytest.mark.parametrize(("preset", "offset"), [("clock_ahead", 30 * DAY), ("clock_behind", -30 * DAY)])

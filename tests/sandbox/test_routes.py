@@ -127,7 +127,7 @@ def test_a_refused_message_is_retried_and_then_sent_again_with_the_next_push(san
         assert push(sandbox, receiver.url)["messages"][0]["users"] == 1
 
 
-def test_a_receiver_that_is_down_is_no_answer(sandbox: Sandbox, receiver: ScriptedServer) -> None:
+def test_a_receiver_that_is_down_gives_no_answer(sandbox: Sandbox, receiver: ScriptedServer) -> None:
     put_cohort(sandbox, "user-1")
     url = receiver.url
     receiver.stop()

@@ -37,7 +37,7 @@ def keys(sandbox: Sandbox) -> list[str]:
     return segment["keys"]
 
 
-def test_a_segment_from_its_making_to_its_end(sandbox: Sandbox) -> None:
+def test_a_segment_from_creation_to_deletion(sandbox: Sandbox) -> None:
     made = create(sandbox, traffic_type="tt-user")
     assert made.status_code == 200
     assert made.json()["trafficType"] == {"id": "tt-user", "name": "user"}
@@ -128,7 +128,7 @@ def test_a_bad_name_is_refused(sandbox: Sandbox, name: str) -> None:
     assert set(answer.json()) == ERROR_MEMBERS
 
 
-def test_what_is_there_already_is_a_conflict(sandbox: Sandbox, segment: str) -> None:
+def test_what_exists_is_a_conflict(sandbox: Sandbox, segment: str) -> None:
     assert create(sandbox).status_code == 409
     assert call(sandbox, "POST", segment).status_code == 409
     assert create(sandbox, "Power_users").status_code == 200
@@ -150,7 +150,7 @@ def test_what_is_there_already_is_a_conflict(sandbox: Sandbox, segment: str) -> 
         ("DELETE", "/env-staging/power_users"),
     ],
 )
-def test_what_is_not_there_is_not_found(sandbox: Sandbox, segment: str, method: str, path: str) -> None:
+def test_unknown_things_are_not_found(sandbox: Sandbox, segment: str, method: str, path: str) -> None:
     answer = call(sandbox, method, path, {"name": "new", "keys": ["a"]})
     assert answer.status_code == 404
     assert set(answer.json()) == ERROR_MEMBERS

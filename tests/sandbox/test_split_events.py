@@ -32,7 +32,7 @@ def test_accepted_events_are_kept_as_sent_and_never_deduplicated(sandbox: Sandbo
     assert [request["items"] for request in sandbox.requests("/api/events/bulk")] == [2, 2]
 
 
-def test_a_single_event_is_taken(sandbox: Sandbox) -> None:
+def test_a_single_event_is_accepted(sandbox: Sandbox) -> None:
     answer = sandbox.http.post(sandbox.url + "/api/events", json=event(), headers=HEADERS)
     assert answer.status_code == 202
     assert sandbox.split_events() == [event()]
@@ -71,7 +71,7 @@ def test_a_bad_event_refuses_the_request(sandbox: Sandbox, members: dict[str, An
     assert sandbox.split_events() == []
 
 
-def test_events_at_the_limits_are_taken(sandbox: Sandbox) -> None:
+def test_events_at_the_limits_are_accepted(sandbox: Sandbox) -> None:
     largest = event(
         eventTypeId="x" * 80,
         key="k" * 250,
@@ -97,7 +97,7 @@ def test_compressed_bodies_are_not_understood(sandbox: Sandbox) -> None:
     assert answer.status_code == 400
 
 
-def test_an_event_may_be_laid_out_in_lines(sandbox: Sandbox) -> None:
+def test_an_event_may_span_lines(sandbox: Sandbox) -> None:
     headers = HEADERS | {"Content-Type": "application/json"}
     body = json.dumps(event(), indent=2)
     assert sandbox.http.post(sandbox.url + "/api/events", data=body, headers=headers).status_code == 202
@@ -105,7 +105,7 @@ def test_an_event_may_be_laid_out_in_lines(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[1", b"[1]", b"[" * 100_000])
-def test_what_is_no_list_of_events_is_refused(sandbox: Sandbox, body: bytes) -> None:
+def test_a_body_that_is_not_a_list_of_events_is_refused(sandbox: Sandbox, body: bytes) -> None:
     headers = HEADERS | {"Content-Type": "application/json"}
     assert sandbox.http.post(sandbox.url + "/api/events/bulk", data=body, headers=headers).status_code == 400
 

@@ -36,7 +36,7 @@ def test_operations(before: dict[str, Any], change: dict[str, Any], after: dict[
 
 
 @pytest.mark.parametrize("given", [{"$set": 1}, {"$nothing": {}}, {"$set": {}, "a": 1}, {"$add": {"a": True}}])
-def test_what_is_no_operation(given: dict[str, Any]) -> None:
+def test_invalid_operations(given: dict[str, Any]) -> None:
     assert not are_valid(given)
 
 

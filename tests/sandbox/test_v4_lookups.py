@@ -92,7 +92,7 @@ def test_another_scope_is_not_found(sandbox: Sandbox, name: str) -> None:
 @pytest.mark.parametrize(
     "token", ["", "test-admin-key", "sat.demoAccount", "sat.demoAccount.wrong", "xat.demoAccount.a"]
 )
-def test_only_harness_tokens_are_let_in(sandbox: Sandbox, token: str) -> None:
+def test_only_harness_tokens_are_accepted(sandbox: Sandbox, token: str) -> None:
     answer = call(sandbox, "GET", "/environments", token=token)
     assert answer.status_code == 401
     assert answer.json()["code"] == 401

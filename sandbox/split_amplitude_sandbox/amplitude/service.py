@@ -66,6 +66,6 @@ class Amplitude:
         return [route for part in self._parts for route in part.routes()]
 
     def reset(self) -> None:
-        """Bring the default settings back and forget what the routes delivered."""
+        """Restore the default settings and forget what the routes delivered."""
         self._settings.reset()
         self.log.entries.clear()

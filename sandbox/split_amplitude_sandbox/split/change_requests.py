@@ -21,7 +21,7 @@ Decision = Literal["APPROVED", "REJECTED", "WITHDRAWN"]
 
 
 def needs_approval(environment: dict[str, Any], token: str) -> bool:
-    """Whether somebody must approve what this token writes in an environment."""
+    """Whether what this token writes in an environment needs an approval."""
     return environment["approvals_required"] and token not in environment["approval_skippable_by"]
 
 
@@ -31,7 +31,7 @@ def approvals_message(environment: dict[str, Any]) -> str:
 
 
 class ChangeRequests:
-    """Keys to add (`CREATE`) or to remove (`ARCHIVE`) once somebody approves."""
+    """Keys to add (`CREATE`) or to remove (`ARCHIVE`) after an approval."""
 
     def __init__(self, store: Store, clock: Clock, segments: Segments) -> None:
         self._store = store

@@ -72,6 +72,6 @@ class Split:
         return [route for part in self._parts for route in part.routes()]
 
     def reset(self) -> None:
-        """Bring the first workspace and the default settings back, once the store is empty."""
+        """Restore the default settings and seed the workspace again, once the store is empty."""
         self._settings.reset()
         self._workspaces.seed()

@@ -33,7 +33,7 @@ class NewSegment(msgspec.Struct):
 
 
 class Target(NamedTuple):
-    """A segment in an environment, and the token that asks."""
+    """A segment in an environment, and the token of the request."""
 
     environment: dict[str, Any]
     name: str

@@ -33,14 +33,14 @@ Body = TypeVar("Body")
 
 
 class Scope(NamedTuple):
-    """The project of a request, and the token that asks."""
+    """The project of a request, and the token of the request."""
 
     workspace: dict[str, Any]
     token: str
 
 
 class Target(NamedTuple):
-    """An environment of the request's project, and the token that asks."""
+    """An environment of the request's project, and the token of the request."""
 
     environment: dict[str, Any]
     workspace: dict[str, Any]
