@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
 EDITABLE := $(foreach plugin,$(filter-out tap-split-impressions,$(PLUGINS)),-e ./$(plugin)) -e './tap-split-impressions[webhook,lambda,s3]' -e ./sandbox
 
-.PHONY: install demo test lint docs bench faults settings format clean help
+.PHONY: install demo sandbox test lint docs bench faults settings format clean help
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ install: .meltano/.installed ## Install Meltano and the four connectors
 
 demo: $(VENV)/.installed ## Run every pipeline against the local sandbox and compare both sides
 	$(BIN)/python -m demo
+
+sandbox: $(VENV)/.installed ## Show what the last demo left in both services, at http://127.0.0.1:8010
+	$(BIN)/split-amplitude-sandbox serve --port 8010 --data .demo/sandbox
 
 test: $(VENV)/.installed .meltano/.installed .airflow/.installed .tools/.installed ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadgroup

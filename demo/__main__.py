@@ -1,4 +1,4 @@
-"""`make demo`: run the circle against the sandbox and fail if the two sides differ."""
+"""`make demo`: run every pipeline against the sandbox and fail if the two sides differ."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from demo.services import Sandbox, post, receiver, sandbox
 from demo.table import outcome_table
 
 ROOT = Path(__file__).parent.parent
-# Another place serves several demos side by side.
+# A folder of its own for each of several demos in parallel.
 WORK = Path(os.environ.get("DEMO_FOLDER", ROOT / ".demo"))
 REPORT = WORK.parent / "demo-report.html"
 
-# Amplitude offers an hour for export three hours after it began. What the demo delivers counts as uploaded before, so
-# that it can be exported at once; the shipped product events lie in the hours before that.
+# Amplitude offers an hour for export three hours after it began. What the demo delivers counts as uploaded earlier, so
+# that it can be exported at once; the demo's product events are in the hours before that.
 UPLOADED_BEFORE = timedelta(hours=6)
 PRODUCTS_FROM = timedelta(hours=9)
 PRODUCT_HOURS = 3
@@ -47,7 +47,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped. Nothing is left running.", file=sys.stderr)
         return 130
-    print(f"\n{time.monotonic() - started:.0f} seconds. A picture of it is in {REPORT.name}, all else in {WORK.name}/.")
+    print(f"\n{time.monotonic() - started:.0f} seconds.")
+    print(f"{REPORT.name} charts the run; logs, state and rejects are in {WORK.name}/.")
+    print("To see what both services hold now: make sandbox")
     return 0 if equal else 1
 
 
@@ -61,7 +63,7 @@ def circle() -> bool:
     members = data.cohort_members()
 
     say("Starting the sandbox of both services")
-    with sandbox(WORK / "sandbox.log", UPLOADED_BEFORE) as services:
+    with sandbox(WORK / "sandbox", WORK / "sandbox.log", UPLOADED_BEFORE) as services:
         services.store("/amplitude/export-rows", products)
         services.store("/amplitude/cohorts", [data.COHORT | {"members": members}])
         receive(list(data.webhook_batches(impressions)))

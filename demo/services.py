@@ -35,11 +35,13 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(log: Path, uploaded_before: timedelta) -> Iterator[Sandbox]:
-    """Run the sandbox; what arrives counts as uploaded some time before."""
+def sandbox(data: Path, log: Path, uploaded_before: timedelta) -> Iterator[Sandbox]:
+    """Run the sandbox, its data in a folder; what arrives counts as uploaded some time before."""
     port = free_port()
     offset = f"--upload-time-offset=-{int(uploaded_before.total_seconds())}"
-    with running([BIN / "split-amplitude-sandbox", "serve", "--port", str(port), offset], log) as process:
+    with running(
+        [BIN / "split-amplitude-sandbox", "serve", "--port", str(port), "--data", data, offset], log
+    ) as process:
         service = Sandbox(f"http://127.0.0.1:{port}")
         await_answer(f"{service.url}/_sandbox/faults", process, "sandbox", log)
         yield service

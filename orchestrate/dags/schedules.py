@@ -1,4 +1,4 @@
-"""One DAG for each schedule of the Meltano project, run as Meltano itself would run it."""
+"""One DAG per schedule of the Meltano project, run as Meltano would run it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import shlex
 from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Variable, task
-from split_amplitude.commands import RETRIES, command
+from split_amplitude.commands import TASK_DEFAULTS, command
 from split_amplitude.project import Project, Schedule
 
 
 @task.short_circuit
 def no_backfill(holds: list[str]) -> bool:
-    """Skip the run while a range of the same pipeline is being filled: the backfill hands over when it is done."""
+    """Skip the run during a backfill of the same pipeline, which hands over when it is done."""
     return not any(Variable.get(hold, default=None) for hold in holds)
 
 
@@ -23,10 +23,10 @@ def dag_of(project: Project, schedule: Schedule) -> DAG:
         description=", ".join(f"{pipeline.tap} → {pipeline.target}" for pipeline in schedule.pipelines),
         schedule=schedule.interval,
         start_date=datetime(2020, 1, 1, tzinfo=UTC),
-        # The state says where to go on, so runs that were missed are not made up for, and two never run at once.
+        # The state says where to continue, so missed runs are not made up for, and two never run at once.
         catchup=False,
         max_active_runs=1,
-        default_args=RETRIES,
+        default_args=TASK_DEFAULTS,
         tags=["meltano"],
     )
     with dag:

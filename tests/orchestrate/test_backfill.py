@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +72,31 @@ def meltano(tmp_path: Path, sandbox: Sandbox) -> Meltano:
 
 
 @pytest.fixture
-def airflow(tmp_path: Path, meltano: Meltano) -> Iterator[Airflow]:
+def alerts() -> Iterator[HTTPServer]:
+    """A webhook that keeps what is posted to it, in `posted`."""
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.server.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Webhook) as server:
+        server.posted = []
+        threading.Thread(target=server.serve_forever).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def airflow(tmp_path: Path, meltano: Meltano, alerts: HTTPServer) -> Iterator[Airflow]:
     """Airflow with a few workers; what fails is tried again at once."""
     settings = {
+        "AIRFLOW_VAR_SPLIT_AMPLITUDE_ALERT_URL": f"http://127.0.0.1:{alerts.server_port}/hook",
+        "SPLIT_AMPLITUDE_REJECTS": str(meltano.folder / "rejects"),
         "SPLIT_AMPLITUDE_PARALLEL_WINDOWS": str(WORKERS),
         "SPLIT_AMPLITUDE_LEDGERS": str(meltano.folder / "ledgers"),
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
@@ -103,7 +127,7 @@ def most_at_once(windows: list[dict[str, Any]]) -> int:
 
 
 def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their_end(
-    airflow: Airflow, meltano: Meltano, sandbox: Sandbox, tmp_path: Path
+    airflow: Airflow, meltano: Meltano, sandbox: Sandbox, alerts: HTTPServer, tmp_path: Path
 ) -> None:
     expected = in_one_run(tmp_path / "one", sandbox, TAP_AMPLITUDE_END_DATE=END.isoformat())
     expected_later = in_one_run(tmp_path / "later", sandbox)
@@ -123,6 +147,7 @@ def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their
     )
     assert airflow.variables() == {}
     assert sandbox.requests() == []
+    assert [(alert["run_id"], alert["task_id"]) for alert in alerts.posted] == [("too-late", "check")]
     meltano.run("state", "clear", "--force", STATE_ID)
 
     # One day stays refused: it alone is tried again, nothing is handed over, and the schedule holds still.
@@ -136,6 +161,11 @@ def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their
         failed["rendered_map_index"] == f"backfill-{REFUSED_DAY:%Y%m%dT%H}-{REFUSED_DAY + timedelta(days=1):%Y%m%dT%H}"
     )
     assert failed["try_number"] == 5
+    (_, alert) = alerts.posted
+    assert (alert["dag_id"], alert["run_id"], alert["task_id"]) == ("backfill", "month", "window")
+    assert (alert["map_index"], alert["try_number"]) == (failed["map_index"], 5)
+    assert alert["text"].startswith("backfill: task window failed. Run month, log: http")
+    assert alert["log_url"] in alert["text"]
     assert 1 < most_at_once(windows) <= WORKERS
     assert state_of(meltano) == {}
     assert airflow.variables() == {

@@ -122,7 +122,7 @@ def test_meltano_keeps_the_state_that_is_handed_over(meltano: Meltano, tmp_path:
     checked = step(meltano, "check")
     assert (checked.returncode, checked.stdout) == (0, f"{STATE_ID} stands at 2026-01-01T00:00:00Z.\n"), checked.stderr
     finished = step(meltano, "finish")
-    assert (finished.returncode, finished.stdout) == (0, f"{STATE_ID} goes on from 2026-01-03T00:00:00Z.\n")
+    assert (finished.returncode, finished.stdout) == (0, f"{STATE_ID} continues from 2026-01-03T00:00:00Z.\n")
     assert json.loads(meltano.run("state", "get", STATE_ID).stdout) == state_at(RANGE.end)
 
     again = step(meltano, "finish")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,18 @@ def steps(text: str) -> list[tuple[str, str]]:
     return [(instruction, given) for instruction, _, given in lines]
 
 
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """What .containerignore keeps from the engine in a copied folder: build products, links of editable installs."""
+    lines = (ROOT / ".containerignore").read_text().splitlines()
+    anywhere = [line.removeprefix("**/") for line in lines if line.startswith("**/")]
+    inside = Path(folder).relative_to(ROOT)
+    return {
+        name
+        for name in names
+        if any(fnmatch(name, one) for one in anywhere) or any(fnmatch(str(inside / name), one) for one in lines[2:])
+    }
+
+
 class Image:
     """What an engine would build, as a folder: it stands for WORKDIR, and a virtual environment for the base image."""
 
@@ -41,15 +54,15 @@ class Image:
             if instruction == "COPY":
                 self._copy(*given.split())
             elif instruction == "RUN":
-                done = self.run(given)
+                done = self.run(given.replace("/project", str(self.project)))
                 assert done.returncode == 0, done.stdout + done.stderr
             elif instruction == "ENV":
-                self.environment |= dict(pair.split("=") for pair in given.split())
+                values = given.replace("/project", str(self.project)).replace("$PATH", self.environment["PATH"])
+                self.environment |= dict(pair.split("=") for pair in values.split())
 
     def _copy(self, source: str, target: str) -> None:
-        leave = shutil.ignore_patterns("__pycache__", "*.egg-info")
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, self.project / target, ignore=leave)
+            shutil.copytree(ROOT / source, self.project / target, ignore=left_out)
         else:
             shutil.copy(ROOT / source, self.project / target)
 
@@ -80,6 +93,7 @@ def pods(folder: Path, tasks: list[str], params: dict[str, Any]) -> list[dict[st
         "MELTANO_ENVIRONMENT": "prod",
         "SPLIT_AMPLITUDE_POD_TEMPLATE": str(ROOT / "orchestrate" / "pod.yaml"),
         "SPLIT_AMPLITUDE_LEDGERS": str(folder / "ledgers"),
+        "SPLIT_AMPLITUDE_REJECTS": str(folder / "rejects"),
     }
     command = [str(BIN / "python"), str(Path(__file__).with_name("print_pods.py")), json.dumps([tasks, params])]
     environment = os.environ | environment
@@ -108,6 +122,11 @@ def test_pods_fill_a_window_and_hand_over(tmp_path: Path, sandbox: Sandbox) -> N
         "end": f"{DAY + timedelta(days=1):%Y-%m-%d}",
         "window_hours": 24,
     }
+    sdks = list((image.project / ".meltano").glob("*/*/venv/lib/*/site-packages/singer_sdk/tap_base.py"))
+    assert len(sdks) == 4
+    assert all(sdk.samefile(sdks[0]) for sdk in sdks)  # the connectors' environments share their files
+    assert not (image.project / ".cache").exists()
+    assert "--seal-seconds" in image.run("tap-split-impressions-webhook --help").stdout
     for pod in pods(tmp_path, ["check", "window", "hand_over"], params):
         done = image.run_pod(pod, **secrets)
         assert done.returncode == 0, done.stdout + done.stderr[-3000:]

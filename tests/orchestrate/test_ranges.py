@@ -58,5 +58,5 @@ def test_times_are_read_in_utc(text: str) -> None:
 
 
 def test_what_is_no_time_is_said() -> None:
-    with pytest.raises(RangeError, match="'yesterday' is no date"):
+    with pytest.raises(RangeError, match="'yesterday' is not a date"):
         moment_of("yesterday")

@@ -1,11 +1,13 @@
-"""How a task runs a command of the Meltano project: in a process of the Airflow worker, or in a pod of its own.
+"""How a task runs a command of the Meltano project: in a process of the Airflow worker, or in its own pod.
 
 Settings, from the environment of Airflow's processes (docs/deploy/airflow.md tells more):
 
-* `SPLIT_AMPLITUDE_POD_TEMPLATE`: path of a pod template; every command runs in a pod of that kind when it is set.
-* `SPLIT_AMPLITUDE_POOL`: the pool that every run takes a slot of, so that all together keep to the services' limits.
-* `SPLIT_AMPLITUDE_PARALLEL_WINDOWS`: how many windows of a backfill run at a time.
-* `SPLIT_AMPLITUDE_LEDGERS`: folder of the windows' ledgers; it must outlive a worker, since a retry needs its ledger.
+* `SPLIT_AMPLITUDE_POD_TEMPLATE`: path of a pod template; if set, every command runs in such a pod.
+* `SPLIT_AMPLITUDE_POOL`: the pool that every run takes a slot from, so that all runs together stay within rate limits.
+* `SPLIT_AMPLITUDE_PARALLEL_WINDOWS`: how many windows of a backfill run in parallel.
+* `SPLIT_AMPLITUDE_LEDGERS`: folder of the windows' ledgers. It must outlive a worker, since a retry needs its ledger.
+  Blank: windows share the pipeline's ledger, which must then be in PostgreSQL.
+* `SPLIT_AMPLITUDE_REJECTS`: folder of the windows' rejects.
 """
 
 from __future__ import annotations
@@ -18,25 +20,31 @@ from typing import Any
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperator
 
+from split_amplitude.alerts import post_alert
 from split_amplitude.project import ENVIRONMENT_VARIABLE, Project
 
 POD_TEMPLATE = os.environ.get("SPLIT_AMPLITUDE_POD_TEMPLATE")
 POOL = os.environ.get("SPLIT_AMPLITUDE_POOL", "default_pool")
 PARALLEL_WINDOWS = int(os.environ.get("SPLIT_AMPLITUDE_PARALLEL_WINDOWS", "4"))
-LEDGERS = os.environ.get("SPLIT_AMPLITUDE_LEDGERS", ".meltano/ledgers")
+LEDGERS = os.environ.get("SPLIT_AMPLITUDE_LEDGERS", ".meltano/ledgers").strip()
+REJECTS = os.environ.get("SPLIT_AMPLITUDE_REJECTS", "").strip() or ".meltano/rejects"
 
 # The argument that carries a command's variables.
 VARIABLES = "env_vars" if POD_TEMPLATE else "env"
 
-# Airflow says how long a retry waits (`core.default_task_retry_delay`, five minutes); each waits twice as long as the
-# one before. After the kill of a worker Meltano refuses a second run under the same state id for five minutes.
-RETRIES: dict[str, Any] = {"retries": 4, "retry_exponential_backoff": 2.0}
-# Longer than any run that gets on. At this time the connectors are told to stop: what is in flight is delivered, the
-# state is written, and the retry goes on from there.
+# Airflow sets the backoff of the first retry (`core.default_task_retry_delay`, five minutes); each further one doubles
+# it. After a worker is killed, Meltano refuses a second run under the same state id for five minutes.
+TASK_DEFAULTS: dict[str, Any] = {
+    "retries": 4,
+    "retry_exponential_backoff": 2.0,
+    "on_failure_callback": post_alert,
+}
+# Longer than any run that makes progress. At this time the connectors are told to stop: what is in flight is delivered,
+# the state is written, and the retry continues from there.
 TIMEOUT = timedelta(hours=6)
 
-# Two runs of a plugin in one .meltano folder would read each other's catalog and state. So each gets a folder of its
-# own, in the temporary one that Airflow starts it in and removes; what is installed and the database are shared.
+# Two runs of a plugin in one .meltano folder would read each other's catalog and state. So each gets its own, in the
+# temporary folder that Airflow starts it in and removes; installed plugins and the database are shared.
 OWN_FOLDER = """\
 shared="${MELTANO_SYS_DIR_ROOT:-$PROJECT/.meltano}" own="$PWD/.meltano"
 mkdir "$own"
@@ -59,7 +67,7 @@ def command(project: Project, text: str) -> tuple[type[BaseOperator], dict[str, 
         script = f"set -e\nPROJECT={quote(str(project.root))}\n{OWN_FOLDER}{script}"
         return BashOperator, common | {"bash_command": script, "append_env": True}
 
-    # Not needed, and so not installed, where no pods are.
+    # Only installed where pods are used.
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator  # noqa: PLC0415
 
     return KubernetesPodOperator, common | {

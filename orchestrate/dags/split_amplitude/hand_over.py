@@ -1,4 +1,4 @@
-"""Where the incremental pipeline goes on once a range is filled.
+"""Where the incremental pipeline continues after a backfill.
 
 `python -m split_amplitude.hand_over check` stops a backfill that would lose hours or send some twice;
 `… finish` proves that each window is complete, and then moves the pipeline's bookmark to the end of the range.
@@ -22,14 +22,14 @@ State = Mapping[str, Any]
 
 
 def bookmark_of(state: State, stream: RangedStream) -> datetime | None:
-    """Return up to where a state says that a stream is complete, None when it says nothing."""
+    """Return the time up to which a state says that a stream is complete, or None."""
     bookmarks = state.get("singer_state", {}).get("bookmarks", {})
     value = bookmarks.get(stream.name, {}).get("replication_key_value")
     return moment_of(value) if value else None
 
 
 def require_fit(bookmark: datetime | None, backfill: Backfill) -> None:
-    """Make sure that the range and what the incremental pipeline does by itself meet exactly.
+    """Check that the range and the incremental pipeline meet exactly.
 
     It fits when the pipeline never ran, when it stands at the start of the range, or when it is past the end.
 
@@ -47,7 +47,7 @@ def require_fit(bookmark: datetime | None, backfill: Backfill) -> None:
 
 
 def require_complete(completed: Mapping[str, State], backfill: Backfill) -> None:
-    """Make sure that each window was read to its end.
+    """Check that each window was read to its end.
 
     Args:
         completed: States by their ids, as the last successful runs left them.
@@ -69,7 +69,7 @@ def require_complete(completed: Mapping[str, State], backfill: Backfill) -> None
 
 
 def moved(state: State, backfill: Backfill) -> dict[str, Any]:
-    """Return a state with its bookmark at the end of the range, all else as it was."""
+    """Return a state with its bookmark at the end of the range, otherwise unchanged."""
     singer_state = state.get("singer_state", {})
     bookmark = {
         "replication_key": backfill.stream.replication_key,
@@ -80,27 +80,27 @@ def moved(state: State, backfill: Backfill) -> dict[str, Any]:
 
 
 def check(backfill: Backfill) -> str:
-    """Look, before anything is read, whether the range fits."""
+    """Check, before anything is read, that the range fits."""
     bookmark = bookmark_of(state_of(backfill.state_id), backfill.stream)
     require_fit(bookmark, backfill)
     return f"{backfill.state_id} stands at {text_of(bookmark)}." if bookmark else f"{backfill.state_id} has no state."
 
 
 def finish(backfill: Backfill) -> str:
-    """Move the bookmark to the end of the range, unless it is there or past it."""
+    """Move the bookmark to the end of the range, unless it is already there or past it."""
     states = json.loads(meltano("state", "export"))
     require_complete({state_id: parts["completed"] for state_id, parts in states.items()}, backfill)
     state = state_of(backfill.state_id)
     bookmark = bookmark_of(state, backfill.stream)
     require_fit(bookmark, backfill)
     if bookmark and bookmark >= backfill.end:
-        return f"{backfill.state_id} stands at {text_of(bookmark)} and goes on from there."
+        return f"{backfill.state_id} stands at {text_of(bookmark)} and continues from there."
     meltano("state", "set", "--force", backfill.state_id, json.dumps(moved(state, backfill)))
-    return f"{backfill.state_id} goes on from {text_of(backfill.end)}."
+    return f"{backfill.state_id} continues from {text_of(backfill.end)}."
 
 
 def state_of(state_id: str) -> State:
-    """Return the state that the next run under this id would be given."""
+    """Return the state that the next run under this id would get."""
     state: State = json.loads(meltano("state", "get", state_id))
     return state
 
@@ -115,7 +115,7 @@ def meltano(*arguments: str) -> str:
 
 
 def main() -> None:
-    """Do what the first argument says; say it in one line."""
+    """Run the step that the first argument names; print one line."""
     step = {"check": check, "finish": finish}[sys.argv[1]]
     try:
         said = step(Backfill.from_json(os.environ[BACKFILL_VARIABLE]))

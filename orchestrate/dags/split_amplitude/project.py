@@ -1,7 +1,7 @@
-"""The Meltano project, as far as Airflow must know it: its schedules and what each of them moves.
+"""What Airflow must know of the Meltano project: its schedules and their pipelines.
 
-The scheduler parses DAG files every few seconds. Starting Meltano takes seconds of processor time, so meltano.yml is
-read instead; `meltano schedule list` says the same.
+The DAG processor parses DAG files every few seconds, and starting Meltano takes seconds. So meltano.yml is read
+instead; `meltano schedule list` reports the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SPLIT_LOADER = "target-split"
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A tap and the target that takes what it reads."""
+    """A tap and a target."""
 
     tap: str
     target: str
@@ -38,13 +38,13 @@ class Pipeline:
 
     @property
     def hold(self) -> str:
-        """The Airflow variable that keeps the schedules of this pipeline still while a range is filled."""
+        """The Airflow Variable that holds the schedules of this pipeline during a backfill."""
         return f"backfill-of-{self}"
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule: `interval` is a cron expression or a preset, None when nothing starts it by itself."""
+    """A schedule: `interval` is a cron expression or a preset, None if it only runs by hand."""
 
     name: str
     interval: str | None
@@ -59,7 +59,7 @@ class Project:
     """
 
     def __init__(self, root: Path) -> None:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where the C library is there
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if the C library is available
         self.root = root
         self._content: dict[str, Any] = yaml.load((root / "meltano.yml").read_bytes(), loader)  # noqa: S506
 
@@ -107,7 +107,7 @@ class Project:
         return stream if selected else None
 
     def keeps_ledger(self, target: str) -> bool:
-        """Whether a target remembers in a file what it sent; only one run at a time may hold that file."""
+        """Whether a target keeps a ledger, which one run at a time may hold if it is a file."""
         return self._base("loaders", target) == SPLIT_LOADER
 
     def _pipelines_of(self, schedule: Mapping[str, Any]) -> Iterator[Pipeline]:

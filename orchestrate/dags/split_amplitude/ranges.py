@@ -1,4 +1,4 @@
-"""Ranges of time, cut into windows, and what each window's run needs to know. No I/O."""
+"""Time ranges, split into windows. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ HOUR = timedelta(hours=1)
 
 
 class RangeError(ValueError):
-    """A range that cannot be filled; the message says what to do."""
+    """A range that cannot be backfilled; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class RangedStream:
-    """A stream that `start_date` and `end_date` cut exactly, and whose bookmark says how far it is complete.
+    """A stream that `start_date` and `end_date` select exactly, and whose bookmark says how far it is complete.
 
     Attributes:
         name: The stream.
@@ -27,29 +27,29 @@ class RangedStream:
     replication_key: str
 
 
-# By tap. Only tap-amplitude can be asked for a part of the past; tap-split-impressions reads files, each once.
+# By tap. Only tap-amplitude can read a past range; tap-split-impressions reads files, each once.
 RANGED_STREAMS = {"tap-amplitude": RangedStream("events", "export_hour")}
 
 
 @dataclass(frozen=True)
 class Window:
-    """From `start` to, not including, `end`."""
+    """From `start` (inclusive) to `end` (exclusive)."""
 
     start: datetime
     end: datetime
 
     @property
     def suffix(self) -> str:
-        """What the state of its run is called. The same window always goes on where it stopped."""
+        """The suffix of its state id. The same window always continues where it stopped."""
         return f"backfill-{self.start:%Y%m%dT%H}-{self.end:%Y%m%dT%H}"
 
 
 @dataclass(frozen=True)
 class Backfill:
-    """A range to fill, and the pipeline that goes on from its end.
+    """A range to backfill, and the pipeline that continues from its end.
 
     Attributes:
-        state_id: Meltano's name of that pipeline's state.
+        state_id: Meltano's state id of that pipeline.
         stream: The stream whose bookmark counts.
         start: The first hour.
         end: The end of the last hour.
@@ -83,7 +83,7 @@ class Backfill:
         return f"{text_of(self.start)}/{text_of(self.end)}"
 
     def to_json(self) -> str:
-        """Return this as a text, for a task's environment."""
+        """Return this as JSON, for a task's environment."""
         times = {"start": text_of(self.start), "end": text_of(self.end), "window": self.window // HOUR}
         return json.dumps(asdict(self) | times)
 
@@ -101,15 +101,15 @@ class Backfill:
 
 
 def moment_of(text: str) -> datetime:
-    """Return the time that an ISO 8601 text means, in UTC; without a zone it is UTC.
+    """Return an ISO 8601 text as a time in UTC; without a zone it is UTC.
 
     Raises:
-        RangeError: It means none.
+        RangeError: It is not a date or time.
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise RangeError(f"'{text}' is no date or time such as 2026-03-14 or 2026-03-14T09:00:00Z.") from None
+        raise RangeError(f"'{text}' is not a date or time such as 2026-03-14 or 2026-03-14T09:00:00Z.") from None
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
