@@ -105,8 +105,8 @@ class Receiver:
             await self._live(receive, send)
         elif scope["type"] == "http":
             started = time.perf_counter()
-            await self._respond(scope, receive, send)
-            self.metrics.observe(time.perf_counter() - started)
+            status = await self._respond(scope, receive, send)
+            self.metrics.observe(time.perf_counter() - started, status)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -115,7 +115,7 @@ class Receiver:
         await asyncio.to_thread(self.journal.close)
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> int:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         more: list[tuple[bytes, bytes]] = []
         try:
@@ -131,6 +131,7 @@ class Receiver:
         await send({"type": "http.response.start", "status": answer.status, "headers": head})
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
+        return answer.status
 
     async def _answer(self, scope: Scope, headers: Mapping[bytes, str], receive: Receive) -> Answer:
         path, method = scope["path"].removeprefix(scope.get("root_path", "")) or "/", scope["method"]

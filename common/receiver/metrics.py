@@ -6,6 +6,8 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -30,11 +32,13 @@ class Metrics:
     records: int = 0
     rejected: int = 0
     bytes: int = 0
+    _responses: Counter[int] = field(default_factory=Counter)
     _seconds: float = 0.0
     _buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
 
-    def observe(self, seconds: float) -> None:
-        """Count a request by how long its answer took."""
+    def observe(self, seconds: float, status: int) -> None:
+        """Count a request by the time to its response, and by the response's HTTP status."""
+        self._responses[status] += 1
         self._seconds += seconds
         self._buckets[bisect_left(BUCKETS, seconds)] += 1
 
@@ -52,6 +56,8 @@ class Metrics:
             ("receiver_bytes_total", self.bytes, "Bytes of request bodies, as sent."),
         ):
             lines += self._metric(name, "counter", meaning, {"": value})
+        responses = {f',status="{status}"': count for status, count in sorted(self._responses.items())}
+        lines += self._metric("receiver_responses_total", "counter", "Responses by HTTP status.", responses)
         totals = accumulate(self._buckets)
         names = [*map(str, BUCKETS), "+Inf"]
         lines += self._metric("receiver_request_seconds", "histogram", "Time from a request to its answer.", {})
@@ -66,7 +72,7 @@ class Metrics:
             lines += self._metric("receiver_unread_files", "gauge", meaning, {"": unread_files})
         return "\n".join(lines) + "\n"
 
-    def _metric(self, name: str, kind: str, meaning: str, samples: dict[str, float]) -> list[str]:
+    def _metric(self, name: str, kind: str, meaning: str, samples: Mapping[str, float]) -> list[str]:
         head = [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
         return head + [self._sample(name, value, labels) for labels, value in samples.items()]
 

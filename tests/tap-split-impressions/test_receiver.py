@@ -136,6 +136,10 @@ def test_metrics_need_the_token_and_count_what_is_stored(folder: Path) -> None:
     assert samples[f"receiver_rejected_total{label}"] == "1"
     assert samples[f"receiver_bytes_total{label}"] == str(len(body))
     assert samples[f"receiver_unread_files{label}"] == "0"
+    assert {
+        status: samples[f'receiver_responses_total{{connector="tap-split-impressions",status="{status}"}}']
+        for status in (200, 400, 401)
+    } == {200: "1", 400: "1", 401: "1"}
     assert samples[f"receiver_request_seconds_count{label}"] == "3"
     assert samples['receiver_request_seconds_bucket{connector="tap-split-impressions",le="+Inf"}'] == "3"
 
