@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from support.processes import Workplace
 from support.programs import program
+from support.receiver import Receiver, posted, zipped
 from support.sandbox import Sandbox
 
 pytestmark = pytest.mark.kind("process")
@@ -68,6 +70,18 @@ def test_the_page_explains_each_rule_and_each_metric() -> None:
     ours = {re.sub(r"_(count|bucket|sum)$", "", name) for name in used if not name.startswith(EXPORTERS)}
     assert ours
     assert ours <= listed
+
+
+def test_a_receiver_says_what_the_page_lists(tmp_path: Path) -> None:
+    with Receiver(tmp_path) as receiver:
+        receiver.post(zipped([posted(1)]))
+        said = requests.get(f"{receiver.url}/metrics", timeout=30).text
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", said, re.MULTILINE))
+    assert dict(re.findall(r"^\| `(receiver_\w+)` \| (\w+) \|", PAGE, re.MULTILINE)) == kinds
+    samples = [line for line in said.splitlines() if not line.startswith("#")]
+    assert samples
+    assert [line for line in samples if 'connector="tap-split-impressions"' not in line] == []
+    assert re.search(r'receiver_responses_total\{.*status="200"\} 1$', said, re.MULTILINE)
 
 
 def test_the_rule_for_logs_reads_what_a_run_writes(workplace: Workplace, sandbox: Sandbox) -> None:
