@@ -278,6 +278,20 @@ def test_a_backfill_overwrites_objects(sandbox: Sandbox, tmp_path: Path) -> None
     assert read_lines((tmp_path / "100042_2026-03-14_9_complete.json.gz").read_bytes()) == []
 
 
+@pytest.mark.parametrize("route", ["write-export", "write-cohort", "push-cohort"])
+def test_a_folder_that_cannot_be_written_is_refused(sandbox: Sandbox, tmp_path: Path, route: str) -> None:
+    (tmp_path / "file").touch()
+    put_cohort(sandbox, "user-1")
+    sandbox.put_export_rows([export_row(1)])
+    body = {"path": str(tmp_path / "file")} | ({} if route == "write-export" else {"cohort_id": "ab12cd3"})
+    assert "file" in refused(sandbox, route, body)
+
+
+def test_a_bucket_that_does_not_exist_is_refused(sandbox: Sandbox, store: Store) -> None:
+    sandbox.put_export_rows([export_row(1)])
+    assert refused(sandbox, "write-export", {"path": "s3://none/raw", "storage_options": store.options})
+
+
 def test_merged_users_in_a_bucket(sandbox: Sandbox, store: Store) -> None:
     store.empty()
     merged = {

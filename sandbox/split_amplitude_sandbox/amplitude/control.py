@@ -110,7 +110,7 @@ def _pushing(push: Push) -> Endpoint:
     async def start(request: Request) -> Response:
         try:
             return json_answer(await push(await request.body()))
-        except (ValueError, msgspec.MsgspecError) as error:
+        except (ValueError, msgspec.MsgspecError, OSError) as error:
             return json_answer({"error": str(error)}, 400)
 
     return start

@@ -19,6 +19,7 @@ from split_amplitude_sandbox.split.segments import Segments
 from split_amplitude_sandbox.store import ARRIVAL_SECONDS, Store
 
 CHART_COLUMNS = 60
+MAX_SPAN_SECONDS = 366 * 86_400
 ROWS_SHOWN = 50
 REQUESTS_SHOWN = 20
 ROUTES_SHOWN = 20
@@ -64,7 +65,7 @@ class Page:
         span = request.query_params.get("seconds", "600")
         return json_answer(
             {
-                "chart": self._chart(int(span) if span.isdecimal() else 0),
+                "chart": self._chart(min(int(span), MAX_SPAN_SECONDS) if span.isdecimal() else 0),
                 "totals": self._rows("SELECT kind, sum(items), max(moment) FROM arrivals GROUP BY kind"),
                 "arrived": self._rows(
                     "SELECT kind, name, sum(items), max(moment) FROM arrivals GROUP BY kind, name ORDER BY 3 DESC"
