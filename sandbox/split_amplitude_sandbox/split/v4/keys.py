@@ -59,8 +59,8 @@ class KeyCalls:
         target, definition = definition_of(self._scopes, self._segments, request, "segments:view")
         keys = self._segments.keys.all(target.environment["id"], definition["name"])
         settings = self._settings.current
-        found = [{"key": key} for key in keys] if settings.keys_as == "objects" else list(keys)
-        return self._scopes.page(request, found, settings.keys_member)
+        shape = _object if settings.keys_as == "objects" else None
+        return self._scopes.page(request, keys, shape=shape, member=settings.keys_member)
 
     async def add(self, request: Request) -> Response:
         """Add keys; with the query parameter `replace=true` they replace all others, and none clear the segment."""
@@ -108,3 +108,7 @@ class KeyCalls:
         )
         definition = self._segments.definition(target.environment["id"], name)
         return written(shown_definition(definition), {"status": "pending", "changeRequestId": made["id"]})
+
+
+def _object(key: str) -> dict[str, str]:
+    return {"key": key}

@@ -7,6 +7,7 @@ opening page). Error bodies of v4 are not documented; the known texts stand in t
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -81,12 +82,28 @@ class Scopes:
         self._access.v4(request, permission, environment["id"])
         return Target(environment, workspace, token)
 
-    def page(self, request: Request, found: list[Any], member: str = "data", limit: int = PAGE) -> Response:
-        """One page of a list: `{data, limit, offset, totalCount}`."""
+    def page(
+        self,
+        request: Request,
+        found: Sequence[Any],
+        *,
+        shape: Callable[[Any], Any] | None = None,
+        member: str = "data",
+        limit: int = PAGE,
+    ) -> Response:
+        """One page of a list: `{data, limit, offset, totalCount}`.
+
+        Args:
+            request: names `offset` and `limit`.
+            found: the whole list.
+            shape: makes of an entry what the API shows; None shows entries as they are.
+            member: of the envelope that holds the entries.
+            limit: by default and at most.
+        """
         offset, limit = bounds(request, limit, limit)
-        shown = found[offset : offset + limit]
+        shown = list(found[offset : offset + limit])
         request.state.items = len(shown)
-        envelope = {member: shown, "limit": limit, "offset": offset}
+        envelope = {member: [shape(one) for one in shown] if shape else shown, "limit": limit, "offset": offset}
         return json_answer(envelope | total("totalCount", len(found), self._settings.current))
 
 

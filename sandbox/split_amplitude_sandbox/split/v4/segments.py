@@ -94,7 +94,7 @@ class SegmentCalls:
         workspace, _ = self._scopes.of(request, "segments:view")
         status = request.query_params.get("status")
         found = self._segments.all_of_workspace(workspace["id"], _segment_type(request))
-        return self._scopes.page(request, [_shown(one) for one in found if status in {None, one["status"]}])
+        return self._scopes.page(request, [one for one in found if status in {None, one["status"]}], shape=_shown)
 
     async def one(self, request: Request) -> Response:
         """Show one segment."""
@@ -142,7 +142,7 @@ class SegmentCalls:
         environment, _, _ = self._scopes.environment_of(request, "segments:view")
         none = request.query_params.get("status", "ACTIVE") != "ACTIVE"
         found = [] if none else self._segments.definitions(environment["id"])
-        return self._scopes.page(request, [shown_definition(one) for one in found])
+        return self._scopes.page(request, found, shape=shown_definition)
 
     async def activate(self, request: Request) -> Response:
         """Create the definition of a standard segment in an environment."""
