@@ -194,17 +194,23 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             self.mapper.register_raw_stream_schema(stream.name, copy.deepcopy(stream.schema), stream.key_properties)
         except StreamMapError as error:
             raise ConnectorError(f"Setting 'stream_maps', stream '{stream.name}': {error}") from None
-        branches = [(one, self._sink_of(one)) for one in self.mapper.stream_maps[stream.name]]
+        branches = [(one, self._sink_of(one, stream)) for one in self.mapper.stream_maps[stream.name]]
         direct = branches[0][1] if len(branches) == 1 and is_unchanged(branches[0][0]) else None
         validator = validator_of(stream) if self.config.get("validate_records", True) else None
         self._streams[stream.name] = InputStream(stream.name, validator, branches, direct, self.services)
 
-    def _sink_of(self, stream_map: StreamMap) -> StreamingSink | None:
+    def _sink_of(self, stream_map: StreamMap, source: Stream) -> StreamingSink | None:
         """Return the sink of a stream map: the one at hand while the schema stays the same."""
         if isinstance(stream_map, RemoveRecordTransform):
             return None
         keys = list(stream_map.transformed_key_properties or [])
-        stream = Stream(stream_map.stream_alias, stream_map.transformed_schema, keys, not is_unchanged(stream_map))
+        stream = Stream(
+            stream_map.stream_alias,
+            stream_map.transformed_schema,
+            keys,
+            is_mapped=not is_unchanged(stream_map),
+            is_incremental=source.is_incremental,
+        )
         sink = self._sinks.get(stream.name)
         if sink is None or sink.stream != stream:
             sink = TestStreamSink(stream, self.services) if stream.name == TEST_STREAM else self.make_sink(stream)

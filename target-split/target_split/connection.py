@@ -21,6 +21,9 @@ from target_split.settings.checks import uses_v4
 # After SIGTERM whoever sent it waits half a minute or less; what is in flight gets this long.
 STOPPING_SECONDS = 10.0
 
+# The clock behind Split's rate limits counts whole seconds.
+FIRST_WAIT_SECONDS = 1.0
+
 
 class Connection:
     """Split as the settings address it. Nothing is asked before it is needed.
@@ -47,7 +50,13 @@ class Connection:
             self._services.logger.info("Retrying in %.0f s: %s.", seconds, reason)
 
         timeout = self._config["retry_timeout_seconds"]
-        return Retry(timeout, self._services.stopping, count, grace_seconds=STOPPING_SECONDS)
+        return Retry(
+            timeout,
+            self._services.stopping,
+            count,
+            grace_seconds=STOPPING_SECONDS,
+            first_wait_seconds=FIRST_WAIT_SECONDS,
+        )
 
     @cached_property
     def events_host(self) -> Host:

@@ -54,6 +54,7 @@ class TargetSplit(StreamingTarget):
         )
         self._connection = Connection(config, self.services)
         self._converters: list[Converter] = []
+        self.rejects.check()
 
     def check_settings(self) -> list[str]:
         """Check what JSON types cannot say."""
