@@ -9,12 +9,12 @@ from functools import partial
 from typing import IO, Any
 
 import click
-from singer_sdk.plugin_base import _ConfigInput
 
 from target_amplitude.api.client import Client
 from target_amplitude.api.endpoints import HOSTS, events_route, group_identify_route, identify_route
 from target_amplitude.common.errors import ConnectorError, hint
 from target_amplitude.common.record_paths import MappingError, field_or_literal, source_paths
+from target_amplitude.common.sdk_private import ConfigInput
 from target_amplitude.common.settings import url_problems
 from target_amplitude.common.target.services import Stream
 from target_amplitude.common.target.target import StreamingTarget
@@ -147,14 +147,14 @@ class TargetAmplitude(StreamingTarget):
         send_test_event: bool = False,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: ConfigInput | None = None,
         file_input: IO[str] | None = None,
     ) -> None:
         """Run the target from the command line, or send one test event."""
         if not send_test_event or about:
             super().invoke(about=about, about_format=about_format, config=config, file_input=file_input)
             return
-        config = config or _ConfigInput()
+        config = config or ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
         click.echo(send_marked_event(target.client, target.routes.events))
 
