@@ -1,18 +1,13 @@
 """Singer target for Amplitude: events, exposures and user properties.
 
-The way of a record, and the modules that decide each step:
-
-* settings, the command line, how the parts are put together: `settings`, `hosts`, `target`, `command`,
-  `send_test_event`, `dry_run`
-* Singer messages in, STATE out: `streaming`, `reader`, `validation`, `delivery`, `rejects`, `summary`
-* what a stream's records become, worked out once: `stream_plan`, from `mapping`, `paths` and `selection`
-* a record becomes an event or identifications: `sinks`, `events`, `identifications`, `impressions`, `ids_and_time`,
-  `times`
-* within Amplitude's limits: `limits`, `event_keys`
-* never twice: `insert_ids`, `merging` (a user's changes become one), `memory`
-* requests: `dispatch` (which lane, and when), `packing` (how much), `routes` (where to, and how it looks)
-* answers: `sender` (tries again, holds back, halves), `asking` (what all senders share, waits among it), `reactions`
-  (what to do about each), `client` (HTTP)
+* `target`, `settings`: what the user sets, and how the parts are put together
+* `sinks`: a record becomes an event or identifications, or is counted
+* `delivery/`: payloads become batches, batches become requests, answers decide what happens next
+* `payloads/`: what a record of each kind of stream becomes
+* `mapping/`: the grammar of `mappings`
+* `api/`: Amplitude's limits, endpoints, and what each of its answers means
+* `audit/`: what should have arrived against what did
+* `common/`: what any connector needs
 """
 
 from __future__ import annotations

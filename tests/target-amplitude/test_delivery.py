@@ -58,13 +58,31 @@ def test_requests_are_on_their_way_together(config, sandbox: Sandbox):
 @pytest.mark.parametrize(("endpoint", "path", "most"), [("batch", "/batch", 2000), ("http", "/2/httpapi", 1999)])
 def test_endpoints(endpoint: str, path: str, most: int, config, sandbox: Sandbox):
     records = [impression(n, key="ada") for n in range(4500)]
-    loaded = load(config | {"endpoint": endpoint, "min_id_length": 3}, messages(records))
+    loaded = load(config | {"endpoint": endpoint, "min_id_length": 3, "compression": "gzip"}, messages(records))
     assert loaded.error == ""
     requests = sandbox.requests()
     assert {request["path"] for request in requests} == {path}
     assert [request["items"] for request in requests] == [most, most, 4500 - 2 * most]
     assert {request["headers"]["content-encoding"] for request in requests} == {"gzip"}
     assert sum(request["bytes"] for request in requests) == loaded.counts["bytes_sent"]
+
+
+@pytest.mark.parametrize(
+    ("config", "is_compressing"),
+    [
+        ({}, True),
+        ({"region": "eu"}, True),
+        ({"api_url": "https://API2.amplitude.com/"}, True),
+        ({"api_url": "http://127.0.0.1:9"}, False),
+        ({"api_url": "http://127.0.0.1:9", "compression": "gzip"}, True),
+        ({"compression": "none"}, False),
+    ],
+)
+def test_compression(config: dict[str, Any], is_compressing: bool):
+    """Amplitude's own hosts accept it; a proxy or gateway may not."""
+    target = TargetAmplitude(config={"api_key": "test-api-key", **config})
+    assert target.transport.is_compressing is is_compressing
+    target.give_up()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +95,7 @@ def test_endpoints(endpoint: str, path: str, most: int, config, sandbox: Sandbox
 )
 def test_hosts(config: dict[str, Any], url: str):
     target = TargetAmplitude(config={"api_key": "test-api-key", **config})
-    assert target.client.url == url
+    assert target.transport.url == url
     target.give_up()
 
 

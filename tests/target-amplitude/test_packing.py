@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from target_amplitude.api.endpoints import Route, events_route, group_identify_route, identify_route
 from target_amplitude.api.outcomes import Rejected
 from target_amplitude.common.target.checkpoints import Checkpoints
-from target_amplitude.common.target.delivery import BatchLine
-from target_amplitude.delivery.batching import Item, Request, check_size, chunks
+from target_amplitude.common.target.delivery import MessageLine
+from target_amplitude.delivery.batch import Batch, Payload, check_size, chunks
 
 ROUTES = [
     events_route('key "with" odd signs', "batch", 1),
@@ -32,17 +32,17 @@ LIMITS = {
 every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.endpoint.path)
 
 
-HOLD = Checkpoints(lambda _: None).begin()
-ORIGIN = BatchLine("s", "file:///batch", 1)
+HOLD = Checkpoints(print).begin()
+ORIGIN = MessageLine(b"{}", 0)
 
 
-def pack(route: Route, parts: list[bytes]) -> list[Request]:
-    requests: list[Request] = []
+def pack(route: Route, parts: list[bytes]) -> list[Batch]:
+    batches: list[Batch] = []
     for part in parts:
-        if not requests or not requests[-1].add("s", part, ORIGIN):
-            requests.append(Request(route, HOLD, 0.0))
-            assert requests[-1].add("s", part, ORIGIN)
-    return requests
+        if not batches or not batches[-1].add("s", part, ORIGIN):
+            batches.append(Batch(route, HOLD, 0.0))
+            assert batches[-1].add("s", part, ORIGIN)
+    return batches
 
 
 @every_route
@@ -52,15 +52,15 @@ def test_sizes_are_exact_and_within_the_limits(route: Route, sizes: list[int], c
     count, most_bytes = LIMITS[route.endpoint.path]
     requests = pack(route, parts)
     for request in requests:
-        body = route.body([item.sent for item in request.items])
+        body = route.body([payload.sent for payload in request.payloads])
         assert len(body) == request.size <= most_bytes
-        assert len(request.items) <= count
+        assert len(request.payloads) <= count
     for request, following in pairwise(requests):
-        full = len(request.items) == count
-        assert full or request.size + len(following.items[0].sent) + len(route.separator) > most_bytes
-    divided = list(chunks(route, [Item("s", part, ORIGIN, HOLD, route) for part in parts]))
-    assert [item.sent for chunk in divided for item in chunk] == parts
-    assert [len(chunk) for chunk in divided] == [len(request.items) for request in requests]
+        full = len(request.payloads) == count
+        assert full or request.size + len(following.payloads[0].sent) + len(route.separator) > most_bytes
+    divided = list(chunks(route, [Payload("s", part, ORIGIN, HOLD, route) for part in parts]))
+    assert [payload.sent for chunk in divided for payload in chunk] == parts
+    assert [len(chunk) for chunk in divided] == [len(request.payloads) for request in requests]
 
 
 @every_route
@@ -68,7 +68,7 @@ def test_sizes_are_exact_and_within_the_limits(route: Route, sizes: list[int], c
 def test_many_fill_each_request(route: Route, size: int):
     requests = pack(route, [b"x" * size] * 4500)
     count, most_bytes = LIMITS[route.endpoint.path]
-    assert {len(request.items) for request in requests[:-1]} == {
+    assert {len(request.payloads) for request in requests[:-1]} == {
         min(count, (most_bytes - route.frame_bytes + len(route.separator)) // (size + len(route.separator)))
     }
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import socket
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.amplitude_target import Loaded, load
 from support.impressions import impression, messages
 from support.sandbox import Sandbox
-from target_amplitude import target as target_module
-from target_amplitude.api.client import Client, seconds_of
+from target_amplitude.api import client as client_module
 from target_amplitude.api.endpoints import events_route, group_identify_route, identify_route
-from target_amplitude.api.responses import Again, Answer, Delivered, Halve, Sort, Stop, react
+from target_amplitude.api.responses import (
+    INDEX_MAPS,
+    QUOTA_IDS,
+    THROTTLED_IDS,
+    THROTTLED_INDEXES,
+    Action,
+    Answer,
+    Named,
+    react,
+)
 
 RECORDS = 4500
 # Requests of 2,000, 2,000 and 500 events: a fault after 1 hits the middle, after 2 the last flush.
@@ -65,7 +72,7 @@ def rejects(config: dict[str, Any]) -> list[dict[str, Any]]:
     ],
     ids=lambda fault: f"{fault['kind']} {fault.get('status') or fault.get('after_bytes', '')}".strip(),
 )
-def test_what_passes_is_tried_again(fault, skip: int, config, sandbox: Sandbox):
+def test_transient_failures_are_retried(fault, skip: int, config, sandbox: Sandbox):
     sandbox.plan(path="/batch", skip=skip, times=2, **fault)
     loaded = load_impressions(config)
     assert_all_arrived(loaded, sandbox)
@@ -159,8 +166,10 @@ def test_throttled_ids_wait_while_the_others_go_on(over: str, skip: int, config,
     loaded = load_impressions(config)
     assert_all_arrived(loaded, sandbox)
     assert sandbox.requests()[skip + 1]["items"] == (1998 if skip == MIDDLE else 498)
-    late = {event["insert_id"] for event in sandbox.amplitude_events()[-2:]}
-    assert late == {f"{first + 3:032x}", f"{first + 9:032x}"}
+    order = [event["insert_id"] for event in sandbox.amplitude_events()]
+    late = {f"{first + 3:032x}", f"{first + 9:032x}"}
+    of_their_request = {f"{number:032x}" for number in range(first, first + 500)} - late
+    assert max(order.index(one) for one in of_their_request) < min(order.index(one) for one in late)
 
 
 def test_everything_of_a_throttled_user_waits_in_order(config, sandbox: Sandbox):
@@ -176,16 +185,118 @@ def test_everything_of_a_throttled_user_waits_in_order(config, sandbox: Sandbox)
 
 
 @at_each_place
-@pytest.mark.parametrize("over", ["throttled_users", "exceeded_daily_quota_users"])
-def test_an_id_that_waits_in_vain_fails_the_run_when_patience_ends(over: str, skip: int, config, sandbox: Sandbox):
+def test_an_id_that_stays_throttled_fails_the_run_after_the_retry_timeout(skip: int, config, sandbox: Sandbox):
     user = f"user-{2000 * skip + 7:06}"
-    body = {"code": 429, over: {user: 500_317}, "throttled_events": []}
+    body = {"code": 429, "throttled_users": {user: 1017}, "throttled_events": []}
     sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when=f'"{user}"')
     loaded = load_impressions(config, retry_timeout_seconds=1)
-    assert ("daily quota" if over.startswith("exceeded") else "throttled") in loaded.error
+    assert "too many events of one user" in loaded.error
+    assert "retry_timeout_seconds" in loaded.error
     assert user not in loaded.error
     assert loaded.state == {"read": 2000 * skip}
     assert len(sandbox.amplitude_events()) == RECORDS - 1  # the others went on
+
+
+OVER_QUOTA = "over the daily quota of events of one user or device (429)"
+
+
+@at_each_place
+@pytest.mark.parametrize("on_quota", ["wait", "reject"])
+def test_a_user_over_the_daily_quota_is_rejected_and_the_others_go_on(
+    on_quota: str, skip: int, config, sandbox: Sandbox
+):
+    user = f"user-{2000 * skip + 7:06}"
+    body = {"code": 429, "exceeded_daily_quota_users": {user: 500_317}, "throttled_events": []}
+    sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when=f'"{user}"')
+    loaded = load_impressions(config, retry_timeout_seconds=1, on_quota=on_quota)
+    assert_all_arrived(loaded, sandbox, rejected=1)
+    assert loaded.reasons["records_rejected", OVER_QUOTA] == 1
+    (reject,) = rejects(config)
+    assert (reject["record"]["key"], reject["sent"]["user_id"], reject["status"]) == (user, user, 429)
+    refused = [request for request in sandbox.requests() if request["status"] == 429]
+    assert len(refused) == (1 if on_quota == "reject" else 2)
+
+
+def test_later_records_of_a_user_over_the_quota_do_not_wait_once_more(config, sandbox: Sandbox):
+    body = {"code": 429, "exceeded_daily_quota_users": {"user-hot": 500_317}, "throttled_events": []}
+    sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when='"user-hot"')
+    records = [impression(n, key="user-hot" if n % 1000 == 0 else f"user-{n}") for n in range(RECORDS)]
+    settings = config | {"max_parallel_requests": 1, "retry_timeout_seconds": 1}
+    loaded = load(settings, messages(records))
+    assert loaded.error == ""
+    assert loaded.reasons["records_rejected", OVER_QUOTA] == 5
+    assert len(sandbox.amplitude_events()) == RECORDS - 5
+    assert loaded.state == {"read": RECORDS}
+
+
+class TestRefusalsOfTheRequest:
+    """Not an event but the request as such is refused: nothing may be taken for a bad record."""
+
+    @at_each_place
+    @pytest.mark.parametrize(
+        ("status", "body", "said"),
+        [
+            (400, {"code": 400, "error": "Invalid request path"}, "invalid request path"),
+            (400, {"code": 400, "error": "Missing request body"}, "missing request body"),
+            (400, {"code": 400, "error": "Invalid JSON request body"}, "invalid json request body"),
+            (400, HTML, "something else than Amplitude"),
+            (415, "", "no reason given"),
+        ],
+        ids=["path", "no body", "no JSON", "page", "415"],
+    )
+    @pytest.mark.parametrize("compression", ["gzip", "none"])
+    def test_stops_the_run(self, compression: str, status, body, said: str, skip: int, config, sandbox: Sandbox):
+        sandbox.plan(path="/batch", skip=skip, kind="status", status=status, body=body, times=None)
+        loaded = load_impressions(config, compression=compression)
+        assert said in loaded.error
+        assert "api_url" in loaded.error
+        assert loaded.counts["records_rejected"] == 0
+        assert loaded.state == {"read": 2000 * skip}
+        is_tried_plain = compression == "gzip" and said != "invalid request path"
+        assert len(sandbox.requests()) == skip + (2 if is_tried_plain else 1)
+
+    def test_a_proxy_that_does_not_pass_gzip_on(self, config, sandbox: Sandbox):
+        sandbox.plan(path="/batch", kind="status", status=400, body=HTML, times=1)
+        loaded = load_impressions(config, compression="gzip")
+        assert_all_arrived(loaded, sandbox)
+        assert [request["headers"].get("content-encoding") for request in sandbox.requests()] == ["gzip", *[None] * 3]
+        assert sum("without compression; set 'compression' to none" in line for line in loaded.warnings) == 1
+
+    def test_a_page_in_place_of_identify(self, config, sandbox: Sandbox):
+        sandbox.plan(path="/identify", kind="status", status=400, body=HTML, times=None)
+        settings = config | {"load_as": "identify", "identify_via": "api"}
+        loaded = load(settings, messages(impression(n) for n in range(50)))
+        assert "something else than Amplitude" in loaded.error
+        assert loaded.counts["records_rejected"] == 0
+        assert loaded.states == []
+
+
+@at_each_place
+@pytest.mark.parametrize(
+    "body",
+    [HTML, {"message": "login"}, {"code": 400, "error": "x"}, {"code": 200}, ""],
+    ids=["page", "message", "400 inside", "no count", "empty"],
+)
+def test_a_200_that_is_not_amplitudes_is_never_success(body, skip: int, config, sandbox: Sandbox):
+    sandbox.plan(path="/batch", skip=skip, kind="status", status=200, body=body, times=None)
+    loaded = load_impressions(config, retry_timeout_seconds=1)
+    assert "answer 200 is not Amplitude's" in loaded.error
+    assert loaded.state == {"read": 2000 * skip}
+    assert len(sandbox.amplitude_events()) == loaded.counts["records_sent"] == 2000 * skip
+
+
+@pytest.mark.parametrize("path", ["/identify", "/groupidentify"])
+def test_a_200_of_the_identify_apis_that_is_not_amplitudes(path: str, config, sandbox: Sandbox):
+    sandbox.plan(path=path, kind="status", status=200, body=HTML, times=None)
+    schema = {"properties": {"user_id": {}, "org": {}, "seats": {}}}
+    mapping = {"load_as": "identify", "user_properties": {"include": ["seats"]}}
+    mapping |= {"groups": {"org": "org"}, "group_properties": {"include": ["seats"]}}
+    settings = {"identify_via": "api", "mappings": {"s": mapping}, "retry_timeout_seconds": 1}
+    lines: list[Any] = [{"type": "SCHEMA", "stream": "s", "schema": schema, "key_properties": []}]
+    lines += [{"type": "RECORD", "stream": "s", "record": {"user_id": "ada", "org": "acme", "seats": 5}}]
+    loaded = load(config | settings, [*lines, {"type": "STATE", "value": {"done": 1}}])
+    assert "answer 200 is not Amplitude's" in loaded.error
+    assert loaded.states == []
 
 
 @at_each_place
@@ -197,7 +308,7 @@ def test_fewer_ingested_than_sent_is_said(skip: int, config, sandbox: Sandbox):
     assert loaded.error == ""
     assert loaded.state == {"read": RECORDS}
     assert loaded.reasons["records_sent", "not confirmed"] == 10
-    assert any(f"took {count - 10} events of {count} sent" in line for line in loaded.warnings)
+    assert any(f"counted {count - 10} events of {count} sent" in line for line in loaded.warnings)
 
 
 @at_each_place
@@ -277,17 +388,17 @@ def test_a_name_that_cannot_be_resolved(config):
 
 def test_nothing_listens(config):
     loaded = load_impressions(config, api_url="http://127.0.0.1:1", retry_timeout_seconds=0)
-    assert "nothing listens" in loaded.error
+    assert "Nothing listens" in loaded.error
 
 
 @at_each_place
 def test_a_late_answer_counts_as_none(skip: int, config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(target_module, "Client", functools.partial(Client, timeout=(5, 0.5)))
+    monkeypatch.setattr(client_module, "TIMEOUT", (5.0, 0.5))
     sandbox.plan(path="/batch", skip=skip, kind="delay", delay_seconds=1.5)
     loaded = load_impressions(config)
     assert_all_arrived(loaded, sandbox)
     assert loaded.counts["http_retry_count"] >= 1
-    assert any("does not answer in time" in line for line in loaded.warnings)
+    assert any("did not answer within" in line for line in loaded.warnings)
 
 
 def test_more_rejects_than_allowed_stop_the_run(config, sandbox: Sandbox):
@@ -327,6 +438,7 @@ class TestIdentify:
 
 
 BATCH, HTTP = (events_route("k", endpoint, 1) for endpoint in ("batch", "http"))
+IDENTIFY, GROUP_IDENTIFY = identify_route("k", 1), group_identify_route("k")
 
 
 class TestWaits:
@@ -336,56 +448,110 @@ class TestWaits:
     def test_throttled_ids(self, route, seconds: float):
         answer = Answer(429, {"throttled_devices": {"d": 12}, "throttled_events": [1, 99, -1, True, "2"]})
         reaction = react(answer, route, 3)
-        assert isinstance(reaction, Sort)
-        assert (reaction.held, reaction.held_ids, reaction.seconds) == (frozenset({1}), frozenset({"d"}), seconds)
+        assert (reaction.action, reaction.wait_seconds) == (Action.SORT, seconds)
+        assert reaction.throttled == Named(frozenset({1}), frozenset({"d"}))
+        assert not reaction.over_quota
 
     def test_the_project(self):
-        assert react(Answer(429, {"code": 429}), BATCH, 3).seconds == 60
+        assert react(Answer(429, {"code": 429}), BATCH, 3).wait_seconds == 60
 
-    @pytest.mark.parametrize("route", [identify_route("k", 1), group_identify_route("k")])
+    @pytest.mark.parametrize("route", [IDENTIFY, GROUP_IDENTIFY])
     def test_identify(self, route):
-        assert react(Answer(429, text="too_many_requests"), route, 3).seconds == 15
+        assert react(Answer(429, text="too_many_requests"), route, 3).wait_seconds == 15
 
     def test_the_daily_quota(self):
-        assert react(Answer(429, {"exceeded_daily_quota_devices": {"d": 500_001}}), BATCH, 3).seconds == 60
+        reaction = react(Answer(429, {"exceeded_daily_quota_devices": {"d": 500_001}}), BATCH, 3)
+        assert reaction.wait_seconds == 60
+        assert reaction.over_quota == Named(ids=frozenset({"d"}))
 
-    def test_what_the_answer_says_goes_first(self):
-        for status in (429, 500, 503, 408):
-            assert react(Answer(status, retry_after=7), BATCH, 3) == Again(
-                react(Answer(status), BATCH, 3).why, seconds=7
-            )
+    @pytest.mark.parametrize("status", [429, 500, 503, 408])
+    def test_what_the_answer_says_takes_precedence(self, status: int):
+        assert react(Answer(status, retry_after=7), BATCH, 3).wait_seconds == 7
+
+
+ACCEPTED = {"code": 200, "events_ingested": 3, "payload_size_bytes": 5, "server_upload_time": 1}
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("answer", "action"),
     [
-        (Answer(200, {"code": 200, "events_ingested": 3}), Delivered),
-        (Answer(200, text="success"), Again),
-        (Answer(400, {"error": "Events silenced for device_id", "silenced_events": [77]}), Halve),
-        (Answer(400, {"events_with_invalid_fields": {"time": "all"}}), Halve),
-        (Answer(400, {"events_with_invalid_fields": ["time"]}), Halve),
-        (Answer(400, text="<html>"), Halve),
-        (Answer(418), Stop),
-        (Answer(0, failure="cut"), Again),
+        (Answer(200, ACCEPTED), Action.ACCEPT),
+        (Answer(200, {"code": 200, "events_ingested": 0}), Action.ACCEPT),
+        (Answer(200, text="success"), Action.RETRY),
+        (Answer(200, text="<html>Sign in"), Action.RETRY),
+        (Answer(200, {"message": "login"}), Action.RETRY),
+        (Answer(200, {"code": 400, "error": "x"}), Action.RETRY),
+        (Answer(200, {"code": 200}), Action.RETRY),
+        (Answer(200, {"code": 200, "events_ingested": True}), Action.RETRY),
+        (Answer(204), Action.RETRY),
+        (Answer(202, ACCEPTED), Action.RETRY),
+        (Answer(302, text="moved"), Action.STOP),
+        (Answer(400, {"error": "Events silenced for device_id", "silenced_events": [77]}), Action.BISECT),
+        (Answer(400, {"events_with_invalid_fields": {"time": "all"}}), Action.BISECT),
+        (Answer(400, {"events_with_invalid_fields": ["time"]}), Action.BISECT),
+        (Answer(400, {"throttled_users": {"u": 1}}), Action.BISECT),
+        (Answer(400, {"error": "?"}), Action.BISECT),
+        (Answer(400, {"error": "Invalid API key: k"}), Action.STOP),
+        (Answer(400, {"error": "Invalid request path"}), Action.STOP),
+        (Answer(400, {"error": "Request missing required field", "missing_field": "events"}), Action.STOP),
+        (Answer(400, {"error": "Missing request body"}), Action.SEND_PLAIN),
+        (Answer(400, {"error": "Invalid JSON request body"}), Action.SEND_PLAIN),
+        (Answer(400, text="<html>Bad Request"), Action.SEND_PLAIN),
+        (Answer(400, text="bad request"), Action.SEND_PLAIN),
+        (Answer(415, text="no gzip"), Action.SEND_PLAIN),
+        (Answer(418), Action.STOP),
+        (Answer(429, {"throttled_events": [7]}), Action.RETRY),
+        (Answer(599), Action.RETRY),
+        (Answer(100), Action.STOP),
     ],
+    ids=lambda value: f"{value.status} {value.content or value.text}" if isinstance(value, Answer) else value.name,
 )
-def test_odd_answers(answer: Answer, kind: type):
-    assert isinstance(react(answer, BATCH, 3), kind)
+def test_each_answer_to_events_has_its_reaction(answer: Answer, action: Action):
+    assert react(answer, BATCH, 3).action is action
 
 
-def test_the_identify_apis_plain_text_is_enough():
-    assert react(Answer(200, text="success"), identify_route("k", 1), 3) == Delivered()
-    assert isinstance(react(Answer(400, text="invalid_api_key"), identify_route("k", 1), 3), Stop)
+@pytest.mark.parametrize("route", [IDENTIFY, GROUP_IDENTIFY])
+@pytest.mark.parametrize(
+    ("answer", "action"),
+    [
+        (Answer(200, text="success"), Action.ACCEPT),
+        (Answer(200, text=" Success\n"), Action.ACCEPT),
+        (Answer(200, {"code": 200}), Action.ACCEPT),
+        (Answer(200, text="<html>Sign in"), Action.RETRY),
+        (Answer(200, {"message": "login"}), Action.RETRY),
+        (Answer(200, text=""), Action.RETRY),
+        (Answer(400, text="invalid_api_key"), Action.STOP),
+        (Answer(400, text="missing_event"), Action.BISECT),
+        (Answer(400, text="<html>Bad Request"), Action.SEND_PLAIN),
+    ],
+    ids=lambda value: f"{value.status} {value.content or value.text}" if isinstance(value, Answer) else "",
+)
+def test_each_answer_to_identifications_has_its_reaction(route, answer: Answer, action: Action):
+    assert react(answer, route, 3).action is action
 
 
-def test_both_forms_of_retry_after():
-    assert seconds_of("7") == 7
-    assert [seconds_of(text) for text in (None, "soon", "", "Wed, 32 Foo 2026")] == [None] * 4
-    moment = datetime.now(UTC) + timedelta(hours=1)
-    for text in (
-        format_datetime(moment, usegmt=True),
-        format_datetime(moment),
-        format_datetime(moment.replace(tzinfo=None)),
-    ):
-        assert seconds_of(text) == pytest.approx(3600, abs=60)
-    assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 5) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+MEMBERS = ("code", "error", "missing_field", "events_ingested", *INDEX_MAPS, *THROTTLED_INDEXES, *THROTTLED_IDS)
+MEMBERS += QUOTA_IDS
+
+
+@given(
+    st.integers(100, 999),
+    st.dictionaries(st.sampled_from(MEMBERS) | st.text(max_size=5), JSON_VALUES),
+    st.text(max_size=20),
+    st.sampled_from([BATCH, HTTP, IDENTIFY, GROUP_IDENTIFY]),
+    st.integers(1, 5),
+)
+def test_no_answer_is_without_a_reaction(status: int, content: dict[str, Any], text: str, route, count: int):
+    reaction = react(Answer(status, content, text), route, count)
+    assert reaction.message or reaction.action is Action.ACCEPT
+    assert all(0 <= index < count for index in (*reaction.rejected, *reaction.throttled.indexes))
+    if reaction.action is Action.SORT:
+        assert reaction.rejected or reaction.throttled or reaction.over_quota
+        assert reaction.wait_seconds is not None
+    if reaction.action is Action.ACCEPT:
+        assert status == 200

@@ -1,75 +1,100 @@
-"""All HTTP to Amplitude: one pooled session, one attempt a call. What to do about the answer is decided elsewhere."""
+"""Sends requests: over HTTP, or nowhere in a dry run. One attempt a call; others decide what the answer means."""
 
 from __future__ import annotations
 
-import gzip
+import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from importlib.metadata import version
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
+import click
 import msgspec
-import requests
-from requests.adapters import HTTPAdapter
 
-from target_amplitude.api.endpoints import Route
+from target_amplitude.api.endpoints import HOSTS, Route
 from target_amplitude.api.responses import Answer
-from target_amplitude.common.errors import check_certificate
+from target_amplitude.common import compression, http
+from target_amplitude.common.retry import retry_after_seconds
 from target_amplitude.common.target.summary import Summary
 
-# Seconds to connect, and to wait for an answer to 20 MB.
+# Seconds to connect, and to wait for the next byte of an answer to 20 MB.
 TIMEOUT = (10.0, 60.0)
-# Level 1 costs a third of the default's time and gains 85 % of its saving on events.
-GZIP_LEVEL = 1
+# Amplitude's answers are shorter: the longest lists 2,000 positions.
+MAX_ANSWER_BYTES = 1_000_000
 TEXT_BYTES = 500
+# Enough to see what payloads look like; a whole request may hold megabytes.
+SHOWN_PAYLOADS = 3
+
+
+class Transport(Protocol):
+    """Takes requests to Amplitude.
+
+    Attributes:
+        url: Scheme and host.
+        is_compressing: Whether JSON bodies are compressed. May be turned off.
+        accepted_as: Metric and reason by which accepted payloads are counted.
+    """
+
+    url: str
+    is_compressing: bool
+    accepted_as: tuple[str, str]
+
+    def post(self, route: Route, parts: Sequence[bytes]) -> Answer:
+        """Send one request.
+
+        Raises:
+            ConnectorError: The request cannot be made, now or later.
+            RetriableError: No whole answer came.
+        """
+
+    def close(self) -> None:
+        """Close all connections."""
 
 
 class Client:
-    """Sends bodies. Safe to use from several threads.
+    """Sends requests over HTTP. Safe to use from several threads.
 
     Args:
         url: Scheme and host.
-        connections: Most requests at once.
+        connections: Most requests at a time.
         summary: Counts requests and bytes.
-        timeout: Seconds to connect and to wait for an answer.
+        compression: `gzip`, `none`, or `auto`: gzip for Amplitude's own hosts only. Its API pages do not mention gzip;
+            its own SDKs send it, but a proxy in between may not pass it on.
     """
 
-    def __init__(self, url: str, connections: int, summary: Summary, timeout: tuple[float, float] = TIMEOUT) -> None:
+    accepted_as = ("records_sent", "")
+
+    def __init__(self, url: str, connections: int, summary: Summary, compression: str = "auto") -> None:
         self.url = url.rstrip("/")
+        self.is_compressing = compression == "gzip" or (compression == "auto" and is_amplitudes(url))
         self._summary = summary
-        self._timeout = timeout
-        self._session = requests.Session()
-        self._session.mount(self.url, HTTPAdapter(pool_connections=1, pool_maxsize=connections))
+        self._session = http.new_session(
+            user_agent=f"target-amplitude/{version('target-amplitude')}", pool_size=connections
+        )
 
     def post(self, route: Route, parts: Sequence[bytes]) -> Answer:
-        """Send one request; return what came back, also when nothing did.
-
-        Raises:
-            ConnectorError: The server's certificate is not trusted.
-        """
+        """Send one request."""
         body = route.body(parts)
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "*/*"}
+        was_compressed = self.is_compressing and not route.is_form
         if not route.is_form:
-            headers |= {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-            body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+            headers["Content-Type"] = "application/json"
+        if was_compressed:
+            headers["Content-Encoding"] = "gzip"
+            body = compressed(body)
         self._summary.add("http_request_count")
-        try:
-            response = self._session.post(
-                self.url + route.endpoint.path,
-                data=body,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            check_certificate(error, self.url)
-            return Answer(0, failure=failure_in_words(error, self.url))
+        url = self.url + route.endpoint.path
+        with http.send(
+            self._session, "POST", url, setting="api_url", timeout=TIMEOUT, data=body, headers=headers
+        ) as response:
+            content = http.read_body(response, limit_bytes=MAX_ANSWER_BYTES)
         self._summary.add("bytes_sent", len(body))
         return Answer(
             response.status_code,
-            content=json_object(response.content),
-            text=response.content[:TEXT_BYTES].decode(errors="replace"),
-            retry_after=seconds_of(response.headers.get("Retry-After")),
+            content=json_object(content),
+            text=content[:TEXT_BYTES].decode(errors="replace"),
+            retry_after=retry_after_seconds(response.headers),
+            was_compressed=was_compressed,
         )
 
     def close(self) -> None:
@@ -77,42 +102,57 @@ class Client:
         self._session.close()
 
 
+class DryRun:
+    """Sends nothing and answers as Amplitude does on success; shows the first request of each kind on standard error.
+
+    Standard output is for states, which Meltano stores.
+    """
+
+    accepted_as = ("records_skipped", "dry run")
+    is_compressing = False
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._shown: set[str] = set()
+        self._lock = threading.Lock()
+
+    def post(self, route: Route, parts: Sequence[bytes]) -> Answer:
+        """Show a request if it is the first of its kind."""
+        with self._lock:
+            if route.kind not in self._shown:
+                self._shown.add(route.kind)
+                click.echo(described(route, parts), err=True)
+        return Answer(200, {"code": 200, "events_ingested": len(parts)})
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def described(route: Route, parts: Sequence[bytes]) -> str:
+    """Return a request and its first payloads in words. The API key is not part of it."""
+    size = len(route.body(parts))
+    shown = [route.json_text(part).decode() for part in parts[:SHOWN_PAYLOADS]]
+    return (
+        f"Dry run: the first request of {route.kind} would go to {route.endpoint.path} with "
+        f"{len(parts):,} {route.kind} in {size:,} bytes. It begins with:\n" + "\n".join(shown)
+    )
+
+
+def is_amplitudes(url: str) -> bool:
+    """Whether a URL is one of Amplitude's own ingestion hosts."""
+    return urlsplit(url).netloc.lower() in {urlsplit(host).netloc for host in HOSTS.values()}
+
+
+def compressed(body: bytes) -> bytes:
+    """Return a body as gzip. The fastest level gains most of what there is to gain on events."""
+    packer = compression.packer()
+    return bytes(packer.compress(body) + packer.flush())
+
+
 def json_object(content: bytes) -> dict[str, Any]:
     """Return a body's JSON object; an empty one when it holds none."""
     try:
         decoded = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return decoded if isinstance(decoded, dict) else {}
-
-
-def seconds_of(retry_after: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for, in either of its forms."""
-    if retry_after is None:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    now = datetime.now(moment.tzinfo or UTC)
-    return max(0.0, (moment.replace(tzinfo=now.tzinfo) - now).total_seconds())
-
-
-def failure_in_words(error: requests.RequestException, url: str) -> str:
-    """Say why no answer came. The error's own text is not used: it may repeat what was sent."""
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy does not answer"
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"no secure connection to {url} can be made"
-    if isinstance(error, requests.exceptions.Timeout):
-        return f"{url} does not answer in time"
-    causes = repr(error)
-    if "NameResolutionError" in causes or "gaierror" in causes:
-        return f"the name of {url} cannot be resolved"
-    if "Connection refused" in causes:
-        return f"nothing listens at {url}"
-    return f"the connection to {url} was cut"

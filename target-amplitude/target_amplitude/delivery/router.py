@@ -1,6 +1,6 @@
-"""Spreads what is sent over lanes, packs each lane's requests, and hands them over when they are full or old.
+"""Spreads payloads over workers, fills each worker's batches, and hands them over when they are full or old.
 
-All of one user goes through one lane, so that it arrives in order.
+All of one user goes through one worker, so that it arrives in order.
 """
 
 from __future__ import annotations
@@ -14,75 +14,87 @@ import msgspec
 
 from target_amplitude.api.endpoints import Route
 from target_amplitude.api.outcomes import Rejected
-from target_amplitude.common.target.checkpoints import Checkpoints, Hold
+from target_amplitude.common.target.checkpoints import Hold
 from target_amplitude.common.target.delivery import Origin
-from target_amplitude.delivery.batching import Item, Request, check_size, chunks
-from target_amplitude.delivery.identify_buffer import LastValues, Merger
+from target_amplitude.common.target.services import Services
+from target_amplitude.delivery.batch import Batch, Payload, check_size, chunks
+from target_amplitude.delivery.identify_buffer import LastValues, Merged, Merger
 from target_amplitude.payloads.event import LIBRARY
 from target_amplitude.payloads.identification import Identification, owner, partition_key
 
-# A request that is not full goes out after this time, so that STATE moves while a tap is slow.
+# A batch that is not full is flushed after this time, so that STATE moves while a tap is slow.
 EVENTS_SECONDS = 5.0
 # Identifications wait longer: the longer, the more of one user's records become one.
 IDENTIFICATIONS_SECONDS = 30.0
 IDENTIFY_EVENT = "$identify"
 
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
 class Routes:
-    """How each kind of thing is sent. `identifications` is None when they are sent as events."""
+    """How each kind of payload is sent. `identifications` is None when they are sent as events."""
 
     events: Route
     group_identifications: Route
     identifications: Route | None
 
+    def of(self, identification: Identification) -> Route:
+        """Return how an identification is sent."""
+        if identification.is_group:
+            return self.group_identifications
+        return self.identifications or self.events
 
-class Lane:
-    """What is open in one lane: a request of events, and identifications that merge.
+
+@dataclass(slots=True)
+class Source:
+    """Where a record that became an identification came from."""
+
+    stream: str
+    origin: Origin
+
+
+class Partition:
+    """What fills for one worker: a batch of events, and identifications that merge.
 
     Attributes:
-        holds: By kind of route, what the merged identifications count against.
+        hold: Holds back STATE for the merged identifications; None while nothing merges.
         opened: Monotonic seconds when merging began.
     """
 
     def __init__(self, last: LastValues) -> None:
-        self.events: Request | None = None
+        self.events: Batch | None = None
         self.merger = Merger(last)
-        self.holds: dict[str, tuple[Route, Hold]] = {}
+        self.hold: Hold | None = None
         self.opened = 0.0
 
 
-class Dispatch:
-    """Packs and hands over. For the main thread alone.
+class Router:
+    """Fills batches and hands them over. For the main thread alone.
 
     Args:
-        submit: Hands the items of a request over to a lane.
-        count: Number of lanes.
-        routes: How things are sent.
-        checkpoints: Learn when work begins.
-        reject: Keeps what is too large: stream, reason, origin, status, thing.
+        submit: Hands a batch over to a worker.
+        count: Number of workers.
+        routes: How payloads are sent.
+        services: What all sinks and senders share.
         last: What was last sent of each user.
     """
 
-    def __init__(  # noqa: PLR0913  # each is one thing it needs
+    def __init__(
         self,
-        *,
-        submit: Callable[[int, list[Item]], None],
+        submit: Callable[[int, list[Payload]], None],
         count: int,
         routes: Routes,
-        checkpoints: Checkpoints,
-        reject: Callable[[str, str, Any, None, Any], None],
+        services: Services,
         last: LastValues,
     ) -> None:
         self._hand_over = submit
         self._count = count
         self._routes = routes
-        self._checkpoints = checkpoints
-        self._reject = reject
+        self._services = services
         self._last = last
-        self._open = [Lane(last) for _ in range(count)]
+        self._partitions = [Partition(last) for _ in range(count)]
+        self._max_merged = (routes.identifications or routes.events).endpoint.max_items
 
     def add_event(self, stream: str, event: dict[str, Any], part: bytes, origin: Origin) -> None:
         """Take an event.
@@ -91,94 +103,90 @@ class Dispatch:
             stream: The stream it comes from.
             event: The event.
             part: The same as JSON.
-            origin: The record that it was made of.
+            origin: Where its record came from.
 
         Raises:
             Rejected: It is larger than a request may be.
         """
         number = hash(event.get("user_id") or event["device_id"]) % self._count
-        lane = self._open[number]
-        if lane.holds and lane.merger.concerns(owner(event)):
-            self._close_merger(number)  # the change of the user came before this event
+        partition = self._partitions[number]
+        if partition.hold is not None and partition.merger.concerns(owner(event)):
+            self._flush_merger(number)  # the change of the user came before this event
         if "user_properties" in event:
             self._last.forget(owner(event))
-        if lane.events is None or not lane.events.add(stream, part, origin):
+        batch = partition.events
+        if batch is None or not batch.add(stream, part, origin):
             check_size(self._routes.events, part)
-            self._close_events(number)
-            lane.events = Request(self._routes.events, self._checkpoints.begin(), time.monotonic())
-            lane.events.add(stream, part, origin)
+            self._flush_events(number)
+            route = self._routes.events
+            partition.events = batch = Batch(route, self._services.checkpoints.begin(), time.monotonic())
+            batch.add(stream, part, origin)
 
     def add_identification(self, stream: str, identification: Identification, origin: Origin) -> bool:
         """Take an identification; return whether it makes one more to send."""
         number = hash(partition_key(identification.subject)) % self._count
-        lane = self._open[number]
-        route = self._route_of(identification)
-        if not lane.holds:
-            lane.opened = time.monotonic()
-        if route.kind not in lane.holds:
-            lane.holds[route.kind] = route, self._checkpoints.begin()
-        is_new = lane.merger.add(identification, (stream, origin))
-        if len(lane.merger) >= self._most_merged:
-            self._close_merger(number)
+        partition = self._partitions[number]
+        if partition.hold is None:
+            partition.hold = self._services.checkpoints.begin()
+            partition.opened = time.monotonic()
+        is_new = partition.merger.add(identification, Source(stream, origin))
+        if len(partition.merger) >= self._max_merged:
+            self._flush_merger(number)
         return is_new
-
-    @property
-    def _most_merged(self) -> int:
-        return (self._routes.identifications or self._routes.events).endpoint.max_items
 
     def flush_old(self) -> None:
         """Hand over what has been open for long."""
         now = time.monotonic()
-        for number, lane in enumerate(self._open):
-            if lane.events is not None and now - lane.events.opened >= EVENTS_SECONDS:
-                self._close_events(number)
-            if lane.holds and now - lane.opened >= IDENTIFICATIONS_SECONDS:
-                self._close_merger(number)
+        for number, partition in enumerate(self._partitions):
+            if partition.events is not None and now - partition.events.opened >= EVENTS_SECONDS:
+                self._flush_events(number)
+            if partition.hold is not None and now - partition.opened >= IDENTIFICATIONS_SECONDS:
+                self._flush_merger(number)
 
     def flush_all(self) -> None:
         """Hand over everything that is open."""
         for number in range(self._count):
-            self._close_merger(number)
-            self._close_events(number)
+            self._flush_merger(number)
+            self._flush_events(number)
 
-    def _close_events(self, number: int) -> None:
-        lane = self._open[number]
-        if lane.events is not None:
-            request, lane.events = lane.events, None
-            request.hold.add(len(request.items))
-            self._hand_over(number, request.items)
-            request.hold.done()
+    def _flush_events(self, number: int) -> None:
+        partition = self._partitions[number]
+        if partition.events is not None:
+            batch, partition.events = partition.events, None
+            batch.hold.add(len(batch.payloads))
+            batch.hold.done()  # nothing is added any more
+            self._hand_over(number, batch.payloads)
 
-    def _close_merger(self, number: int) -> None:
+    def _flush_merger(self, number: int) -> None:
         """Hand over identifications, after the events that came before them."""
-        lane = self._open[number]
-        if not lane.holds:
+        partition = self._partitions[number]
+        if partition.hold is None:
             return
-        self._close_events(number)
-        holds, lane.holds = lane.holds, {}
-        items: dict[str, list[Item]] = {kind: [] for kind in holds}
-        for merged in lane.merger.close():
-            identification, ((stream, origin), *more) = merged.identification, merged.origins
-            route = self._route_of(identification)
-            text = encode(as_sent(identification, route))
-            part = route.part(text)
-            try:
-                check_size(route, part)
-            except Rejected as problem:
-                for stream_of_record, record in merged.origins:
-                    self._reject(stream_of_record, str(problem), record, None, text)
-            else:
-                items[route.kind].append(Item(stream, part, origin, holds[route.kind][1], route, tuple(more)))
-        for kind, (route, hold) in holds.items():
-            hold.add(len(items[kind]))
-            for chunk in chunks(route, items[kind]):
+        self._flush_events(number)
+        hold, partition.hold = partition.hold, None
+        payloads: dict[str, list[Payload]] = {}
+        for merged in partition.merger.close():
+            if (payload := self._payload(merged, hold)) is not None:
+                payloads.setdefault(payload.route.kind, []).append(payload)
+        hold.add(sum(map(len, payloads.values())))
+        hold.done()
+        for waiting in payloads.values():
+            for chunk in chunks(waiting[0].route, waiting):
                 self._hand_over(number, chunk)
-            hold.done()
 
-    def _route_of(self, identification: Identification) -> Route:
-        if identification.is_group:
-            return self._routes.group_identifications
-        return self._routes.identifications or self._routes.events
+    def _payload(self, merged: Merged, hold: Hold) -> Payload | None:
+        """Return an identification as it is sent; None when it is too large, and then rejected."""
+        route = self._routes.of(merged.identification)
+        content = as_sent(merged.identification, route)
+        part = route.part(_encode(content))
+        first, *others = merged.origins
+        try:
+            check_size(route, part)
+        except Rejected as reason:
+            for source in merged.origins:
+                self._services.rejects.reject(source.stream, str(reason), source.origin, None, content)
+            return None
+        return Payload(first.stream, part, first.origin, hold, route, [source.origin for source in others])
 
 
 def as_sent(identification: Identification, route: Route) -> dict[str, Any]:

@@ -1,234 +1,202 @@
-"""Delivers the requests of one lane: sends, and does what each answer asks for.
-
-A user's things keep their order: whoever is told to wait is waited for, while the others go on.
-"""
+"""Delivers the batches of one worker: sends each, and does what its answer asks for."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, NamedTuple, cast
 
-import msgspec
-
-from target_amplitude.api.endpoints import Route
-from target_amplitude.api.responses import Again, Delivered, Halve, Reaction, Sort
+from target_amplitude.api.responses import OVER_QUOTA, Action, Named, Reaction
 from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.retry import StoppedError, sentence
 from target_amplitude.common.target.delivery import finish
-from target_amplitude.delivery.batching import Item, chunks
-from target_amplitude.delivery.requests import InterruptedWait, Shared, gave_up, retry_waits
+from target_amplitude.common.target.services import Services
+from target_amplitude.delivery.batch import Payload, chunks
+from target_amplitude.delivery.gateway import Gateway
+from target_amplitude.delivery.held_back import HeldBack
 from target_amplitude.payloads.identification import partition_key
 
-# Things of waiting ids that a lane keeps before it takes no more.
-MOST_HELD = 4000
-
-decode = msgspec.json.Decoder().decode
-
-
-@dataclass
-class Held:
-    """What waits of one user or device.
-
-    Attributes:
-        until: Monotonic seconds when it may be sent again.
-        items: In order.
-    """
-
-    until: float
-    items: list[Item] = field(default_factory=list)
-
-
-class Step(NamedTuple):
-    """An answer's status, what to do about it, and whose things must wait."""
-
-    status: int
-    reaction: Reaction
-    keys: frozenset[str]
+# Payloads that a worker holds back before it takes no more.
+MAX_HELD = 4000
 
 
 class Sender:
-    """Delivers the requests of one lane, in order."""
+    """Delivers batches in order. A user's payloads keep their order; throttled users do not block the rest.
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-        self._held: dict[str, Held] = {}
-        self._deadlines: dict[str, float] = {}  # of those that are being sent again
+    Args:
+        gateway: Asks Amplitude.
+        services: What all sinks and senders share.
+        retry_timeout_seconds: How long an id is held back.
+        on_quota: What to do about ids over their daily quota: `wait` or `reject`.
+
+    Attributes:
+        undelivered: Payloads that were given up because the run is to end.
+    """
+
+    def __init__(self, gateway: Gateway, services: Services, retry_timeout_seconds: float, on_quota: str) -> None:
+        self._gateway = gateway
+        self._services = services
+        self._rejects_quota = on_quota == "reject"
+        self._held = HeldBack(retry_timeout_seconds)
         self.undelivered = 0
 
-    def deliver(self, items: list[Item] | None) -> None:
-        """Deliver the items of a request, and what has waited long enough; without items, everything that waits.
+    def deliver(self, batch: list[Payload] | None) -> None:
+        """Deliver a batch, and what has waited long enough; without a batch, everything that waits.
 
         Raises:
             ConnectorError: It cannot be delivered.
         """
         try:
             if self._held:
-                self._send_held(everything=items is None)
-            if items:
-                self._send(self._unheld(items))
+                self._send_held(everything=batch is None)
+            if batch:
+                self._send(self._held.divert(batch))
         except BaseException:
-            self._shared.failed = True
-            self._shared.stopping.set()  # reading and the waits of the other lanes end
+            self._gateway.fail()
             raise
 
     @property
     def due(self) -> bool:
         """Whether something has waited long enough. For any thread."""
-        now = time.monotonic()
-        return any(held.until <= now for held in list(self._held.values()))
+        return self._held.is_due()
 
     # Sending
 
-    def _send(self, items: list[Item]) -> None:
-        """Send items of one route until each is delivered, rejected, or held."""
-        waiting = deque([items])
+    def _send(self, batch: list[Payload]) -> None:
+        """Send payloads of one route until each is delivered, rejected, or held back."""
+        waiting = deque([batch])
         while waiting:
-            batch = waiting.popleft()
+            payloads = waiting.popleft()
             try:
-                if batch:
-                    waiting.extendleft(reversed(self._attempt(batch)))
-            except InterruptedWait:
-                self.undelivered += len(batch)
+                if payloads:
+                    waiting.extendleft(reversed(self._attempt(payloads)))
+            except StoppedError:
+                self.undelivered += len(payloads)
 
-    def _attempt(self, batch: list[Item]) -> list[list[Item]]:
-        """Send a batch until it is answered for good; return what of it must be sent anew, in order."""
-        waits = retry_waits()
-        deadline = 0.0
-        while isinstance((step := self._post(batch)).reaction, Again):
-            reaction = step.reaction
-            deadline = deadline or time.monotonic() + self._shared.patience
-            self._shared.wait(next(waits) if reaction.seconds is None else reaction.seconds, deadline, reaction.why)
-        if isinstance(step.reaction, Delivered):
-            self._settle(batch, step.reaction.ingested)
-            return []
-        if isinstance(step.reaction, Sort):
-            return [self._sorted(batch, step)]
-        if isinstance(step.reaction, Halve):
-            return self._halves(batch, step)
-        raise ConnectorError(step.reaction.message)
+    def _attempt(self, batch: list[Payload]) -> list[list[Payload]]:
+        """Send a batch until its answer is final; return what of it must be sent anew, in order.
 
-    def _post(self, batch: list[Item]) -> Step:
-        status, reaction = self._shared.ask(route_of(batch), [item.sent for item in batch])
-        keys: frozenset[str] = frozenset()
-        if isinstance(reaction, Sort) and (reaction.held or reaction.held_ids):
-            keys = keys_to_hold(batch, reaction)
-            if not keys and not reaction.rejected:  # ids are named, but none of ours: all wait
-                reaction = Again(reaction.why, reaction.seconds)
-        return Step(status, reaction, keys)
+        Raises:
+            ConnectorError: Nothing can be delivered, or the time for retries is over.
+            StoppedError: The run is to end.
+        """
+        reaction = self._final_reaction(batch)
+        if reaction.action is Action.STOP:
+            raise ConnectorError(reaction.message)
+        if reaction.action is Action.SORT:
+            return [self._sorted(batch, reaction)]
+        if reaction.action is Action.BISECT:
+            return self._halves(batch, reaction)
+        self._accept(batch, reaction.ingested)
+        return []
 
-    def _sorted(self, batch: list[Item], step: Step) -> list[Item]:
-        """Reject and hold what an answer names; return the rest."""
-        sort = cast(Sort, step.reaction)
-        rest: list[Item] = []
-        for index, item in enumerate(batch):
-            if index in sort.rejected:
-                self._reject(item, sort.rejected[index], step.status)
-            elif step.keys and (key := partition_key(content(item))) in step.keys:
-                self._hold(key, item, sort)
+    def _final_reaction(self, batch: list[Payload]) -> Reaction:
+        route, parts = batch[0].route, [payload.sent for payload in batch]
+        retry = self._gateway.new_retry()
+        while True:
+            reaction = self._gateway.ask(route, parts)
+            if reaction.action is Action.SORT and not reaction.rejected and not self._named(batch, reaction):
+                retry.wait(reaction.message, reaction.wait_seconds)  # ids are named, but none of ours: all wait
+            elif reaction.action is Action.RETRY:
+                retry.wait(reaction.message, reaction.wait_seconds)
             else:
-                rest.append(item)
+                return reaction
+
+    def _named(self, batch: list[Payload], reaction: Reaction) -> bool:
+        return bool(keys_of(batch, reaction.throttled) or keys_of(batch, reaction.over_quota))
+
+    def _sorted(self, batch: list[Payload], reaction: Reaction) -> list[Payload]:
+        """Reject and hold back what an answer names; return the rest."""
+        over_quota, throttled = keys_of(batch, reaction.over_quota), keys_of(batch, reaction.throttled)
+        rest: list[Payload] = []
+        for index, payload in enumerate(batch):
+            key = partition_key(payload.content())
+            if index in reaction.rejected:
+                self._reject(payload, reaction.rejected[index], reaction.status)
+            elif key in over_quota and self._rejects_quota:
+                self._reject(payload, OVER_QUOTA, reaction.status)
+            elif key in over_quota or key in throttled:
+                self._hold(key, payload, reaction, is_over_quota=key in over_quota)
+            else:
+                rest.append(payload)
         return rest
 
-    def _halves(self, batch: list[Item], step: Step) -> list[list[Item]]:
+    def _halves(self, batch: list[Payload], reaction: Reaction) -> list[list[Payload]]:
         """Return the halves of a batch that was refused without saying why; reject what is alone."""
-        halve = cast(Halve, step.reaction)
         middle = len(batch) // 2
         if middle:
             return [batch[:middle], batch[middle:]]
-        if halve.firewall and self._shared.client.post(route_of(batch), []).status == 403:
+        if reaction.status == 403 and self._gateway.refuses_everything(batch[0].route):
             raise ConnectorError(
-                "Amplitude's firewall refuses even an empty request (403): it blocks this machine's address or country."
+                "Amplitude's firewall refuses even a request without events (403): it blocks this machine's address or "
+                "country."
             )
-        self._reject(batch[0], halve.reason, step.status)
+        self._reject(batch[0], reaction.message, reaction.status)
         return []
 
-    # Holding
+    # Holding back
 
-    def _hold(self, key: str, item: Item, sort: Sort) -> None:
-        held = self._held.get(key)
-        if held is None:
-            now = time.monotonic()
-            deadline = self._deadlines.setdefault(key, now + self._shared.patience)
-            if now >= deadline:
-                raise ConnectorError(gave_up(self._shared.patience, sort.why))
-            self._shared.summary.add("http_retry_count")
-            self._shared.logger.warning("A user or device waits %.0f seconds: %s.", sort.seconds, sort.why)
-            held = self._held[key] = Held(min(now + sort.seconds, deadline))
-        held.items.append(item)
-
-    def _unheld(self, items: list[Item]) -> list[Item]:
-        """Put what belongs to those who wait behind what waits of them; return the rest."""
-        if not self._held:
-            return items
-        rest: list[Item] = []
-        for item in items:
-            held = self._held.get(partition_key(content(item)))
-            (rest if held is None else held.items).append(item)
-        return rest
+    def _hold(self, key: str, payload: Payload, reaction: Reaction, *, is_over_quota: bool) -> None:
+        seconds = reaction.wait_seconds or 0.0
+        is_first = self._held.hold(key, payload, seconds, is_over_quota=is_over_quota)
+        if is_first is None:
+            if not is_over_quota:
+                raise ConnectorError(
+                    f"{sentence(reaction.message)} It was still so after the retry timeout. Run again later, or raise "
+                    "'retry_timeout_seconds'."
+                )
+            self._reject(payload, OVER_QUOTA, reaction.status)
+        elif is_first:
+            self._services.summary.add("http_retry_count")
+            self._services.logger.warning("A user or device waits %.0f seconds: %s.", seconds, reaction.message)
 
     def _send_held(self, *, everything: bool) -> None:
-        """Send what has waited long enough; wait for it when all must go, or too much waits."""
+        """Send what has waited long enough; wait for it when all must go, or too much is held back."""
         while self._held:
-            soonest = min(held.until for held in self._held.values())
-            count = sum(len(held.items) for held in self._held.values())
-            now = time.monotonic()
-            if soonest > now:
-                if not everything and count < MOST_HELD:
+            seconds = self._held.soonest - time.monotonic()
+            if seconds > 0:
+                if not everything and len(self._held) < MAX_HELD:
                     return
+                if not everything and (over_quota := self._held.take_over_quota()):
+                    for payload in over_quota:  # others must not wait for these
+                        self._reject(payload, OVER_QUOTA, 429)
+                    continue
                 try:
-                    self._shared.pause(soonest - now)
-                except InterruptedWait:
-                    self.undelivered += count
-                    self._held.clear()
+                    self._gateway.pause(seconds)
+                except StoppedError:
+                    self.undelivered += len(self._held.take_all())
                     return
-            due = [key for key, held in self._held.items() if held.until <= time.monotonic()]
-            items = [item for key in due for item in self._held.pop(key).items]
-            for route, group in groupby(items, key=lambda item: item.route):
+            for route, group in groupby(self._held.take_due(), key=lambda payload: payload.route):
                 for batch in chunks(route, group):
-                    self._send(self._unheld(batch))
-            for key in due:
-                if key not in self._held:
-                    del self._deadlines[key]
+                    self._send(self._held.divert(batch))
 
-    # The end of a thing's way
+    # The end of a payload's way
 
-    def _settle(self, batch: Sequence[Item], ingested: int | None) -> None:
+    def _accept(self, batch: list[Payload], ingested: int | None) -> None:
+        metric, reason = self._gateway.transport.accepted_as
         confirmed = len(batch) if ingested is None else min(ingested, len(batch))
-        self._shared.summary.add("records_sent", confirmed)
+        self._services.summary.add(metric, confirmed, reason)
         if confirmed < len(batch):
-            short = len(batch) - confirmed
-            self._shared.summary.add("records_sent", short, "not confirmed")
-            self._shared.logger.warning(
-                "Amplitude took %d events of %d sent, by its own count. It may have known the others.",
-                confirmed,
-                len(batch),
+            self._services.summary.add(metric, len(batch) - confirmed, "not confirmed")
+            self._services.logger.warning(
+                "Amplitude counted %d events of %d sent. It may have known the others.", confirmed, len(batch)
             )
+        self._held.accepted(batch)
         finish(batch)
 
-    def _reject(self, item: Item, reason: str, status: int) -> None:
-        for stream, origin in ((item.stream, item.origin), *item.merged):
-            self._shared.reject(stream, reason, origin, status, content(item))
-        finish([item])
+    def _reject(self, payload: Payload, reason: str, status: int) -> None:
+        for origin in (payload.origin, *payload.merged):
+            self._services.rejects.reject(payload.stream, reason, origin, status, payload.json_text())
+        finish([payload])
 
 
-def route_of(batch: Sequence[Item]) -> Route:
-    """Return how a batch is sent; its items all go the same way."""
-    return batch[0].route
-
-
-def content(item: Item) -> dict[str, Any]:
-    """Return the event or identification in an item."""
-    return dict(decode(item.route.json_text(item.sent)))
-
-
-def keys_to_hold(batch: Sequence[Item], sort: Sort) -> frozenset[str]:
-    """Return whose things must wait: those named by index, and those whose user or device is named."""
+def keys_of(batch: list[Payload], named: Named) -> frozenset[str]:
+    """Return the ordering ids of the payloads that an answer names by position, user or device."""
+    if not named:
+        return frozenset()
     keys = set()
-    for index, item in enumerate(batch):
-        thing = content(item)
-        if index in sort.held or thing.get("user_id") in sort.held_ids or thing.get("device_id") in sort.held_ids:
-            keys.add(partition_key(thing))
+    for index, payload in enumerate(batch):
+        content = payload.content()
+        if index in named.indexes or content.get("user_id") in named.ids or content.get("device_id") in named.ids:
+            keys.add(partition_key(content))
     return frozenset(keys)

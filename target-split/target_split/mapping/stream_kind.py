@@ -1,4 +1,4 @@
-"""Which stream becomes what: recognized by its columns, or named in `mappings`. Pure."""
+"""Which stream becomes what: known by its columns, or told by `mappings`. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any, Literal
 
 from target_split.common.record_paths import MappingError, first_match
 
-Kind = Literal["event", "segment", "cohort", "change"]
+Kind = Literal["event", "segment", "cohort"]
 Schema = Mapping[str, Any]
 
-# tap-amplitude's streams are recognized by these columns, whatever they are called.
+# By these columns a stream of tap-amplitude is known, whatever it is called.
 EVENT_COLUMNS = frozenset({"event_type", "event_time", "event_properties"})
-MEMBER_COLUMNS = frozenset({"cohort_id", "cohort_name", "user_id"})
+MEMBER_COLUMNS = frozenset({"cohort_id", "cohort_name", "cohort_size"})
 COHORT_COLUMNS = frozenset({"id", "name", "size", "lastComputed"})
-CHANGE_COLUMNS = frozenset({"cohort_id", "message_id", "computed_time", "action"})
 
 MEMBER_STREAM = "cohort_members"
 SIZE_COLUMN = "cohort_size"
@@ -38,38 +37,27 @@ def kind_of(stream: str, schema: Schema, given: Mapping[str, Any]) -> Kind:
     """
     if given:
         return load_as(given, schema)
-    kind = known_kind(schema)
-    if kind is None:
-        raise MappingError(
-            f"Stream '{stream}' is not one that this target knows. Deselect it in the tap, or describe it in setting "
-            "'mappings': its event type, key and time, or its segment and key."
-        )
-    return kind
-
-
-def known_kind(schema: Schema) -> Kind | None:
-    """Return what a stream becomes by its columns alone, if they tell."""
-    if is_known(schema, CHANGE_COLUMNS):
-        return "change"
     if is_known(schema, MEMBER_COLUMNS):
         return "segment"
     if is_known(schema, COHORT_COLUMNS):
         return "cohort"
     if is_known(schema, EVENT_COLUMNS):
         return "event"
-    return None
+    raise MappingError(
+        f"Stream '{stream}' is none of those this target knows. Deselect it in the tap, or say in setting 'mappings' "
+        "what its event type, key and time are (or its segment and key)."
+    )
 
 
 def load_as(given: Mapping[str, Any], schema: Schema) -> Kind:
     """Return what a mapped stream becomes.
 
     Raises:
-        MappingError: `load_as` is not one of its options.
+        MappingError: `load_as` is none of its options.
     """
     wanted = given.get("load_as")
-    if wanted is None:
-        known = known_kind(schema)
-        return known if known in ("segment", "change") else "segment" if "segment" in given else "event"
-    if wanted not in ("event", "segment"):
+    if wanted in ("event", "segment"):
+        return wanted  # type: ignore[no-any-return]
+    if wanted is not None:
         raise MappingError(f"'load_as' must be 'event' or 'segment', not {wanted!r}.")
-    return "change" if wanted == "segment" and is_known(schema, CHANGE_COLUMNS) else wanted
+    return "segment" if "segment" in given or is_known(schema, MEMBER_COLUMNS) else "event"

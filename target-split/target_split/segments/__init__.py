@@ -1,3 +1,3 @@
-"""Members of lists, and the segments that follow them."""
+"""From lists of members to segments."""
 
 from __future__ import annotations
