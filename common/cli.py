@@ -1,29 +1,43 @@
-"""The command line's manners: every foreseen failure is one sentence and a non-zero exit, never a traceback.
+"""The command line's manners: a foreseen failure is one line and exit code 1, a signal ends a run cleanly.
 
-The same file stands in each connector (they share no library); a test holds the copies equal.
+`PlainMessages` is the base of every tap and target here; `PlainCommand` is the command that runs it.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
+import signal
 import sys
-from typing import Any
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
 
 import click
-import simplejson
+import dotenv
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._util import read_json_file
-from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand, _ConfigInput
+from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand
 
 from .errors import ConnectorError, hint
+from .input_files import CatalogFile, StateFile, read_object
+from .redact import hide_in_logs
+from .sdk_private import ConfigInput
+from .settings import (
+    clean_keys,
+    is_unencrypted,
+    secrets_of,
+    settings_from_environment,
+    type_words,
+    without_blanks,
+)
+from .stdout import silence_stdout
 
 __all__ = ["ConnectorError", "PlainCommand", "PlainMessages", "hint", "setting_error", "silence_stdout"]
-
-# jsonschema's names of the JSON types, in words a person uses for a setting.
-TYPE_WORDS = {"object": "an object", "array": "a list", "integer": "a whole number", "null": "null"}
 
 # An output of ours that is redirected to a file can meet these; files named by settings are the connectors' business.
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -31,34 +45,24 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Whatever is written holds records: batch files, rejects, spools. They are their owner's alone.
 PRIVATE = 0o077
 
+# Ctrl-C on `meltano run` reaches a plugin as SIGINT, and then as SIGTERM; schedulers repeat SIGTERM.
+REPEATS_IGNORED_SECONDS = 30.0
+
 
 class PlainCommand(SingerCommand):
-    """A Singer command that reports foreseen failures in one line each."""
+    """A Singer command that reports failures in one line each."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line; exit code 1 after a foreseen failure."""
+        """Run the command line; exit code 1 after a failure."""
         os.umask(PRIVATE)
+        # urllib3 logs URLs with their queries, and tracebacks of answers that it can live with.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
         try:
             return super().main(*args, **kwargs)
-        except ConfigValidationError as error:
-            messages = error.errors
-        except ConnectorError as error:
-            messages = [str(error)]
-        except FileNotFoundError as error:
-            messages = [f"--config: {error.args[0] if len(error.args) == 1 else error}"]
-        except (json.JSONDecodeError, simplejson.JSONDecodeError) as error:
-            messages = [f"--config or --state: the file is not valid JSON (line {error.lineno})."]
-        except BrokenPipeError:
-            # The next program in the pipe went away. Its own message says why; ours only adds where it happened.
-            silence_stdout()
-            messages = ["The program reading this output stopped; so does this one."]
-        except OSError as error:
-            if error.errno not in DISK_FULL or error.filename is not None:
-                raise
-            silence_stdout()
-            messages = [f"Standard output cannot be written: {error.strerror}. Make room, and run again."]
-        for message in messages:
-            self.logger.error(message)
+        except Exception as error:  # no traceback ever reaches a user
+            for message in failure_messages(error, self.name or "connector"):
+                self.logger.error("%s", message)  # noqa: TRY400  # for the same reason
+            self.logger.debug("Traceback:", exc_info=True)
         return sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -68,45 +72,163 @@ class PlainCommand(SingerCommand):
         return click.Command.invoke(self, ctx)
 
 
+def failure_messages(error: Exception, name: str) -> list[str]:
+    """Return what to tell a user about a failure, a message each line."""
+    if isinstance(error, ConfigValidationError):
+        return list(error.errors)
+    if isinstance(error, ConnectorError):
+        return [str(error)]
+    if isinstance(error, BrokenPipeError):
+        # The next program in the pipe went away. Its own message says why; ours only adds where it happened.
+        silence_stdout()
+        return ["The program reading this output stopped; so does this one."]
+    if isinstance(error, OSError) and error.errno in DISK_FULL and error.filename is None:
+        silence_stdout()
+        return [f"Standard output cannot be written: {error.strerror}. Make room, and run again."]
+    return [unexpected(error, name)]
+
+
+def unexpected(error: Exception, name: str) -> str:
+    """Return the message of a bug of ours, without the error's own text, which may hold a record or a key."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}, line {where.lineno}"
+    variable = f"{name.upper().replace('-', '_')}_LOGLEVEL"
+    return (
+        f"Unexpected {type(error).__name__} ({place}): a bug in {name}. Please"
+        f" report it with the output of '{name} --version'. {variable}=DEBUG adds the traceback, which may hold data of"
+        " yours."
+    )
+
+
 class PlainMessages(PluginBase):
-    """Mixin for a tap or target: settings checked in sentences, failures reported by `PlainCommand`."""
+    """Mixin for a tap or target: settings cleaned and checked, failures in one line, signals, `--check`.
+
+    Attributes:
+        stopping: Set once a signal came.
+        stop_signal: Its number.
+    """
+
+    def __init__(self, *, config: Any = None, parse_env_config: bool = False, **options: Any) -> None:
+        self.stopping = threading.Event()
+        self.stop_signal: int | None = None
+        self._stopped_at = 0.0
+        self._environment_problems: list[str] = []
+        if config is None or isinstance(config, Mapping):
+            config = without_blanks(config or {})
+        if parse_env_config:
+            config = config | self._settings_from_environment()
+        super().__init__(config=config, **options)
+
+    # Settings
+
+    def _settings_from_environment(self) -> dict[str, Any]:
+        """Return the settings that the environment gives, and `.env` in this folder or one above."""
+        dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        prefix = f"{self.name.upper().replace('-', '_')}_"
+        config, self._environment_problems = settings_from_environment(schema, prefix, os.environ)
+        return config
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
-        errors = [setting_error(error) for error in JSONSchemaValidator(schema).iter_errors(self._config)]
+        self._config = without_blanks(self._config)
+        stripped, problems = clean_keys(self._config, schema)
+        errors = self._environment_problems + problems
+        errors += [setting_error(error) for error in JSONSchemaValidator(schema).iter_errors(self._config)]
+        hide_in_logs(secrets_of(self._config, schema))
         errors += [] if errors else self.check_settings()
         if errors and raise_errors:
             raise ConfigValidationError(" ".join(errors), errors=errors, schema=schema)
-        for name in self._config.keys() - schema["properties"].keys():
-            self.logger.warning(
-                "Setting '%s' is not known and has no effect.%s", name, hint(name, schema["properties"])
-            )
+        self._warn_of_settings(stripped, schema)
         return errors
+
+    def _warn_of_settings(self, stripped: list[str], schema: Mapping[str, Any]) -> None:
+        for name in stripped:
+            self.logger.warning("Setting '%s': removed blanks or line feeds around the key.", name)
+        for name, value in self._config.items():
+            if name not in schema["properties"]:
+                self.logger.warning(
+                    "Setting '%s' is not known and has no effect.%s", name, hint(name, schema["properties"])
+                )
+            elif name.endswith("_url") and isinstance(value, str) and is_unencrypted(value):
+                self.logger.warning(
+                    "Setting '%s' uses http://, so keys and data cross the network in plain text.", name
+                )
 
     def check_settings(self) -> list[str]:
         """Return what is wrong with settings beyond their JSON types, one sentence each. For connectors to override."""
         return []
 
+    def check(self) -> Iterator[str]:
+        """Connect, verify keys and permissions, change nothing; yield what can be seen, a line each. To override.
+
+        Raises:
+            ConnectorError: Something does not work; its message says what to do.
+        """
+        yield "The settings are valid."
+
+    # Signals
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a run that a signal ended: 128 and its number."""
+        return 128 + (self.stop_signal or 0)
+
+    def stop(self) -> None:
+        """End the run cleanly; called once, by the signal's handler, after `stopping` is set. To override."""
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Stop at the first signal. Further ones are ignored for a while; after that, one kills."""
+        if self.stop_signal is None:
+            self.stop_signal, self._stopped_at = signum, time.monotonic()
+            self.stopping.set()
+            self.stop()
+        elif time.monotonic() - self._stopped_at >= REPEATS_IGNORED_SECONDS:
+            signal.signal(signum, signal.SIG_DFL)
+            signal.raise_signal(signum)
+
+    # The command line
+
     @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the settings files; each must hold one object."""
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> ConfigInput:  # noqa: ARG003
+        """Read the settings files; each must hold one object, and later ones win."""
+        config: dict[str, Any] = {}
         for path in value:
-            if path != "ENV" and not isinstance(read_json_file(path), dict):
-                raise ConnectorError(f"--config: {path} must hold one JSON object, the settings by name.")
-        return super().cb_config(ctx, param, value)
+            if path != "ENV":
+                config |= without_blanks(read_object("--config", path))
+        return ConfigInput(config=config, parse_env="ENV" in value)
+
+    @classmethod
+    def cb_check(cls, ctx: click.Context, param: click.Option, value: bool) -> None:  # noqa: ARG003
+        """Print what `check` sees, and end."""
+        if not value:
+            return
+        given: ConfigInput = ctx.params.get("config") or ConfigInput()
+        connector = cls(config=given.config, parse_env_config=given.parse_env)
+        for line in connector.check():
+            click.echo(line)
+        ctx.exit()
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the SDK's command with its failures reported in plain sentences."""
+        """Return the SDK's command with `--check`, checked input files, and failures reported in one line."""
         command = super().get_singer_command()
+        for param in command.params:
+            if param.name in {"state", "catalog"}:
+                param.type = StateFile() if param.name == "state" else CatalogFile()
+        about_check = "Connect, verify keys and permissions, print what can be seen, change nothing, and end."
+        command.params.append(
+            click.Option(["--check"], is_flag=True, callback=cls.cb_check, expose_value=False, help=about_check)
+        )
         return PlainCommand(
             name=command.name,
             callback=command.callback,
             context_settings=command.context_settings,
             params=command.params,
             help=command.help,
-            logger=cls.logger,
+            logger=cast("logging.Logger", cls.logger),
         )
 
 
@@ -122,16 +244,8 @@ def setting_error(error: Any) -> str:
         return " ".join(f"Setting '{f'{path}.{name}' if path else name}' is missing." for name in missing)
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        words = [TYPE_WORDS.get(name, f"a {name}") for name in wanted if name != "null"]
-        return f"Setting '{path}' must be {' or '.join(words)}."
+        return f"Setting '{path}' must be {type_words(wanted)}."
     if error.validator == "enum":
         allowed = ", ".join(str(value) for value in error.validator_value if value is not None)
         return f"Setting '{path}' must be one of: {allowed}."
     return f"Setting '{path}' breaks the rule '{error.validator}: {error.validator_value}'."
-
-
-def silence_stdout() -> None:
-    """Point standard output at nothing, so that the interpreter's last flush cannot fail a second time."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
-    os.close(nothing)

@@ -70,3 +70,12 @@ def _base64(text: str) -> Iterator[str]:
         raw = text.encode()
         yield base64.b64encode(raw).decode().rstrip("=")
         yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def hide_in_logs(secrets: Iterable[str]) -> None:
+    """Redact these secrets in whatever the handlers of the root logger write from now on."""
+    redacting = RedactingFilter(Redactor(secrets))
+    for handler in logging.getLogger().handlers:
+        for earlier in [one for one in handler.filters if isinstance(one, RedactingFilter)]:
+            handler.removeFilter(earlier)
+        handler.addFilter(redacting)

@@ -23,12 +23,10 @@ INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 TRUE, FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 # JSON Schema's names of types, as users know them.
 TYPE_WORDS = {
-    "object": "a JSON object",
+    "object": "an object",
     "array": "a list",
     "integer": "a whole number",
     "boolean": "true or false",
-    "string": "a text",
-    "null": "null",
 }
 
 JSONSchema = Mapping[str, Any]
@@ -113,7 +111,7 @@ def _types(schema: JSONSchema) -> set[str]:
 
 
 def type_words(types: Iterable[str]) -> str:
-    """Return names of JSON Schema types in words: `a list or a JSON object`."""
+    """Return names of JSON Schema types in words: `a list or an object`."""
     return " or ".join(TYPE_WORDS.get(name, f"a {name}") for name in types if name != "null")
 
 

@@ -15,15 +15,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("tap-split-impressions", "tap-amplitude", "target-amplitude", "target-split", "sandbox")
 
 
-def test_all_packages_carry_one_version_and_changelog_and_image_name_it() -> None:
-    texts = [(ROOT / package / "pyproject.toml").read_text(encoding="utf-8") for package in PACKAGES]
-    versions = {re.search(r'^version = "(.+)"', text, re.MULTILINE).group(1) for text in texts}
-    assert len(versions) == 1
-    version = versions.pop()
-    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    tags = re.findall(
-        r"/split-amplitude:(\S+)", (ROOT / "docs" / "deploy" / "kubernetes.md").read_text(encoding="utf-8")
-    )
+def test_docs_and_manifests_name_the_version_of_the_changelog() -> None:
+    version = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    naming = [ROOT / "docs" / "deploy" / "kubernetes.md", *(ROOT / "orchestrate").rglob("*.yaml")]
+    tags = re.findall(r"/split-amplitude:(\S+)", "\n".join(path.read_text(encoding="utf-8") for path in naming))
     assert set(tags) == {version}
 
 

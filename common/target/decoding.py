@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import IO, Any, cast
 
 import msgspec
-from singer_sdk.helpers._batch import StorageTarget
 
 from ..errors import ConnectorError
+from ..sdk_private import StorageTarget
 
 GzipFile: Any = gzip.GzipFile
 DAMAGE: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)

@@ -43,7 +43,7 @@ def schema_of(message: Message) -> Stream:
         schema = {**schema, "properties": {}}
     elif not isinstance(properties, dict):
         raise ConnectorError(f"Stream '{name}': 'properties' of a SCHEMA message is not an object. {FIX}")
-    return Stream(name, schema, keys)
+    return Stream(name, schema, keys, is_incremental=bool(message.get("bookmark_properties")))
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,11 @@ class Stream:
         schema: JSON Schema of its records.
         key_properties: Columns that identify a record.
         is_mapped: Whether a stream map made it: its schema then only guesses the types of computed columns.
+        is_incremental: Whether the tap says that it brings only what is new (`bookmark_properties`).
     """
 
     name: str
     schema: dict[str, Any]
     key_properties: list[str]
     is_mapped: bool = False
+    is_incremental: bool = False

@@ -5,11 +5,8 @@ from __future__ import annotations
 import abc
 import copy
 import json
-import signal
 import sys
-import threading
 from collections import Counter
-from types import FrameType
 from typing import IO, Any, cast
 
 from singer_sdk.exceptions import MappingError as StreamMapError
@@ -20,11 +17,11 @@ from singer_sdk.helpers.capabilities import (
     TargetCapabilities,
 )
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform, StreamMap
-from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.target_base import Target
 
 from ..cli import PlainMessages
 from ..errors import ConnectorError
+from ..sdk_private import ConfigInput
 from .checkpoints import Checkpoints
 from .decoding import UNREADABLE, batch_lines, decode, decode_line
 from .delivery import BatchLine, MessageLine
@@ -63,8 +60,6 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
 
     def __init__(self, **options: Any) -> None:
         """Set up what all sinks share."""
-        self.stopping = threading.Event()
-        self.stop_signal: int | None = None
         super().__init__(**options)
         cast(MessageReader, self.message_reader).process_input = self._process_input
         self.summary = Summary(self.logger, self.metrics_logger)
@@ -194,17 +189,23 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             self.mapper.register_raw_stream_schema(stream.name, copy.deepcopy(stream.schema), stream.key_properties)
         except StreamMapError as error:
             raise ConnectorError(f"Setting 'stream_maps', stream '{stream.name}': {error}") from None
-        branches = [(one, self._sink_of(one)) for one in self.mapper.stream_maps[stream.name]]
+        branches = [(one, self._sink_of(one, stream)) for one in self.mapper.stream_maps[stream.name]]
         direct = branches[0][1] if len(branches) == 1 and is_unchanged(branches[0][0]) else None
         validator = validator_of(stream) if self.config.get("validate_records", True) else None
         self._streams[stream.name] = InputStream(stream.name, validator, branches, direct, self.services)
 
-    def _sink_of(self, stream_map: StreamMap) -> StreamingSink | None:
+    def _sink_of(self, stream_map: StreamMap, source: Stream) -> StreamingSink | None:
         """Return the sink of a stream map: the one at hand while the schema stays the same."""
         if isinstance(stream_map, RemoveRecordTransform):
             return None
         keys = list(stream_map.transformed_key_properties or [])
-        stream = Stream(stream_map.stream_alias, stream_map.transformed_schema, keys, not is_unchanged(stream_map))
+        stream = Stream(
+            stream_map.stream_alias,
+            stream_map.transformed_schema,
+            keys,
+            is_mapped=not is_unchanged(stream_map),
+            is_incremental=source.is_incremental,
+        )
         sink = self._sinks.get(stream.name)
         if sink is None or sink.stream != stream:
             sink = TestStreamSink(stream, self.services) if stream.name == TEST_STREAM else self.make_sink(stream)
@@ -222,24 +223,18 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         self.summary.add("records_read", self._records_read)
         self._records_read = 0
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Stop reading; what was taken is delivered and STATE written. A second signal ends at once."""
-        self.stop_signal = signum
-        self.stopping.set()
-        signal.signal(signum, signal.SIG_DFL)
-
     @classmethod
     def invoke(  # type: ignore[override]
         cls,
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: ConfigInput | None = None,
         file_input: IO[str] | None = None,
     ) -> None:
         """Run the target from the command line; the closing summary follows also after a failure."""
         super(Target, cls).invoke(about=about, about_format=about_format)
-        config = config or _ConfigInput()
+        config = config or ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
         target.summary.start()
         try:
@@ -251,7 +246,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             raise
         target.summary.close(failed=target.stop_signal is not None)
         if target.stop_signal is not None:
-            sys.exit(128 + target.stop_signal)
+            sys.exit(target.exit_code)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:

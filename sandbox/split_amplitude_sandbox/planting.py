@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from split_amplitude_sandbox.answers import json_answer
-from split_amplitude_sandbox.split.answers import RefusedError
 
 BASE = "/_sandbox"
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -23,7 +22,7 @@ def planting(put: Callable[[bytes], int]) -> Endpoint:
     async def plant(request: Request) -> Response:
         try:
             return json_answer({"stored": put(await request.body())})
-        except (ValueError, msgspec.MsgspecError, RefusedError) as error:
+        except (ValueError, msgspec.MsgspecError) as error:
             return json_answer({"error": str(error)}, 400)
 
     return plant

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from types import FrameType
 from typing import Any
 
 from singer_sdk import Stream, Tap
@@ -49,7 +48,6 @@ STREAMS = (
 COHORTS_PATH = "/api/3/cohorts"
 # Amplitude runs 5 requests of a project at a time; one is left for whoever looks at a chart meanwhile.
 MAX_PARALLEL_WINDOWS = 4
-SIGNAL_EXIT_BASE = 128
 
 
 class TapAmplitude(PlainMessages, Tap):
@@ -236,9 +234,9 @@ class TapAmplitude(PlainMessages, Tap):
             self.message_writer.flush()
             self.summary.close(self.logger, self.metrics_logger)
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """End at a signal with code 128 + its number; nothing else is safe to do in a signal handler."""
-        self.message_writer.exit(SIGNAL_EXIT_BASE + signum)
+    def stop(self) -> None:
+        """End the run; nothing else is safe to do in a signal handler."""
+        self.message_writer.exit(self.exit_code)
 
 
 def batch_problems(batch_config: dict[str, Any] | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from tap_split_impressions.api.client import DEFAULT_URL, AdminApi
 from tap_split_impressions.common.cli import PlainMessages
 from tap_split_impressions.common.settings import url_problems
-from tap_split_impressions.common.tap.output import BufferedWriter
+from tap_split_impressions.common.tap.writer import MessageWriter
 from tap_split_impressions.impressions.item import field_of
 from tap_split_impressions.impressions.times import NotATime, milliseconds
 from tap_split_impressions.streams.admin import LISTS
@@ -25,7 +24,7 @@ class TapSplitImpressions(PlainMessages, Tap):
 
     name = "tap-split-impressions"
     package_name = "tap-split-impressions"
-    message_writer_class = BufferedWriter
+    message_writer_class = MessageWriter
     capabilities: ClassVar = [one for one in Tap.capabilities if one is not PluginCapabilities.BATCH]
 
     config_jsonschema = th.PropertiesList(
@@ -117,7 +116,6 @@ class TapSplitImpressions(PlainMessages, Tap):
     ).to_dict()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.stopping = 0
         self._api: AdminApi | None = None
         super().__init__(*args, **kwargs)
 
@@ -130,9 +128,9 @@ class TapSplitImpressions(PlainMessages, Tap):
         return self._api
 
     @property
-    def output(self) -> BufferedWriter:
+    def output(self) -> MessageWriter:
         """The writer of all messages."""
-        writer: BufferedWriter = self.message_writer  # type: ignore[assignment]
+        writer: MessageWriter = self.message_writer  # type: ignore[assignment]
         return writer
 
     def check_settings(self) -> list[str]:
@@ -160,12 +158,7 @@ class TapSplitImpressions(PlainMessages, Tap):
         lists = [stream(self, self.admin_api) for stream in LISTS] if self.admin_api else []
         return [ImpressionsStream(self), *lists]
 
-    def _handle_termination(self, signum: int, frame: Any) -> None:  # noqa: ARG002
-        """Let the block in work go out whole with its state, then end; a second signal ends at once.
-
-        The SDK's own handler would write a state into the middle of what is being written.
-        """
-        if self.stopping:
-            raise SystemExit(self.stopping)
-        self.stopping = 128 + signum
-        self.logger.info("Stopping after the block in work (%s).", signal.Signals(signum).name)
+    def stop(self) -> None:
+        """Let the block in work go out whole with its state, then end."""
+        self.output.stop(self.exit_code)
+        self.logger.info("Stopping after the block in work.")

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from singer_sdk.plugin_base import _ConfigInput as ConfigInput
 
 from target_amplitude.api.client import Client, DryRun, Transport
 from target_amplitude.api.endpoints import HOSTS
 from target_amplitude.audit.command import REPORT_OPTIONS, run_report
 from target_amplitude.audit.passes import Audit
 from target_amplitude.common.errors import hint
+from target_amplitude.common.sdk_private import ConfigInput
 from target_amplitude.common.target.services import Stream
 from target_amplitude.common.target.sink import StreamingSink
 from target_amplitude.common.target.target import StreamingTarget

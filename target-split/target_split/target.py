@@ -1,38 +1,36 @@
-"""The target: how its parts are put together."""
+"""The target: settings in, services built, sinks made."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from target_split.api.admin_v2 import Admin, Change
-from target_split.api.client import Client, Host, Patience
-from target_split.common.errors import ConnectorError
+from target_split.api.admin import Change
+from target_split.check import check_lines
 from target_split.common.target.services import Stream
 from target_split.common.target.sink import StreamingSink
 from target_split.common.target.target import StreamingTarget
-from target_split.common.target.workers import Workers
-from target_split.events.batch_files import BatchFiles
-from target_split.events.batch_worker import Portion
-from target_split.events.batching import Batch, Packer
-from target_split.events.dry_run import Rehearsal
+from target_split.connection import Connection
+from target_split.events.converter import Converter, EventOptions
+from target_split.events.delivery import EventDelivery
 from target_split.events.event import Style
 from target_split.events.ledger import Ledger
-from target_split.events.sender import Posting
-from target_split.mapping.grammar import Defaults
-from target_split.mapping.stream_kind import given_for, kind_of
-from target_split.segments.sync import Loader, Rules, Writer
-from target_split.segments.workspace import Place
-from target_split.settings import SETTINGS
-from target_split.settings_checks import problems_of
-from target_split.sinks import CohortSink, EventSink, MemberSink
+from target_split.events.seen_types import unseen_warning
+from target_split.events.sender import EventSender
+from target_split.events.sqlite_ledger import SQLiteLedger
+from target_split.events.transport import DryRun, HttpTransport, Transport
+from target_split.mapping.segments import SegmentMapping, segment_mapping
+from target_split.mapping.sources import Defaults
+from target_split.mapping.stream_kind import MEMBER_COLUMNS, MEMBER_STREAM, given_for, kind_of
+from target_split.segments.buffer import SegmentBuffer
+from target_split.segments.change_buffer import ChangeBuffer
+from target_split.segments.history import SegmentHistory
+from target_split.segments.sync import Rules, SegmentSync
+from target_split.settings import SETTINGS, problems_of
+from target_split.sinks import ChangeSink, CohortSink, EventSink, MemberSink, read_mapping
 
-SINKS: dict[str, type[EventSink | MemberSink | CohortSink]] = {
-    "event": EventSink,
-    "segment": MemberSink,
-    "cohort": CohortSink,
-}
+NO_LEDGER_WARNING = "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
 
 
 class TargetSplit(StreamingTarget):
@@ -45,8 +43,8 @@ class TargetSplit(StreamingTarget):
         """Set up what all sinks share; nothing is opened or asked before a stream needs it."""
         super().__init__(**options)
         config = self.config
-        self.mappings: dict[str, dict[str, Any]] = config["mappings"]
-        self.defaults = Defaults(
+        self._mappings: dict[str, dict[str, Any]] = config["mappings"]
+        self._defaults = Defaults(
             config["key"],
             config["traffic_type"],
             config["traffic_types"],
@@ -54,205 +52,182 @@ class TargetSplit(StreamingTarget):
             config.get("value"),
             config["segment_name"],
         )
-        self.packers: dict[str, Packer] = {}
-        self.rehearsal = Rehearsal(self.summary) if config["dry_run"] else None
-        self.workers: Workers[Batch] | None = None
-        self.ledger: Ledger | None = None
-        self.loader: Loader | None = None
-        self._files: BatchFiles | None = None
+        self._connection = Connection(config, self.services)
+        self._converters: list[Converter] = []
         self.rejects.check()
-
-    # Settings
 
     def check_settings(self) -> list[str]:
         """Check what JSON types cannot say."""
         return problems_of(self._config)
 
+    def check(self) -> Iterator[str]:
+        """Connect, and say what can be seen; nothing is changed."""
+        return check_lines(self.config, self._connection)
+
     # Streams
 
     def make_sink(self, stream: Stream) -> StreamingSink:
-        """Return a new sink for a stream, by its mapping or its columns."""
-        kind = kind_of(stream.name, stream.schema, given_for(stream.name, self.mappings))
-        return SINKS[kind](stream, self.services, self)
+        """Return the sink of a stream, by its mapping or its columns."""
+        given = given_for(stream.name, self._mappings)
+        kind = read_mapping(stream.name, lambda: kind_of(stream.name, stream.schema, given))
+        if kind == "event":
+            return self._event_sink(stream, given)
+        mapping = self._segment_mapping(stream, given, kind)
+        self._connection.check_segment_settings()
+        assert self._connection.workspace is not None  # noqa: S101  # the settings are there
+        self._connection.workspace.check_traffic_types(mapping.key.named)
+        if kind == "cohort":
+            return CohortSink(stream, self.services, mapping, self._segments)
+        if kind == "change":
+            return ChangeSink(stream, self.services, mapping, self._changes)
+        if stream.is_incremental and not mapping.is_cohort:
+            self._segments.note_incremental(stream.name)
+        return MemberSink(stream, self.services, mapping, self._segments)
+
+    def _segment_mapping(self, stream: Stream, given: Mapping[str, Any], kind: str) -> SegmentMapping:
+        if kind != "cohort":
+            return read_mapping(stream.name, lambda: segment_mapping(stream.schema, given, self._defaults))
+        # Segments are called as for the members: an empty cohort has none that could tell.
+        schema = {"properties": {name: {} for name in MEMBER_COLUMNS}, "additionalProperties": True}
+        members = given_for(MEMBER_STREAM, self._mappings)
+        return read_mapping(MEMBER_STREAM, lambda: segment_mapping(schema, members, self._defaults))
+
+    def _event_sink(self, stream: Stream, given: Mapping[str, Any]) -> EventSink:
+        def truncated(what: str) -> None:
+            self.summary.add("records_truncated", 1, what)
+
+        def skipped(why: str) -> None:
+            self.summary.add("records_skipped", 1, why)
+
+        converter = read_mapping(
+            stream.name,
+            lambda: Converter(stream, given, self._event_options, truncated, skipped),
+        )
+        if self._connection.workspace is not None:
+            self._connection.workspace.check_traffic_types(converter.traffic_types)
+        self._converters.append(converter)
+        builder = self._events.builder(stream.name)
+        is_validated = self.config.get("validate_records", True) and not stream.is_mapped
+        return EventSink(stream, self.services, converter, builder, is_validated=is_validated)
 
     # Events
 
     @cached_property
-    def event_environment(self) -> str | None:
-        """Name of the environment that events carry, if one is set."""
-        place = self.place
-        return place.environment_name if place else self.config.get("environment")
-
-    @property
-    def destination(self) -> list[str] | None:
-        """What tells one destination of events from another in the ledger, if there is one."""
-        if not self.config.get("ledger_path"):
-            return None
-        return [self.config["events_url"].rstrip("/"), self.config.get("environment") or ""]
-
-    @property
-    def style(self) -> Style:
-        """How events look."""
+    def _event_options(self) -> EventOptions:
         config = self.config
-        join = config["arrays"] == "join"
-        return Style(config["event_type_prefix"], config["max_name_length"], self.event_environment, join)
+        style = Style(
+            config["event_type_prefix"],
+            config["max_name_length"],
+            self._connection.event_environment,
+            config["arrays"] == "join",
+        )
+        place = (
+            [config["events_url"].rstrip("/"), config.get("environment") or ""] if config.get("ledger_path") else None
+        )
+        return EventOptions(self._defaults, style, place, config["skip_own_events"])
+
+    @cached_property
+    def _events(self) -> EventDelivery:
+        config, connection = self.config, self._connection
+        host = connection.events_host
+        dry_run = config["dry_run"]
+        transport: Transport = DryRun() if dry_run else HttpTransport(host)
+        ledger = None if dry_run else self._open_ledger()
+        sender = EventSender(
+            transport,
+            ledger,
+            connection.new_retry,
+            host.redacted,
+            self.services,
+            skip_ambiguous=self._skip_ambiguous,
+        )
+        workers = 1 if dry_run else config["max_parallel_requests"]
+        return EventDelivery(sender.deliver, workers, self.services.checkpoints, ledger)
 
     @property
-    def skip_unknown(self) -> bool:
-        """Whether events of unknown fate are left, not posted again."""
+    def _skip_ambiguous(self) -> bool:
         return bool(self.config["on_ambiguous"] == "skip")
-
-    def prepare_events(self, traffic_types: frozenset[str]) -> None:
-        """Check what events need, and start what sends them.
-
-        Raises:
-            ConnectorError: A setting is missing or wrong.
-        """
-        if not self.config.get("sdk_api_key"):
-            raise ConnectorError("Setting 'sdk_api_key' is missing: events need a server-side SDK key.")
-        if self.place:
-            self.place.check_traffic_types(traffic_types)
-        if self.workers is not None or self.rehearsal is not None:
-            return
-        self.ledger = self._open_ledger()
-        host = Host(self.client, self.config["events_url"], "Authorization", self.config["sdk_api_key"], self.patience)
-        posting = Posting(host, self.ledger, self.summary, self.rejects, skip_unknown=self.skip_unknown)
-
-        def deliver(batch: Batch) -> None:
-            posting.deliver(batch)
-            batch.hold.done()
-
-        self.workers = Workers(self.config["max_parallel_requests"], deliver)
 
     def _open_ledger(self) -> Ledger | None:
         path = self.config.get("ledger_path")
         if not path:
-            self.logger.warning(
-                "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
-            )
+            self.logger.warning(NO_LEDGER_WARNING)
             return None
-        ledger = Ledger(path, self.config["ledger_days"], skip_unknown=self.skip_unknown)
+        ledger = SQLiteLedger(
+            path, self.config["ledger_days"], skip_ambiguous=self._skip_ambiguous, now=self._connection.clock.now
+        )
         for leftover in ledger.leftovers:
             self.summary.note(
-                f"An earlier run ended while {len(leftover.ids):,} events of stream '{leftover.stream}' were on "
-                f"their way; coming again, they are {'skipped' if self.skip_unknown else 'posted again'}."
+                f"An earlier run ended while {len(leftover.ids):,} events of stream '{leftover.stream}' were on their "
+                f"way; when they come again, they are {'skipped' if self._skip_ambiguous else 'sent again'}."
             )
         return ledger
 
-    def send(self, batch: Batch | None) -> None:
-        """Hand over a batch to be posted; waits while all workers are busy.
-
-        Raises:
-            Exception: What stopped the workers.
-        """
-        if batch is None:
-            return
-        if self.workers is not None:
-            self.workers.submit(self.workers.idlest(), batch)
-        elif self.rehearsal is not None:
-            self.rehearsal.deliver(batch)
-
-    @property
-    def batch_files(self) -> BatchFiles | None:
-        """What reads batch files in other processes; None where there is but one processor, or nothing to send."""
-        if self._files is None and self.rehearsal is None and (os.cpu_count() or 1) > 1:
-            self._files = BatchFiles()
-        return self._files
-
-    def count_portion(self, portion: Portion) -> None:
-        """Count what was read of a batch file in another process."""
-        add = self.summary.add
-        add("records_read", len(portion.events) + sum(portion.skipped.values()) + len(portion.others))
-        for what, count in portion.shortened.items():
-            add("records_shortened", count, what)
-        for why, count in portion.skipped.items():
-            add("records_skipped", count, why)
-
-    def flush_old(self) -> None:
-        """Send events that have waited long enough."""
-        if self._files is not None:
-            self._files.raise_failure()
-        if self.workers is not None:
-            self.workers.raise_failure()
-        for packer in self.packers.values():
-            if packer.batch is not None and packer.batch.is_old():
-                self.send(packer.close())
+    def _check_event_types(self) -> None:
+        """Warn of event types of this run that Split has not seen."""
+        made = set().union(*(converter.event_types for converter in self._converters))
+        admin = self._connection.admin
+        if made and admin is not None and self.config["check_event_types"] and not self.config["dry_run"]:
+            warning = unseen_warning(admin, made, self.config["event_type_prefix"])
+            if warning:
+                self.summary.note(warning)
 
     # Segments
 
     @cached_property
-    def client(self) -> Client:
-        """The connections to Split."""
-        return Client(self.summary, self.config["max_parallel_requests"])
-
-    @cached_property
-    def admin(self) -> Admin | None:
-        """The Admin API, where the settings allow it."""
-        if not self.config.get("admin_api_key") or not self.config.get("workspace_id"):
-            return None
-        config = self.config
-        return Admin(
-            Host(self.client, config["admin_url"], config["auth_header"], config["admin_api_key"], self.patience)
+    def _sync(self) -> SegmentSync:
+        config, connection = self.config, self._connection
+        assert connection.admin is not None  # noqa: S101  # the settings were checked
+        assert connection.workspace is not None  # noqa: S101
+        rules = Rules(
+            Change(config["change_title"], config["change_comment"]),
+            config["allow_empty_segments"],
+            float(config["max_removal_share"]),
+            config["on_approval"],
+            config["dry_run"],
         )
+        environment = connection.workspace.required_environment
+        return SegmentSync(connection.admin, environment, rules, self._history, self.services)
 
     @cached_property
-    def place(self) -> Place | None:
-        """The workspace and environment, where the Admin API can be asked."""
-        return Place(self.admin, self.config["workspace_id"], self.config.get("environment")) if self.admin else None
+    def _history(self) -> SegmentHistory:
+        return SegmentHistory(None if self.config["dry_run"] else self.config.get("ledger_path"))
 
-    def prepare_segments(self, traffic_types: frozenset[str]) -> Loader:
-        """Check what segments need, and return what fills them.
+    @cached_property
+    def _segments(self) -> SegmentBuffer:
+        return SegmentBuffer(self._sync, self.services.checkpoints, self.logger)
 
-        Raises:
-            ConnectorError: A setting is missing or wrong.
-        """
-        missing = [n for n in ("admin_api_key", "workspace_id", "environment") if not self.config.get(n)]
-        if missing:
-            names = ", ".join(f"'{name}'" for name in missing)
-            raise ConnectorError(f"Segments need the settings {names}, which are missing.")
-        assert self.admin is not None  # noqa: S101  # as are the settings
-        assert self.place is not None  # noqa: S101
-        self.place.check_traffic_types(traffic_types)
-        if self.loader is None:
-            config = self.config
-            rules = Rules(
-                Change(config["change_title"], config["change_comment"]),
-                config["allow_empty_segments"],
-                float(config["max_removal_share"]),
-                config["dry_run"],
-            )
-            writer = Writer(self.admin, self.place, rules, self.summary, self.logger)
-            self.loader = Loader(writer, self.services.checkpoints, self.logger)
-        return self.loader
+    @cached_property
+    def _changes(self) -> ChangeBuffer:
+        return ChangeBuffer(self._sync, self.services.checkpoints, self.logger)
 
     # The end
 
+    def flush_old(self) -> None:
+        """Send what has waited long enough."""
+        if "_events" in self.__dict__:
+            self._events.flush_old()
+        if "_changes" in self.__dict__:
+            self._changes.flush_old()
+
     def deliver_all(self) -> None:
-        """Deliver all events and bring in all lists."""
-        if self._files is not None:
-            self._files.finish()
-        for packer in self.packers.values():
-            self.send(packer.close())
-        if self.workers is not None:
-            self.workers.wait()
-            self.workers.close()
-        if self.loader is not None:
-            self.loader.finish()
+        """Deliver all events, changes and lists."""
+        if "_events" in self.__dict__:
+            self._events.finish()
+            self._check_event_types()
+        if "_changes" in self.__dict__:
+            self._changes.finish()
+        if "_segments" in self.__dict__:
+            self._segments.finish()
         self._close()
 
     def give_up(self) -> None:
         """Finish requests that are on their way, so that the ledger knows what became of them."""
-        if self._files is not None:
-            self._files.give_up()
-        if self.workers is not None:
-            self.workers.abort(ConnectorError("The run was stopped."))
+        if "_events" in self.__dict__:
+            self._events.abort()
         self._close()
 
     def _close(self) -> None:
-        if self.ledger is not None:
-            self.ledger.close()
-        self.client.close()
-
-    def patience(self, what: str) -> Patience:
-        """Return patience for one request."""
-        return Patience(self.config["retry_timeout_seconds"], self.stopping, what, self.summary)
+        if "_history" in self.__dict__:
+            self._history.close()
+        self._connection.close()

@@ -232,9 +232,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     small = dataclasses.replace(ENDPOINTS["batch"], max_items=ITEMS_PER_REQUEST)
     monkeypatch.setitem(ENDPOINTS, "batch", small)
     monkeypatch.setattr("target_amplitude.api.endpoints.IDENTIFY_MAX_ITEMS", 2)
-    monkeypatch.setattr("target_split.events.batching.MAX_REQUEST_EVENTS", ITEMS_PER_REQUEST)
+    monkeypatch.setattr("target_split.events.batch.MAX_REQUEST_EVENTS", ITEMS_PER_REQUEST)
     monkeypatch.setattr("target_amplitude.delivery.gateway.FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr("target_split.api.client.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("target_split.connection.FIRST_WAIT_SECONDS", 0.01)
 
 
 STEP = st.tuples(

@@ -56,6 +56,8 @@ class Image:
             elif instruction == "RUN":
                 done = self.run(given.replace("/project", str(self.project)))
                 assert done.returncode == 0, done.stdout + done.stderr
+            elif instruction == "ARG":
+                self.environment |= dict([given.split("=")])
             elif instruction == "ENV":
                 values = given.replace("/project", str(self.project)).replace("$PATH", self.environment["PATH"])
                 self.environment |= dict(pair.split("=") for pair in values.split())

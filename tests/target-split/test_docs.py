@@ -13,7 +13,7 @@ import pytest
 from support.amplitude import stream_messages
 from support.processes import Result
 from support.sandbox import Sandbox
-from target_split.mapping.grammar import DEFAULT_PROPERTIES
+from target_split.mapping.events import DEFAULT_PROPERTIES
 from target_split.mapping.names import event_type_name, event_type_rule
 
 PAGES = Path(__file__).parents[2] / "docs" / "target-split"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import sqlite3
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_split.common.errors import ConnectorError
-from target_split.events.event_id import EventIds
-from target_split.events.ledger import SECONDS_PER_DAY, Ledger, Sifted
+from target_split.events.event_id import HOUR_BYTES, EventIds
+from target_split.events.ledger import SECONDS_PER_DAY, Sifted
+from target_split.events.sqlite_ledger import SQLiteLedger
 
 IDS = [EventIds(["host", "env"], "events").of(str(n).encode()) for n in range(3_000)]
 DAY = 20_000 * SECONDS_PER_DAY
@@ -28,16 +30,20 @@ def path(tmp_path: Path) -> Iterator[str]:
         OPENED.pop().close()
 
 
-OPENED: list[Ledger] = []
+OPENED: list[SQLiteLedger] = []
 
 
-def opened(path: str, *, skip: bool = False, days: int = 14, now: float = DAY) -> Ledger:
-    ledger = Ledger(path, days, skip_unknown=skip, now=now)
+def opened(path: str, *, skip: bool = False, days: int = 14, now: float = DAY) -> SQLiteLedger:
+    ledger = SQLiteLedger(path, days, skip_ambiguous=skip, now=lambda: now)
     OPENED.append(ledger)
     return ledger
 
 
-def accept(ledger: Ledger, ids: list[bytes]) -> None:
+def hashes(ids: list[bytes]) -> list[bytes]:
+    return [identity[HOUR_BYTES:] for identity in ids]
+
+
+def accept(ledger: SQLiteLedger, ids: list[bytes]) -> None:
     ledger.sift(ids)
     ledger.accepted(ledger.posting("events", ids), ids)
 
@@ -63,7 +69,7 @@ def test_what_was_refused_is_fresh_again_in_the_next_run(path: str):
     ledger.close()
     after = opened(path)
     assert after.leftovers == []
-    assert after.sift(IDS[:5]) == Sifted(range(5), doubtful=0, skipped=0)
+    assert after.sift(IDS[:5]) == Sifted(range(5), resent=0, skipped=0)
 
 
 def test_what_was_on_its_way_is_posted_again_and_counted(path: str):
@@ -74,7 +80,7 @@ def test_what_was_on_its_way_is_posted_again_and_counted(path: str):
 
     after = opened(path)
     assert [(one.stream, len(one.ids)) for one in after.leftovers] == [("events", 5)]
-    assert after.sift(IDS[3:7]) == Sifted([0, 1, 2, 3], doubtful=2, skipped=0)
+    assert after.sift(IDS[3:7]) == Sifted([0, 1, 2, 3], resent=2, skipped=0)
     after.accepted(after.posting("events", IDS[3:7]), IDS[3:7])
     assert [len(one.ids) for one in after.leftovers] == [3]
     accept(after, IDS[:3])
@@ -87,21 +93,145 @@ def test_what_was_on_its_way_is_skipped_when_so_set(path: str):
     ledger.posting("events", IDS[:5])
     ledger.close()
     after = opened(path, skip=True)
-    assert after.sift(IDS[3:7]) == Sifted([2, 3], doubtful=0, skipped=2)
+    assert after.sift(IDS[3:7]) == Sifted([2, 3], resent=0, skipped=2)
     after.close()
     # Skipped once is skipped for good.
     assert opened(path).sift(IDS[3:5]).fresh == []
 
 
+def by_hour(start: int, count: int, day: int) -> list[bytes]:
+    """Ids of events of a day."""
+    ids = EventIds(["host", "env"], "events")
+    return [ids.of(str(n).encode(), day * SECONDS_PER_DAY * 1000) for n in range(start, start + count)]
+
+
 def test_events_are_forgotten_after_some_days(path: str):
+    today = DAY // SECONDS_PER_DAY
+    first, pending = by_hour(0, 5, today), by_hour(5, 2, today)
     ledger = opened(path, days=14)
-    accept(ledger, IDS[:5])
-    ledger.posting("events", IDS[5:7])
+    accept(ledger, first)
+    ledger.posting("events", pending)
     ledger.close()
-    kept = opened(path, days=14, now=DAY + 14 * SECONDS_PER_DAY)
-    assert kept.sift(IDS[:5]).fresh == []
-    kept.close()
-    assert opened(path, days=14, now=DAY + 15 * SECONDS_PER_DAY).sift(IDS[:5]).fresh == [0, 1, 2, 3, 4]
+    for days in (14, 15, 16):
+        later = opened(path, days=14, now=DAY + days * SECONDS_PER_DAY)
+        accept(later, by_hour(100 * days, 5, today + days))
+        assert (later.sift(first).fresh == []) == (days < 16), days
+        later.close()
+
+
+def test_a_clock_that_is_ahead_forgets_nothing(path: str):
+    today = DAY // SECONDS_PER_DAY
+    ids = by_hour(0, 5, today)
+    ledger = opened(path)
+    accept(ledger, ids)
+    ledger.close()
+    for now in (DAY + 30 * SECONDS_PER_DAY, DAY + 31 * SECONDS_PER_DAY, DAY + SECONDS_PER_DAY):
+        ahead = opened(path, now=now)
+        assert ahead.sift(ids).fresh == []
+        accept(ahead, by_hour(int(now), 5, today))
+        ahead.close()
+
+
+def test_a_clock_that_is_behind_forgets_nothing(path: str):
+    today = DAY // SECONDS_PER_DAY
+    ids = by_hour(0, 5, today)
+    behind = opened(path, now=0)
+    accept(behind, ids)
+    behind.posting("events", by_hour(5, 2, today))
+    behind.close()
+    for day in range(3):
+        ledger = opened(path, now=DAY + day * SECONDS_PER_DAY)
+        assert ledger.sift(ids).fresh == []
+        assert len(ledger.leftovers) == 1
+        accept(ledger, by_hour(100 * day + 100, 5, today + day))
+        ledger.close()
+
+
+def test_a_pause_of_weeks_forgets_no_ambiguous_event(path: str):
+    today = DAY // SECONDS_PER_DAY
+    ledger = opened(path)
+    accept(ledger, by_hour(0, 5, today))
+    ledger.posting("events", by_hour(5, 2, today))
+    ledger.close()
+    after = opened(path, skip=True, now=DAY + 60 * SECONDS_PER_DAY)
+    assert after.sift(by_hour(0, 8, today)) == Sifted([7], resent=0, skipped=2)
+
+
+def test_events_of_the_future_do_not_make_it_forget(path: str):
+    today = DAY // SECONDS_PER_DAY
+    ledger = opened(path)
+    accept(ledger, by_hour(0, 5, today))
+    accept(ledger, by_hour(5, 1, today + 3650))
+    ledger.close()
+    assert opened(path, now=DAY + SECONDS_PER_DAY).sift(by_hour(0, 6, today)).fresh == [5]
+
+
+def version_1(path: str, accepted: list[bytes], posted: list[bytes]) -> None:
+    """Write a ledger as the first version did: ids are hashes alone."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript(
+            """
+            CREATE TABLE accepted (id BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
+            CREATE TABLE posted
+              (number INTEGER PRIMARY KEY, stream TEXT NOT NULL, time REAL NOT NULL, ids BLOB NOT NULL);
+            CREATE TABLE answered (number INTEGER PRIMARY KEY);
+            CREATE TABLE pruned (day INTEGER NOT NULL);
+            INSERT INTO pruned VALUES (0);
+            PRAGMA application_id = 0x53504C54;
+            PRAGMA user_version = 1;
+            """
+        )
+        database.executemany("INSERT INTO accepted VALUES (?, ?)", [(id_, DAY // SECONDS_PER_DAY) for id_ in accepted])
+        database.execute("INSERT INTO posted VALUES (1, 'events', ?, ?)", (DAY, b"".join(posted)))
+
+
+def id_of_version_1(number: int) -> bytes:
+    prefix = hashlib.blake2b(b"host\0env\0events", digest_size=16).digest()
+    return hashlib.blake2b(prefix + str(number).encode(), digest_size=16).digest()
+
+
+def test_a_ledger_of_the_first_version_goes_on(path: str):
+    today = DAY // SECONDS_PER_DAY
+    version_1(path, [id_of_version_1(n) for n in range(5)], [id_of_version_1(n) for n in (5, 6)])
+    ledger = opened(path, skip=True)
+    assert [len(one.ids) for one in ledger.leftovers] == [2]
+    ids = by_hour(0, 9, today)
+    assert ledger.sift(ids) == Sifted([7, 8], resent=0, skipped=2)
+    ledger.accepted(ledger.posting("events", ids[7:]), ids[7:])
+    assert ledger.leftovers == []
+    ledger.close()
+    assert opened(path).sift(ids).fresh == []
+
+
+def test_what_the_first_version_knew_is_forgotten_in_time(path: str):
+    today = DAY // SECONDS_PER_DAY
+    version_1(path, [id_of_version_1(n) for n in range(5)], [])
+    for day in (0, 20, 40):
+        ledger = opened(path, now=DAY + day * SECONDS_PER_DAY)
+        assert (ledger.sift(by_hour(0, 5, today)).fresh == []) == (day < 40)
+        accept(ledger, by_hour(100 + day, 5, today + day))
+        ledger.close()
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT 1 FROM sqlite_master WHERE name = 'accepted_v1'").fetchone() is None
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "folder"])
+def test_what_is_not_a_file_of_ours_is_refused(path: str, kind: str):
+    target = Path(path).with_name("elsewhere")
+    if kind == "folder":
+        Path(path).mkdir()
+    else:
+        Path(path).symlink_to(target)
+    if kind == "link":
+        opened(str(target)).close()
+    assert ("symbolic link" if "link" in kind else "not a file") in refusal(path)
+
+
+def test_a_file_that_others_can_read_is_made_private(path: str):
+    opened(path).close()
+    Path(path).chmod(0o644)
+    opened(path).close()
+    assert Path(path).stat().st_mode & 0o777 == 0o600
 
 
 def test_what_two_killed_runs_left_is_told_once(path: str):
@@ -114,7 +244,7 @@ def test_what_two_killed_runs_left_is_told_once(path: str):
     again.posting("events", IDS[3:6])
     again.close()
     third = opened(path)
-    assert [sorted(left.ids) for left in third.leftovers] == [sorted(IDS[3:5]), [IDS[5]]]
+    assert [sorted(left.ids) for left in third.leftovers] == [sorted(hashes(IDS[3:5])), hashes(IDS[5:6])]
     accept(third, IDS[3:6])
     assert third.leftovers == []
     third.close()
@@ -191,7 +321,7 @@ def test_a_file_cut_off_is_said(path: str):
 def test_another_database_is_said(path: str):
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE customers (id INTEGER)")
-    assert "no ledger of this target" in refusal(path)
+    assert "not a ledger of this target" in refusal(path)
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path):

@@ -18,8 +18,8 @@ from target_split.api.limits import (
     properties_bytes,
     trimmed,
 )
-from target_split.mapping.grammar import DEFAULT_PROPERTIES
-from target_split.mapping.properties import NOT_FINITE, TEXT_CUT, TOO_DEEP, TOO_MANY, Selection
+from target_split.mapping.events import DEFAULT_PROPERTIES
+from target_split.mapping.properties import NOT_FINITE, TOO_DEEP, TOO_MANY, TRUNCATED, Selection
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300),
@@ -123,7 +123,7 @@ def test_arrays():
 def test_long_texts_are_cut():
     properties, notes = select({"long": "é" * 10_000_000, "list": ["x" * 300], "fits": "é" * MAX_PROPERTY_LENGTH})
     assert {name: len(value) for name, value in properties.items()} == {"long": 256, "list": 256, "fits": 256}
-    assert notes == [TEXT_CUT]
+    assert notes == [TRUNCATED]
 
 
 def test_five_hundred_properties():

@@ -9,10 +9,12 @@ import pytest
 
 from support.amplitude import EVENT_SCHEMA, MEMBER_SCHEMA, START_MS, event, member
 from target_split.common.record_paths import MappingError
-from target_split.events.event import NO_NUMBER, NO_UNICODE, TOO_LARGE, EventMaker, Style, UnfitError
-from target_split.mapping.grammar import DEFAULT_PROPERTIES, Defaults, event_mapping, segment_mapping
+from target_split.events.event import NOT_A_NUMBER, NOT_UNICODE, TOO_LARGE, EventMaker, InvalidEventError, Style
+from target_split.mapping.events import DEFAULT_PROPERTIES, event_mapping
+from target_split.mapping.segments import segment_mapping
+from target_split.mapping.sources import Defaults
 from target_split.mapping.stream_kind import given_for, kind_of
-from target_split.settings_checks import check_mappings
+from target_split.settings.checks import check_mappings
 
 COHORT_SCHEMA: dict[str, Any] = {"properties": {name: {} for name in ("id", "name", "size", "lastComputed")}}
 ORDERS = {
@@ -58,12 +60,12 @@ def made(
     """The event that a record becomes."""
     mapping = event_mapping(schema, given or {}, defaults(**changes))
     style = Style("amp.", 63, None, join_arrays=False)
-    text = EventMaker(mapping, style, (notes if notes is not None else []).append)(record)
-    return None if text is None else json.loads(text)
+    event = EventMaker(mapping, style, (notes if notes is not None else []).append)(record)
+    return None if event is None else json.loads(event.content)
 
 
 def refused(record: dict[str, Any], **changes: Any) -> str:
-    with pytest.raises(UnfitError) as error:
+    with pytest.raises(InvalidEventError) as error:
         made(record, **changes)
     return str(error.value)
 
@@ -124,7 +126,7 @@ def test_a_long_key_is_refused():
     assert refused(event(user_id="k" * 251)) == "a key over 250 characters"
 
 
-def test_a_key_path_that_another_stream_has_is_passed_over():
+def test_a_key_path_that_another_stream_has_is_ignored():
     assert made(event(), key=["account.id", "user_id"], schema={**EVENT_SCHEMA, "additionalProperties": False})
     with pytest.raises(MappingError, match=r"'key'.*no column 'acount'"):
         made(ORDER, {k: ORDER_MAPPING[k] for k in ("event_type", "time")}, ORDERS, key=["acount", "user_id"])
@@ -184,13 +186,13 @@ def test_values_come_from_a_nested_path_as_number_or_text():
     assert made(event(event_properties={"cart": {"total": 0}}), value=path)["value"] == 0
 
 
-def test_a_value_that_is_no_number_is_counted():
+def test_a_value_that_is_not_a_number_is_counted():
     notes: list[str] = []
     sent = made(event(event_properties={"cart": {"total": "free"}}), notes=notes, value="event_properties.cart.total")
     assert "value" not in sent
-    assert notes == [NO_NUMBER]
+    assert notes == [NOT_A_NUMBER]
     assert "value" not in made(event(event_properties={}), notes=notes, value="event_properties.cart.total")
-    assert notes == [NO_NUMBER]
+    assert notes == [NOT_A_NUMBER]
 
 
 # Properties
@@ -211,12 +213,12 @@ def test_properties_over_32_kilobytes_are_left_out_from_the_end():
     assert notes == [TOO_LARGE]
 
 
-def test_texts_that_are_no_unicode_are_mended():
+def test_texts_that_are_not_unicode_are_made_well_formed():
     notes: list[str] = []
     sent = made(event(user_id="u\ud800", event_properties={"x\udfff": "\ud83d\ude00"}), notes=notes)
     assert sent["key"] == "u�"
     assert sent["properties"]["event_properties.x�"] == "😀"
-    assert notes == [NO_UNICODE]
+    assert notes == [NOT_UNICODE]
 
 
 # Mappings
@@ -330,14 +332,14 @@ def test_filters():
 
 def test_cohorts_are_named_by_the_template():
     mapping = segment_mapping(MEMBER_SCHEMA, {}, defaults(segment_name="amp_{cohort_name}_{cohort_id}"))
-    naming = mapping.naming(member(1, cohort="ab1", name="Power users"))
-    assert naming.name == "amp_Power_users_ab1"
-    assert naming.description.endswith("cohort id ab1")
+    name = mapping.name(member(1, cohort="ab1", name="Power users"))
+    assert name.segment == "amp_Power_users_ab1"
+    assert name.description.endswith("cohort id ab1")
 
 
 def test_two_cohorts_whose_names_clean_to_one_stay_apart():
     mapping = segment_mapping(MEMBER_SCHEMA, {}, defaults())
-    names = {mapping.naming(member(1, name=name)).name for name in ("Power users", "Power-users", "Power/users")}
+    names = {mapping.name(member(1, name=name)).segment for name in ("Power users", "Power-users", "Power/users")}
     assert len(names) == 3
 
 
@@ -348,7 +350,7 @@ def test_a_template_with_a_column_that_is_not_there():
 
 def test_segments_of_any_stream():
     mapping = segment_mapping(ORDERS, {"segment": "status", "key": "customer.id"}, defaults())
-    assert mapping.naming(ORDER).name == "paid"
+    assert mapping.name(ORDER).segment == "paid"
     assert mapping.key(ORDER) == ("42", "user")
     assert mapping.size is None
 

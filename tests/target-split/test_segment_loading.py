@@ -180,13 +180,22 @@ def test_a_cohort_that_is_missing_leaves_its_segment(run, sandbox: Sandbox):
     assert keys(sandbox) == users(10)
 
 
-def test_a_cohort_that_lost_nine_in_ten_removes_nothing(run, sandbox: Sandbox):
-    put_segment(sandbox, keys=users(10))
-    result = run(members(1))
-    assert result.code == 0
-    assert keys(sandbox) == users(10)
-    assert "max_removal_share" in result.stderr
-    assert run(members(1), max_removal_share=0.9).code == 0
+def test_a_cohort_that_lost_nine_in_ten_fails_and_others_go_on(run, sandbox: Sandbox):
+    put_segment(sandbox, keys=users(20))
+    rows = [*members(2), *members(3, cohort="k2", name="VIP")]
+    result = run(rows)
+    assert result.code == 1
+    assert keys(sandbox) == users(20)
+    assert keys(sandbox, "amp_VIP") == users(3)
+    assert "keeps 18 keys, because that is 90% of the segment; raise 'max_removal_share'" in result.stderr
+    assert result.stdout == ""  # no STATE passes it
+    assert run(rows, max_removal_share=0.9).code == 0
+    assert keys(sandbox) == users(2)
+
+
+def test_a_small_cohort_can_lose_most_of_its_members(run, sandbox: Sandbox):
+    put_segment(sandbox, keys=users(2))
+    assert run(members(1)).code == 0
     assert keys(sandbox) == users(1)
 
 
@@ -249,22 +258,123 @@ def test_two_cohorts_whose_names_clean_to_one(run, sandbox: Sandbox):
     assert sorted(len(one["keys"]) for one in sandbox.split_segments()) == [2, 3, 4]
 
 
-def test_two_cohorts_of_one_name_in_one_run(run, sandbox: Sandbox):
-    result = run(members(2) + members(3, cohort="k2"))
-    assert result.code == 1
-    assert "{cohort_id}" in result.stderr
-    assert keys(sandbox) == users(2)
-    again = run(members(2) + members(3, cohort="k2"), segment_name="amp_{cohort_name}_{cohort_id}")
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_cohorts_of_one_name_are_two_segments_in_every_run(run, sandbox: Sandbox, order: int):
+    cohorts = [members(2), members(3, cohort="k2")]
+    assert run([row for cohort in cohorts for row in cohort]).code == 0
+    assert (keys(sandbox), keys(sandbox, f"{NAME}_k2")) == (users(2), users(3))
+    again = run([row for cohort in [members(4), members(5, cohort="k2")][::order] for row in cohort])
     assert again.code == 0, again.stderr
-    assert keys(sandbox, f"{NAME}_k2") == users(3)
+    assert (keys(sandbox), keys(sandbox, f"{NAME}_k2")) == (users(4), users(5))
+    assert run(members(6, cohort="k2")).code == 0
+    assert (keys(sandbox), keys(sandbox, f"{NAME}_k2")) == (users(4), users(6))
+    assert len(sandbox.split_segments()) == 2
 
 
 def test_two_cohorts_of_one_name_in_two_runs(run, sandbox: Sandbox):
     assert run(members(2)).code == 0
-    result = run(members(3, cohort="k2"))
+    assert run(members(3, cohort="k2")).code == 0
+    assert (keys(sandbox), keys(sandbox, f"{NAME}_k2")) == (users(2), users(3))
+
+
+@pytest.mark.parametrize("name", [None, "", "  "])
+def test_a_cohort_without_a_name_is_called_by_its_id(run, sandbox: Sandbox, name: str | None):
+    assert run([member(n, cohort_name=name, cohort_size=2) for n in range(2)]).code == 0
+    assert keys(sandbox, "amp_ab12cd3") == users(2)
+
+
+def test_half_a_surrogate_pair_in_a_key(run, sandbox: Sandbox):
+    assert run([member(1, user_id="half-\ud83d", cohort_size=1)]).code == 0
+    assert keys(sandbox) == ["half-\ufffd"]
+
+
+# Cohorts of groups
+
+
+def group_rows(count: int) -> list[dict[str, Any]]:
+    """Members as tap-amplitude emits them of a cohort of companies: without Amplitude ids."""
+    return [member(n, amplitude_id=None, count_group="company", cohort_size=count) for n in range(count)]
+
+
+def group_messages(count: int) -> list[dict[str, Any]]:
+    schema = {**MEMBER_SCHEMA, "properties": {**MEMBER_SCHEMA["properties"], "count_group": {}}}
+    return members_messages(group_rows(count), schema=schema)
+
+
+def test_a_cohort_of_groups_is_refused_by_name_and_others_go_on(run, sandbox: Sandbox):
+    put_segment(sandbox, keys=["old"])
+    result = run([*group_messages(3), *members_messages(members(2, cohort="k2", name="VIP"))])
     assert result.code == 1
-    assert "made for the cohort with id ab12cd3" in result.stderr
+    assert "cohort 'Power users'" in result.stderr
+    assert "groups of type 'company'" in result.stderr
+    assert "'traffic_types'" in result.stderr
+    assert keys(sandbox) == ["old"]
+    assert keys(sandbox, "amp_VIP") == users(2)
+
+
+def test_a_cohort_of_groups_fills_a_segment_of_its_traffic_type(run, sandbox: Sandbox):
+    types = {"company": "account"}
+    put_segment(sandbox, traffic_type="account", keys=[*users(3), "gone"])
+    result = run(group_messages(3), traffic_types=types)
+    assert result.code == 0, result.stderr
+    assert keys(sandbox) == users(3)  # all rows came, though none has an Amplitude id
+
+
+def test_users_are_the_usual_group(run, sandbox: Sandbox):
+    assert run([member(n, count_group="User", cohort_size=2) for n in range(2)]).code == 0
     assert keys(sandbox) == users(2)
+
+
+# Which STATE passes
+
+
+def test_state_waits_for_the_whole_list(run, sandbox: Sandbox):
+    put_segment(sandbox, keys=users(30))
+    result = run(members(30)[:20])
+    assert result.code == 0
+    assert keys(sandbox) == users(30)
+    assert result.stdout == ""
+    assert "STATE is held back from the cohort 'Power users' on, because 20 of its 30 rows came" in result.stderr
+
+
+WITHOUT_SIZE = {
+    **MEMBER_SCHEMA,
+    "properties": {k: v for k, v in MEMBER_SCHEMA["properties"].items() if "size" not in k},
+}
+
+
+def unsized(rows: list[dict[str, Any]], *, last: bool) -> list[dict[str, Any]]:
+    """Messages of members without `cohort_size`; the last ones of a list are followed by ACTIVATE_VERSION."""
+    bare = [{name: value for name, value in row.items() if name != "cohort_size"} for row in rows]
+    return [*members_messages(bare, schema=WITHOUT_SIZE), *([activated()] if last else [])]
+
+
+def test_members_without_a_size_are_proven_by_activate_version_alone(run, sandbox: Sandbox):
+    put_segment(sandbox, keys=[*users(30), "gone"])
+    died = run(unsized(members(30)[:20], last=False))
+    assert died.code == 0
+    assert died.stdout == ""  # so the tap starts afresh, and the whole list comes
+    assert keys(sandbox) == sorted([*users(30), "gone"])
+    whole = run(unsized(members(30), last=True))
+    assert whole.state == {"read": 30}
+    assert keys(sandbox) == users(30)
+
+
+def test_what_is_filtered_on_purpose_holds_back_no_state(run, sandbox: Sandbox):
+    mappings = {"cohort_members": {"filter": {"user_id": ["user-000[0-5]"]}}}
+    assert run(members(8), mappings=mappings).state == {"read": 8}
+    maps = {"cohort_members": {"__filter__": "amplitude_id < 200000000006"}}
+    assert run([*members_messages(members(8)), activated()], stream_maps=maps).stdout != ""
+
+
+def test_a_stream_that_brings_only_what_is_new_holds_back_no_state(run, sandbox: Sandbox):
+    schema = {"type": "SCHEMA", "stream": "vips", "schema": {"properties": {"mail": {}, "tier": {}}}}
+    rows = [{"type": "RECORD", "stream": "vips", "record": {"mail": f"u{n}", "tier": "gold"}} for n in range(3)]
+    messages = [schema | {"key_properties": []}, *rows, {"type": "STATE", "value": {"read": 3}}]
+    mappings = {"vips": {"segment": "tier", "key": "mail"}}
+    assert run(messages, mappings=mappings).stdout == ""
+    messages[0] |= {"bookmark_properties": ["updated_at"]}
+    assert run(messages, mappings=mappings).state == {"read": 3}
 
 
 def test_a_segment_of_another_traffic_type(run, sandbox: Sandbox):

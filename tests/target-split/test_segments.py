@@ -7,13 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_split.api.limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
-from target_split.segments.plan import Members, Naming, Plan, calls, plan
+from target_split.mapping.segments import ListName
+from target_split.segments.member_list import MemberList
+from target_split.segments.plan import MIN_KEYS_FOR_SHARE, Plan, calls, plan
 
 KEYS = st.sets(st.integers(0, 30).map(str), max_size=20)
 
 
-def a_plan(held: set[str], wanted: set[str], doubt: str | None = None, share: float = 0.5, empty: bool = False) -> Plan:
-    return plan(held, wanted, doubt, max_removal_share=share, allow_empty=empty)
+def a_plan(
+    held: set[str], wanted: set[str], reason: str | None = None, share: float = 0.5, empty: bool = False
+) -> Plan:
+    return plan(held, wanted, reason, max_removal_share=share, allow_empty=empty)
 
 
 @given(KEYS, KEYS)
@@ -25,18 +29,24 @@ def test_a_complete_list_leaves_exactly_its_keys(held: set[str], wanted: set[str
 
 
 @given(KEYS, KEYS)
-def test_a_doubtful_list_only_adds(held: set[str], wanted: set[str]):
-    changes = a_plan(held, wanted, doubt="3 of its 9 rows came", share=1.0, empty=True)
+def test_an_incomplete_list_only_adds(held: set[str], wanted: set[str]):
+    changes = a_plan(held, wanted, reason="3 of its 9 rows came", share=1.0, empty=True)
     assert changes.removes == []
     assert set(changes.adds) == wanted - held
-    assert (changes.kept_back is None) == (held <= wanted)
+    assert (changes.kept_because is None) == (held <= wanted)
 
 
-@pytest.mark.parametrize(("wanted", "removed"), [(5, 5), (4, 0), (10, 0), (6, 4)])
+@pytest.mark.parametrize(("wanted", "removed"), [(10, 10), (9, 0), (20, 0), (12, 8)])
 def test_at_most_a_share_goes(wanted: int, removed: int):
-    changes = a_plan({str(n) for n in range(10)}, {str(n) for n in range(wanted)})
+    changes = a_plan({str(n) for n in range(MIN_KEYS_FOR_SHARE)}, {str(n) for n in range(wanted)})
     assert len(changes.removes) == removed
-    assert ("max_removal_share" in str(changes)) == (wanted == 4)
+    assert ("max_removal_share" in str(changes)) == changes.is_failure == (wanted == 9)
+
+
+def test_a_share_says_nothing_of_a_small_segment():
+    held = {str(n) for n in range(MIN_KEYS_FOR_SHARE - 1)}
+    assert len(a_plan(held, {"0"}).removes) == MIN_KEYS_FOR_SHARE - 2
+    assert a_plan(held, {"0"}, reason="3 of its 9 rows came").removes == []
 
 
 def test_an_empty_list_empties_only_when_allowed():
@@ -46,12 +56,12 @@ def test_an_empty_list_empties_only_when_allowed():
 
 
 def test_the_effect_in_words():
-    words = str(a_plan({"a", "b", "c"}, {"b", "d"}, doubt="2 of its 3 rows came"))
+    words = str(a_plan({"a", "b", "c"}, {"b", "d"}, reason="2 of its 3 rows came"))
     assert words == "holds 3 keys; 1 to add, 0 to remove (not removed: 2, because 2 of its 3 rows came)"
 
 
 def sized(before: int, adds: int, removes: int) -> Plan:
-    return Plan(before, [f"a{n}" for n in range(adds)], [f"r{n}" for n in range(removes)], removes, None)
+    return Plan(before, [f"a{n}" for n in range(adds)], [f"r{n}" for n in range(removes)], removes)
 
 
 @settings(deadline=None, max_examples=40)
@@ -85,45 +95,48 @@ def test_a_segment_full_before_and_after_must_give_way_first():
     assert sizes == [("remove", 10_000), ("add", 10_000), ("remove", 2_000), ("add", 2_000)]
 
 
-def members(rows: int, size: int | None, **how: bool) -> Members:
-    one = Members("c1", Naming("amp_c", "cohort 'c'", ""), **how)
+NAME = ListName("amp_c", "amp_c_c1", "cohort 'c'", "")
+
+
+def members(rows: int, size: int | None, **how: bool) -> MemberList:
+    one = MemberList("c1", NAME, **how)
     for number in range(rows):
         one.add(f"u{number}", number, size)
     return one
 
 
 def test_the_proof_of_a_complete_list():
-    assert members(3, 3).doubt is None
-    assert members(2, 3).doubt == "2 of its 3 rows came"
-    assert members(2, 3, closed=True).doubt == "2 of its 3 rows came"
-    assert members(4, 3).doubt is not None
-    assert members(3, None).doubt == "nothing said that the list is complete"
-    assert members(3, None, closed=True).doubt is None
-    assert members(3, None, closed=True, thinned=True).doubt is not None
+    assert members(3, 3).incomplete_reason is None
+    assert members(2, 3).incomplete_reason == "2 of its 3 rows came"
+    assert members(2, 3, is_closed=True).incomplete_reason == "2 of its 3 rows came"
+    assert members(4, 3).incomplete_reason is not None
+    assert members(3, None).incomplete_reason == "nothing said that the list is complete"
+    assert members(3, None, is_closed=True).incomplete_reason is None
+    assert members(3, None, is_closed=True, is_filtered=True).incomplete_reason is not None
 
 
 def test_rows_that_come_twice_count_once():
     one = members(2, 3)
     one.add("u0", 0, 3)
-    assert one.doubt == "2 of its 3 rows came"
+    assert one.incomplete_reason == "2 of its 3 rows came"
 
 
 def test_rows_without_a_user_count():
     one = members(2, 3)
     one.add(None, 99, 3)
-    assert one.doubt is None
+    assert one.incomplete_reason is None
     assert len(one.keys) == 2
 
 
 def test_rows_that_disagree_on_the_size_prove_nothing():
     one = members(2, 3)
     one.add("u9", 9, 2)
-    assert one.doubt is not None
+    assert one.incomplete_reason is not None
 
 
 def test_too_many_keys_are_not_kept():
-    one = Members("c1", Naming("amp_c", "cohort 'c'", ""))
+    one = MemberList("c1", NAME)
     for number in range(MAX_KEYS_PER_SEGMENT + 1):
         one.add(str(number), number, None)
-    assert one.too_many
+    assert one.is_too_large
     assert not one.keys

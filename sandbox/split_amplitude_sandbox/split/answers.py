@@ -14,8 +14,8 @@ from starlette.responses import Response
 from split_amplitude_sandbox.answers import json_answer
 
 
-class RefusedError(Exception):
-    """A request is refused with this status and message."""
+class RefusedError(ValueError):
+    """A request is refused with this status and message; so is data that cannot be planted."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -16,9 +16,9 @@ from uuid import uuid4
 from zipfile import ZipInfo
 
 import msgspec
-from singer_sdk.helpers._batch import BatchConfig
 
 from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.common.sdk_private import BatchConfig
 from tap_amplitude.export.archive import Archive
 from tap_amplitude.export.batch_worker import LENGTH_BYTES, Result, Task, remove_files
 from tap_amplitude.export.times import rfc3339

@@ -8,12 +8,12 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.streams import Stream
 
 from tap_amplitude.api.errors import NoPermissionError
 from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.common.sdk_private import BatchConfig
 from tap_amplitude.export.records import clean
 from tap_amplitude.streams.schemas import Fields, json_schema
 

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.mapper import SameRecordTransform
 
 from tap_amplitude.api.client import Download
 from tap_amplitude.api.errors import NotFoundError, PassingError, TooLargeError
 from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.common.sdk_private import BaseBatchFileEncoding, BatchConfig
 from tap_amplitude.export.archive import Archive, DamagedArchiveError
 from tap_amplitude.export.batch_files import BatchWorkers
 from tap_amplitude.export.prefetch import Ahead

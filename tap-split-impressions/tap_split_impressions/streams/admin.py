@@ -35,8 +35,8 @@ class ListStream(PlainStream):
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         """Yield the list's rows."""
         for entry in getattr(self._api, self.name):
-            if self._tap.stopping:
-                raise SystemExit(self._tap.stopping)
+            if self._tap.stopping.is_set():
+                raise SystemExit(self._tap.exit_code)
             record = {column: reached(entry, path) for column, path in self.columns.items()}
             if "created_at" in record:
                 created = moment_or_none(record["created_at"])

@@ -146,9 +146,9 @@ class ImpressionsStream(PlainStream):
             yield from run.blocks()
         finally:
             self._summarise(run, time.monotonic() - started)
-        if self._tap.stopping:
+        if self._tap.stopping.is_set():
             self._write_state_message()
-            raise SystemExit(self._tap.stopping)
+            raise SystemExit(self._tap.exit_code)
 
     def _start(self) -> Run:
         config = self.config
@@ -179,7 +179,7 @@ class ImpressionsStream(PlainStream):
             logger=self.logger,
             settle_seconds=config["settle_seconds"],
             csv_columns=config.get("csv_columns") or {},
-            stopping=lambda: bool(self._tap.stopping),
+            stopping=self._tap.stopping.is_set,
         )
 
     def _summarise(self, run: Run, seconds: float) -> None:

@@ -1,23 +1,19 @@
-"""Split's Admin API, as far as segments and the checking of names need it (https://docs.split.io/reference).
-
-Every call is safe to repeat, so whatever may pass is tried again with patience. Rate limits are waited out as long as
-Split's headers say.
-"""
+"""Split's Admin API v2, which Harness calls "Legacy Split" (https://docs.split.io/reference)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
-from urllib.parse import quote
+from functools import cached_property
+from typing import Any
 
-import msgspec
-
-from target_split.api.client import PASSING, Answer, AnswerLostError, Host, NotSentError
-from target_split.common.errors import ConnectorError
-from target_split.segments.plan import Action
+from target_split.api.admin import Action, Change, Environment, Segment, as_text
+from target_split.api.admin_calls import BARE, BEARER, AdminCalls, Refusals, part
+from target_split.api.client import Host
+from target_split.api.pages import is_last_page, total_of
+from target_split.common.errors import ConnectorError, hint
 
 BASE_PATH = "/internal/api/v2"
+ADMIN_URL = "https://api.split.io"
 
 # The sources name largest pages from 50 to 1,000; every answer is followed by how much of it came.
 PAGE = 50
@@ -28,178 +24,205 @@ USUAL_KEY_PAGE = 100
 
 EXISTS = 409
 
+# https://developer.harness.io/docs/feature-management-experimentation/api/approvals
+OPERATIONS: dict[Action, str] = {"add": "CREATE", "remove": "ARCHIVE"}
 
-@dataclass(frozen=True)
-class Segment:
-    """A segment as the workspace knows it."""
-
-    name: str
-    traffic_type: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a workspace may want to hear of each change."""
-
-    title: str
-    comment: str
+REFUSALS = Refusals(
+    key="It must be an Admin API key, or a Harness token (pat. or sat.) whose service account has the role FME "
+    "Manager in the project; an SDK key is not one. Make one in Split under Admin settings, API keys, or in Harness "
+    "under Account settings, Access control, Service accounts.",
+    permission="Segments need the role API_SEGMENT_EDITOR or more, with a Harness token FME Manager.",
+    scope="Check 'workspace_id' and 'environment'.",
+    governance=False,
+)
 
 
-class Admin:
-    """The calls, each until it succeeds or fails for good.
+class AdminV2:
+    """The calls of `AdminApi` over v2.
 
     Args:
         host: Where to.
+        auth_header: The header that carries the key first; the other one is tried where Split answers 401.
+        workspace: Id or name of the workspace; None to look it up by the project.
+        organization: Identifier of the Harness organization.
+        project: Identifier of the Harness project.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(
+        self, host: Host, auth_header: str, workspace: str | None, organization: str | None, project: str | None
+    ) -> None:
+        other = BARE if auth_header.lower() == BEARER.lower() else BEARER
+        self._calls = AdminCalls(host, BASE_PATH, [auth_header, other], {}, REFUSALS)
+        self._given = workspace
+        self._organization = organization
+        self._project = project
 
-    def workspaces(self) -> list[dict[str, Any]]:
-        """Return all workspaces: objects with `id` and `name`."""
-        return list(self._listed("/workspaces", "list workspaces"))
+    @property
+    def scope(self) -> str:
+        """The workspace's id."""
+        return self._place[0]
 
-    def environments(self, workspace: str) -> list[dict[str, Any]] | None:
-        """Return a workspace's environments: objects with `id` and `name`; None when there is no such workspace."""
-        answer = self._call("GET", f"/environments/ws/{part(workspace)}", "list environments", fine=(400, 403, 404))
-        return decoded(answer) if answer.is_success else None
+    @cached_property
+    def _place(self) -> tuple[str, list[Environment]]:
+        """The workspace's id and its environments."""
+        given = self._given
+        if given is None:
+            listed = list(self._workspaces(organizationIdentifier=self._organization, projectIdentifier=self._project))
+            found = [one for one in listed if self._project in (one.get("projectIdentifier"), None)] or listed
+            if len(found) != 1:
+                raise ConnectorError(
+                    f"Settings 'organization' and 'project': no workspace belongs to project '{self._project}' of "
+                    f"organization '{self._organization}'. Check both, or set 'workspace_id'."
+                )
+            return found[0]["id"], self._environments(found[0]["id"]) or []
+        # As an id first: a key that may only edit segments may not be allowed to list workspaces.
+        environments = self._environments(given)
+        if environments is not None:
+            return given, environments
+        workspaces = list(self._workspaces())
+        for workspace in workspaces:
+            if given in (workspace["id"], workspace["name"]):
+                return workspace["id"], self._environments(workspace["id"]) or []
+        names = sorted(workspace["name"] for workspace in workspaces)
+        raise ConnectorError(
+            f"Setting 'workspace_id': there is no workspace '{given}'. There are: {', '.join(names) or 'none'}."
+            f"{hint(given, names)}"
+        )
 
-    def traffic_types(self, workspace: str) -> list[str]:
-        """Return the names of a workspace's traffic types."""
-        answer = self._call("GET", f"/trafficTypes/ws/{part(workspace)}", "list traffic types")
-        return [one["name"] for one in decoded(answer)]
+    def _workspaces(self, **query: Any) -> Iterator[dict[str, Any]]:
+        return self._listed("/workspaces", "list workspaces", **query)
 
-    def segments(self, workspace: str, environment: str | None = None) -> dict[str, Segment]:
-        """Return a workspace's segments by name; with an environment those that are active in it."""
-        path = f"/segments/ws/{part(workspace)}" + (f"/environments/{part(environment)}" if environment else "")
+    def _environments(self, workspace: str) -> list[Environment] | None:
+        """Return a workspace's environments; None when there is no such workspace."""
+        path = f"/environments/ws/{part(workspace)}"
+        answer = self._calls.call("GET", path, "list environments", expected=(400, 403, 404))
+        if answer.status != 200:
+            return None
+        return [Environment(one["id"], one["name"]) for one in objects(answer.json)]
+
+    def environments(self) -> list[Environment]:
+        """Return the environments of the workspace."""
+        return self._place[1]
+
+    def traffic_types(self) -> list[str]:
+        """Return the names of the workspace's traffic types."""
+        answer = self._calls.call("GET", f"/trafficTypes/ws/{part(self.scope)}", "list traffic types")
+        return [as_text(one, "name") for one in objects(answer.json)]
+
+    def segments(self) -> dict[str, Segment]:
+        """Return the workspace's standard segments by name."""
+        listed = self._listed(f"/segments/ws/{part(self.scope)}", "list segments")
         found = (
-            Segment(one["name"], (one.get("trafficType") or {}).get("name", ""), one.get("description") or "")
-            for one in self._listed(path, "list segments")
+            Segment(one["name"], as_text(one.get("trafficType") or {}, "name"), as_text(one, "description"))
+            for one in listed
         )
         return {one.name: one for one in found}
 
-    def create_segment(self, workspace: str, segment: Segment) -> None:
-        """Make a segment in a workspace; one that exists is fine."""
-        path = f"/segments/ws/{part(workspace)}/trafficTypes/{part(segment.traffic_type)}"
+    def active_segments(self, environment: str) -> set[str]:
+        """Return the names of the standard segments that an environment has."""
+        path = f"/segments/ws/{part(self.scope)}/environments/{part(environment)}"
+        return {one["name"] for one in self._listed(path, "list segments")}
+
+    def create_segment(self, segment: Segment) -> bool:
+        """Create a segment; return False when one of that name exists."""
+        path = f"/segments/ws/{part(self.scope)}/trafficTypes/{part(segment.traffic_type)}"
         body = {"name": segment.name, "description": segment.description}
-        self._call("POST", path, f"create segment '{segment.name}'", body, fine=(EXISTS,))
+        answer = self._calls.call("POST", path, f"create segment '{segment.name}'", body=body, expected=(EXISTS,))
+        return answer.status != EXISTS
 
     def activate_segment(self, environment: str, name: str) -> None:
-        """Give an environment a segment; one that has it already is fine."""
-        self._call("POST", f"/segments/{part(environment)}/{part(name)}", f"activate segment '{name}'", {}, (EXISTS,))
+        """Give an environment a segment, and wait until its keys can be read and changed."""
+        path, what = segment_path(environment, name), f"activate segment '{name}'"
+        self._calls.call("POST", path, what, body={}, expected=(EXISTS,))
+        self._calls.await_keys(f"{path}/keys", what, limit=1)
+
+    def key_count(self, environment: str, name: str) -> int | None:
+        """Return how many keys a segment holds."""
+        return total_of(self._key_page(environment, name, 0, 1))
+
+    def open_change_request(self, environment: str, name: str) -> str | None:
+        """Return the id of a segment's open change request, if it has one."""
+        return as_text(self._key_page(environment, name, 0, 1), "openChangeRequestId") or None
 
     def keys(self, environment: str, name: str) -> set[str]:
         """Return all keys of a segment."""
-        path, what = f"/segments/{part(environment)}/{part(name)}/keys", f"read the keys of segment '{name}'"
         page, offset, found = LARGE_KEY_PAGE, 0, set[str]()
         while True:
-            answer = self._call("GET", f"{path}?offset={offset}&limit={page}", what, fine=(400,))
-            if not answer.is_success:
-                if page == USUAL_KEY_PAGE:
-                    self._fail(answer, what)
+            listed = self._key_page(environment, name, offset, page)
+            if not listed and page == LARGE_KEY_PAGE:
                 page = USUAL_KEY_PAGE
                 continue
-            listed = decoded(answer)
             keys = [one["key"] for one in listed["keys"]]
             found.update(keys)
             offset += len(keys)
-            # The total is `count` here, not `totalCount` as in other lists.
-            if offset >= listed["count"]:
-                return found
-            if not keys:
-                raise ConnectorError(
-                    f"Cannot {what}: Split counts {listed['count']:,} and lists {offset:,}. Try again."
-                )
+            if is_last_page(listed, len(keys), offset, page):
+                break
+        total = total_of(listed)
+        if total is not None and offset < total:
+            raise ConnectorError(
+                f"Cannot read the keys of segment '{name}': Split counts {total:,} and lists {offset:,}. Run again."
+            )
+        return found
+
+    def _key_page(self, environment: str, name: str, offset: int, limit: int) -> dict[str, Any]:
+        """Return a page of keys; an empty object where Split refuses so large a page."""
+        path, what = f"{segment_path(environment, name)}/keys", f"read the keys of segment '{name}'"
+        expected = (400,) if limit > USUAL_KEY_PAGE else ()
+        answer = self._calls.call("GET", path, what, expected=expected, offset=offset, limit=limit)
+        listed = answer.json
+        if answer.status == 400:
+            return {}
+        if not isinstance(listed, dict) or not isinstance(listed.get("keys"), list):
+            raise ConnectorError(f"Cannot {what}: Split's answer is not a list of keys.")
+        return listed
 
     def change_keys(self, environment: str, name: str, action: Action, keys: Sequence[str], change: Change) -> None:
         """Add keys to a segment, or remove them: at most 10,000."""
-        call = "uploadKeys?replace=false" if action == "add" else "removeKeys"
-        self._call(
+        self._calls.call(
             "PUT",
-            f"/segments/{part(environment)}/{part(name)}/{call}",
+            f"{segment_path(environment, name)}/{'uploadKeys' if action == 'add' else 'removeKeys'}",
             f"change the keys of segment '{name}'",
-            {"keys": keys, "title": change.title, "comment": change.comment},
+            body={"keys": keys, "title": change.title, "comment": change.comment},
+            replace="false" if action == "add" else None,
         )
 
-    def _listed(self, path: str, what: str) -> Iterator[dict[str, Any]]:
+    def request_change(self, environment: str, name: str, action: Action, keys: Sequence[str], change: Change) -> str:
+        """Open a change request for keys; return its id."""
+        answer = self._calls.call(
+            "POST",
+            f"/changeRequests/ws/{part(self.scope)}/environments/{part(environment)}",
+            f"open a change request for segment '{name}'",
+            body={
+                "segment": {"name": name, "keys": keys},
+                "operationType": OPERATIONS[action],
+                "title": change.title,
+                "comment": change.comment,
+                "approvers": [],
+            },
+        )
+        opened = answer.json
+        return as_text(opened, "id") if isinstance(opened, dict) else ""
+
+    def event_types(self, part: str) -> None:
+        """Return None: v2 does not tell which event types Split has seen."""
+
+    def _listed(self, path: str, what: str, **query: Any) -> Iterator[dict[str, Any]]:
         offset = 0
         while True:
-            listed = decoded(self._call("GET", f"{path}?offset={offset}&limit={PAGE}", what))
-            yield from listed["objects"]
-            offset += len(listed["objects"])
-            if not listed["objects"] or offset >= listed["totalCount"]:
+            listed = self._calls.call("GET", path, what, offset=offset, limit=PAGE, **query).json
+            found = objects(listed)
+            yield from found
+            offset += len(found)
+            if is_last_page(listed, len(found), offset, PAGE):
                 return
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        what: str,
-        body: Any = None,
-        fine: Sequence[int] = (),
-    ) -> Answer:
-        """Call until there is an answer that stays.
 
-        Args:
-            method: HTTP method.
-            path: Below the API's base, with its query.
-            what: What the call does, for messages: "list segments".
-            body: Sent as JSON.
-            fine: Statuses beside 2xx that are the caller's to judge.
-
-        Raises:
-            ConnectorError: Split refuses the call, or patience is over.
-        """
-        patience = self._host.patience(f"trying to {what}")
-        payload = None if body is None else msgspec.json.encode(body)
-        while True:
-            asked = None
-            try:
-                answer = self._host.send(method, BASE_PATH + path, payload)
-            except NotSentError as error:
-                why = f"Split was not reached ({error}): check 'admin_url'"
-            except AnswerLostError as error:
-                why = f"no answer ({error})"
-            else:
-                if answer.status in PASSING:
-                    why, asked = f"Split answered {answer.status}", answer.wait_seconds
-                elif answer.is_success and not is_whole(answer):
-                    why = "the answer was cut off"
-                elif answer.is_success or answer.status in fine:
-                    return answer
-                else:
-                    self._fail(answer, what)
-            patience.wait(why, asked)
-
-    def _fail(self, answer: Answer, what: str) -> NoReturn:
-        said = self._host.redacted(answer.message)
-        if answer.status == 401:
-            raise ConnectorError(
-                "Split refused the key for segments (401). Setting 'admin_api_key' must be an Admin API key or a "
-                "Harness token, not an SDK key; 'auth_header' says which header carries it."
-            )
-        if answer.status == 403:
-            raise ConnectorError(
-                f"The key in 'admin_api_key' may not {what} (403): segments need the role API_SEGMENT_EDITOR or more."
-            )
-        raise ConnectorError(f"Cannot {what}: Split answered {answer.status}" + (f", '{said}'." if said else "."))
+def segment_path(environment: str, name: str) -> str:
+    """Return the path of a segment in an environment."""
+    return f"/segments/{part(environment)}/{part(name)}"
 
 
-def part(text: str) -> str:
-    """Return a text as one part of a path."""
-    return quote(text, safe="")
-
-
-def is_whole(answer: Answer) -> bool:
-    """Whether an answer came to its end and is JSON."""
-    try:
-        msgspec.json.decode(answer.body or b"null")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return answer.body is not None
-
-
-def decoded(answer: Answer) -> Any:
-    """Return what an answer holds."""
-    return msgspec.json.decode(answer.body or b"null")
+def objects(listed: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list, which some calls wrap and others do not."""
+    found = listed.get("objects") if isinstance(listed, dict) else listed
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -1,52 +1,34 @@
-"""All HTTP to Split: one pooled session, errors told apart by what they mean, patience between tries."""
+"""All HTTP to Split: one pooled session, answers as plain values, the clock of the service."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import backoff
 import msgspec
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from target_split.common.errors import ConnectorError, check_certificate
+from target_split.common.errors import ConnectorError
+from target_split.common.http import AnswerLostError, new_session, read_body, send
+from target_split.common.redact import Redactor
+from target_split.common.retry import Retry, retry_after_seconds
 from target_split.common.target.summary import Summary
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 60.0
-
-# Waiting between tries: about 1, 2, 4 … seconds, each with chance so that lanes do not come back all at once.
-FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 60.0
-
-# Where Split asks for no wait at all, a moment all the same: its clock counts whole seconds.
-SHORTEST_ASKED_SECONDS = 1.0
-
-# After SIGTERM whoever sent it waits half a minute or less; what is in flight gets this long.
-STOPPING_SECONDS = 10.0
+USER_AGENT = "target-split"
 
 # https://docs.split.io/reference/rate-limiting: wait for the larger of the two.
 RESET_HEADERS = ("X-RateLimit-Reset-Seconds-Org", "X-RateLimit-Reset-Seconds-IP")
 
-# Answers that may be different next time. 502 and 504 come from a gateway that never heard what Split did.
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-UNHEARD = frozenset({502, 504})
+# Answers that may be different next time.
+RETRIABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-MESSAGE_LENGTH = 200
+# A page of 10,000 keys of 250 characters is a few megabytes.
+MAX_BODY_BYTES = 64_000_000
+MAX_MESSAGE_LENGTH = 200
 
-
-class NotSentError(Exception):
-    """The request never reached Split: nothing was processed."""
-
-
-class AnswerLostError(Exception):
-    """The request may have reached Split, but no answer came: nobody knows whether it was processed."""
+# Clocks of machines that nobody sets drift by minutes; an hour is a wrong date or time zone.
+MAX_CLOCK_ERROR_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +38,7 @@ class Answer:
     Attributes:
         status: HTTP status.
         headers: Headers.
-        body: None when it was cut off.
+        body: None where it was cut.
     """
 
     status: int
@@ -64,189 +46,147 @@ class Answer:
     body: bytes | None
 
     @property
-    def is_success(self) -> bool:
-        """Whether the request was accepted."""
-        return 200 <= self.status < 300
+    def json(self) -> object:
+        """What the body holds; None where it is empty, cut or not JSON."""
+        try:
+            return msgspec.json.decode(self.body or b"null")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether something else than Split answered: a web page, where Split sends JSON or nothing."""
+        is_page = "html" in self.headers.get("Content-Type", "").lower() or (self.body or b"").lstrip()[:1] == b"<"
+        return is_page or 300 <= self.status < 400
 
     @property
     def message(self) -> str:
         """What Split says of an error (https://docs.split.io/reference/errors), or an empty text."""
-        try:
-            said = msgspec.json.decode(self.body or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return ""
+        said = self.json
         text = said.get("message") if isinstance(said, dict) else None
-        return text[:MESSAGE_LENGTH] if isinstance(text, str) else ""
+        return text[:MAX_MESSAGE_LENGTH] if isinstance(text, str) else ""
 
     @property
-    def wait_seconds(self) -> float | None:
-        """How long Split asks to wait, if it does."""
-        asked = [seconds for name in RESET_HEADERS if (seconds := number_of(self.headers.get(name))) is not None]
-        return max(asked) if asked else retry_after(self.headers.get("Retry-After"))
+    def retry_after(self) -> float | None:
+        """How many seconds Split asks to wait, if it does."""
+        return retry_after_seconds(self.headers, *RESET_HEADERS)
+
+
+class ServiceClock:
+    """Time, corrected by the `Date` header of answers: a wrong clock must not make the ledger forget.
+
+    Args:
+        report: Called once with a sentence when this machine's clock is wrong by more than an hour.
+    """
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._error_seconds = 0.0
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+        return time.time() - self._error_seconds
+
+    def observe(self, date: str | None) -> None:
+        """Compare this machine's clock with the `Date` header of an answer."""
+        try:
+            error_seconds = time.time() - parsedate_to_datetime(date or "").timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return
+        if abs(error_seconds) <= MAX_CLOCK_ERROR_SECONDS:
+            return
+        if not self._error_seconds:
+            ahead = "ahead" if error_seconds > 0 else "behind"
+            self._report(
+                f"This machine's clock is {abs(error_seconds) / 3600:,.1f} hours {ahead} of Split's. The ledger uses "
+                "Split's time; correct the clock."
+            )
+        self._error_seconds = error_seconds
 
 
 class Client:
-    """Sends single requests and counts them.
+    """Sends single requests and counts them. Safe to use from any thread.
 
     Args:
         summary: Counts requests and bytes.
-        connections: Requests that may run side by side.
+        connections: Requests that run at a time.
+        clock: Learns the service's time.
     """
 
-    def __init__(self, summary: Summary, connections: int) -> None:
+    def __init__(self, summary: Summary, connections: int, clock: ServiceClock) -> None:
         self._summary = summary
-        self._session = requests.Session()
-        # Without this, a netrc file of the user's would replace the Authorization header.
-        self._session.auth = lambda request: request
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+        self._clock = clock
+        self._session = new_session(user_agent=USER_AGENT, pool_size=connections)
 
     def send(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | None = None,
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, *, setting: str
     ) -> Answer:
-        """Send one request once.
+        """Send one request once. The status counts as soon as it is there, whatever becomes of the body.
+
+        Args:
+            method: HTTP method.
+            url: Full URL.
+            headers: With the key.
+            body: JSON.
+            setting: The setting that holds the host, for messages.
 
         Raises:
-            ConnectorError: The server's certificate is not trusted.
+            ConnectorError: The request cannot be made, now or later.
             NotSentError: Split was not reached.
             AnswerLostError: No answer came.
         """
         self._summary.add("http_request_count")
         self._summary.add("bytes_sent", len(body or b""))
-        try:
-            # The status counts as soon as it is there, whatever becomes of the body.
-            with self._session.request(
-                method,
-                url,
-                data=body,
-                headers={"Content-Type": "application/json", **headers},
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return Answer(response.status_code, response.headers, body_of(response))
-        except requests.RequestException as error:
-            check_certificate(error, url)
-            if was_not_sent(error):
-                raise NotSentError(type(error).__name__) from None
-            raise AnswerLostError(type(error).__name__) from None
+        headers = {"Content-Type": "application/json", **headers}
+        with send(self._session, method, url, setting=setting, data=body, headers=headers) as response:
+            self._clock.observe(response.headers.get("Date"))
+            try:
+                content = read_body(response, limit_bytes=MAX_BODY_BYTES)
+            except AnswerLostError:
+                content = None
+            return Answer(response.status_code, response.headers, content)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
 
-class Patience:
-    """Waits between the tries of one request, until it was tried long enough.
-
-    Args:
-        seconds: How long, from the first failure on.
-        stopping: Set when the run is to end: then patience is short.
-        what: What is tried, for the message: "posting events".
-        summary: Counts tries again.
-    """
-
-    def __init__(self, seconds: float, stopping: threading.Event, what: str, summary: Summary) -> None:
-        self._summary = summary
-        self._seconds = seconds
-        self._stopping = stopping
-        self._what = what
-        self._began: float | None = None
-        self._waits = backoff.expo(base=2, factor=FIRST_WAIT_SECONDS, max_value=LONGEST_WAIT_SECONDS)
-        next(self._waits)  # backoff's generators yield nothing first
-
-    def wait(self, why: str, asked: float | None = None) -> None:
-        """Wait before the next try.
-
-        Args:
-            why: What happened.
-            asked: Seconds that Split asks to wait.
-
-        Raises:
-            ConnectorError: Patience is over.
-        """
-        now = time.monotonic()
-        self._began = now if self._began is None else self._began
-        limit = min(self._seconds, STOPPING_SECONDS) if self._stopping.is_set() else self._seconds
-        left = self._began + limit - now
-        if left <= 0 or (asked is not None and asked > left):
-            raise ConnectorError(
-                f"Gave up {self._what} after {now - self._began:.0f} seconds: {why}. "
-                "What was not delivered is read again by the next run; 'retry_timeout_seconds' says how long to try."
-            )
-        chance: float = backoff.full_jitter(next(self._waits) or 0)
-        seconds = min(chance, left) if asked is None else max(asked, SHORTEST_ASKED_SECONDS)
-        if self._stopping.is_set():
-            time.sleep(min(seconds, 1.0))
-        else:
-            self._stopping.wait(seconds)
-        self._summary.add("http_retry_count")
-
-
 @dataclass(frozen=True)
 class Host:
-    """A host of Split's and how it is asked.
+    """A host of Split's, and what a request to it needs.
 
     Attributes:
         client: Sends requests.
         url: Scheme and host.
-        header: Name of the header that carries the key: `Authorization` (as Bearer) or another (bare).
+        setting: The setting that holds the URL.
         key: API key.
-        patience: Makes the patience for one request; its argument says what is tried.
+        new_retry: Makes the retry of one request.
     """
 
     client: Client
     url: str
-    header: str
+    setting: str
     key: str
-    patience: Callable[[str], Patience]
+    new_retry: Callable[[], Retry]
 
-    def send(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """Send one request once; errors as `Client.send`."""
-        key = f"Bearer {self.key}" if self.header.lower() == "authorization" else self.key
-        return self.client.send(method, self.url.rstrip("/") + path, {self.header: key}, body)
+    def send(self, method: str, path: str, body: bytes | None = None, *, header: str = "Authorization") -> Answer:
+        """Send one request once, the key in a header: `Authorization` as Bearer, any other bare.
+
+        Raises:
+            ConnectorError, NotSentError, AnswerLostError: As `Client.send`.
+        """
+        key = f"Bearer {self.key}" if header.lower() == "authorization" else self.key
+        return self.client.send(method, self.url.rstrip("/") + path, {header: key}, body, setting=self.setting)
 
     def redacted(self, text: str) -> str:
-        """Return a text without the API key."""
-        return text.replace(self.key, "…")
+        """Return a text without the API key, however it is encoded."""
+        return Redactor([self.key]).redact(text)
 
 
-def body_of(response: requests.Response) -> bytes | None:
-    """Return an answer's body, or None when it was cut off."""
-    try:
-        return response.content
-    except requests.RequestException:
-        return None
-
-
-def was_not_sent(error: requests.RequestException) -> bool:
-    """Whether an error means that no byte of the request reached the server."""
-    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-
-
-def number_of(text: str | None) -> float | None:
-    """Return a header's number of seconds, if it is one."""
-    try:
-        return max(0.0, float(text)) if text else None
-    except ValueError:
-        return None
-
-
-def retry_after(text: str | None) -> float | None:
-    """Return the seconds of a `Retry-After` header: a number, or an HTTP date."""
-    if not text or (seconds := number_of(text)) is not None:
-        return seconds if text else None
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+def foreign_answer(host: Host, answer: Answer) -> ConnectorError:
+    """Return the error for an answer that is not Split's."""
+    kind = "a redirect" if 300 <= answer.status < 400 else "a web page"
+    return ConnectorError(
+        f"{host.url} answered {answer.status} with {kind}, which is not Split's API. Check setting '{host.setting}', "
+        "and whether a proxy or a login page stands in between."
+    )

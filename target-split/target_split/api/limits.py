@@ -10,6 +10,8 @@ import math
 from typing import Any
 
 MAX_KEY_LENGTH = 250
+# What is cut off both ends of a key: blanks, and characters that nobody sees, which pasted texts bring along.
+BLANKS = " \t\n\r\v\f\u00a0\u2028\u2029\u3000\u200b\u200c\u200d\u2060\ufeff"
 MAX_PROPERTIES = 300
 MAX_PROPERTY_LENGTH = 256
 # The whole of an event's properties, of which Split takes 1,024 bytes for the event itself.
@@ -32,15 +34,20 @@ def clean_key(value: Any) -> str | None:
     """Return a key as text, without spaces around it; None where there is none.
 
     Args:
-        value: A text or a whole number. Anything else is no key.
+        value: A text or a whole number. Anything else is not a key.
     """
     if isinstance(value, str):
-        return value.strip() or None
+        return value.strip(BLANKS) or None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else None
     return str(value)
+
+
+def well_formed(text: str) -> str:
+    """Return a text that can be written in UTF-8: pairs of surrogates joined, single ones replaced."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def number(value: Any) -> int | float | None:

@@ -1,99 +1,121 @@
-"""The records of one stream made into events with their ids, from a recipe that another process can follow. Pure."""
+"""The records of one stream made into events with their ids. Pure."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import msgspec
 
 from target_split.common.record_paths import MappingError, Record
-from target_split.events.column_decoder import lean_decoder
-from target_split.events.event import EventMaker, Style, UnfitError
+from target_split.common.target.services import Stream
+from target_split.events.column_decoder import column_types
+from target_split.events.event import EventMaker, InvalidEventError, Style
 from target_split.events.event_id import EventIds
-from target_split.mapping.grammar import Defaults, event_mapping
+from target_split.events.own_events import is_own_event
+from target_split.mapping.events import event_mapping
+from target_split.mapping.sources import Defaults
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
+Count = Callable[[str], None]
 
-class Recipe(msgspec.Struct, frozen=True):
-    """All that decides how records become events.
+# What tells events that target-amplitude made.
+OWN_COLUMNS = frozenset({"library", "event_type"})
+
+
+class Converted(NamedTuple):
+    """A serialized event and its id in the ledger, None without one."""
+
+    event: bytes
+    ledger_id: bytes | None
+
+
+@dataclass(frozen=True)
+class EventOptions:
+    """Settings about events.
 
     Attributes:
-        stream: Name of the stream.
-        schema: Its JSON Schema.
-        keys: Its key properties.
-        given: Its entry of `mappings`.
-        defaults: Settings for what that does not say.
+        defaults: What a mapping may override.
         style: How events look.
         destination: What the ids of events are made with; None when there is no ledger.
+        skip_own: Whether events are skipped that target-amplitude made.
     """
 
-    stream: str
-    schema: dict[str, Any]
-    keys: list[str]
-    given: dict[str, Any]
     defaults: Defaults
     style: Style
-    destination: list[str] | None
-
-
-class Listener(Protocol):
-    """Is told what was not made as it came."""
-
-    def note(self, what: str) -> None:
-        """Hear that something was shortened or left out."""
-
-    def skip(self, why: str) -> None:
-        """Hear that a record was left out."""
+    destination: Sequence[str] | None
+    skip_own: bool
 
 
 class Converter:
     """Makes events.
 
+    Args:
+        stream: The stream.
+        given: Its entry of `mappings`.
+        options: Settings.
+        truncated: Called with what had to be truncated or left out of an event.
+        skipped: Called with why a record is skipped.
+
     Attributes:
         traffic_types: Those that settings name.
-        decode: Reads only the needed columns of a line; None when that would not be enough.
+        event_types: Names of event types that were made.
+        columns: Types of the columns that it reads; None where a record is needed as a whole.
 
     Raises:
-        MappingError: The recipe cannot be followed.
+        MappingError: The mapping is malformed.
     """
 
-    def __init__(self, recipe: Recipe, listener: Listener) -> None:
-        mapping = event_mapping(recipe.schema, recipe.given, recipe.defaults)
+    def __init__(
+        self, stream: Stream, given: Mapping[str, Any], options: EventOptions, truncated: Count, skipped: Count
+    ) -> None:
+        mapping = event_mapping(stream.schema, given, options.defaults)
         self.traffic_types = mapping.key.named
         self._accepts = mapping.accepts
         self._event_id = mapping.event_id
-        self._make = EventMaker(mapping, recipe.style, listener.note)
-        self._skip = listener.skip
-        self._keys = recipe.keys
-        self._ids = None if recipe.destination is None else EventIds(recipe.destination, recipe.stream)
+        self._make = EventMaker(mapping, options.style, truncated)
+        self.event_types = self._make.event_types
+        self._skipped = skipped
+        self._keys = stream.key_properties
+        self._ids = None if options.destination is None else EventIds(options.destination, stream.name)
+        self._by_hour = mapping.has_fixed_time
+        self._is_own = is_own_event if options.skip_own and mapping.is_exported else None
         if self._ids is not None and self._event_id is None and not self._keys:
             raise MappingError(
                 "it has no key properties, so the ledger cannot tell its events apart. Name what does by 'event_id' in "
                 "'mappings', or run without 'ledger_path'."
             )
-        self.decode = None if mapping.columns is None else lean_decoder(recipe.schema, mapping.columns, self._keys)
+        read = mapping.columns if self._is_own is None or mapping.columns is None else mapping.columns | OWN_COLUMNS
+        self.columns = None if read is None else column_types(stream.schema, read, self._keys)
 
-    def __call__(self, record: Record) -> tuple[bytes, bytes | None] | None:
-        """Return the event and its id (None without a ledger); None for a record that is left out.
+    def __call__(self, record: Record) -> Converted | None:
+        """Return the event and its id; None for a record that is skipped.
 
         Raises:
-            UnfitError: It can never be an event.
+            InvalidEventError: It can never be an event.
         """
         if self._accepts is not None and not self._accepts(record):
-            self._skip("filter")
+            self._skipped("filter")
             return None
-        event = self._make(record)
-        if event is None:
-            self._skip("no key")
+        if self._is_own is not None and self._is_own(record):
+            self._skipped("own event")
             return None
-        return event, None if self._ids is None else self._ids.of(self._identity(record))
+        made = self._make(record)
+        if made is None:
+            self._skipped("no key")
+            return None
+        if self._ids is None:
+            return Converted(made.content, None)
+        identity = self._identity(record)
+        return Converted(made.content, self._ids.of(identity, made.timestamp if self._by_hour else None))
 
     def _identity(self, record: Record) -> bytes:
         """Return what tells a record's event from others of the stream."""
         values = [record[name] for name in self._keys] if self._event_id is None else [self._event_id(record)]
         if values.count(None) + values.count("") == len(values):
-            raise UnfitError("no event id")
+            raise InvalidEventError("no event id")
         try:
             return encode(values)
         except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):

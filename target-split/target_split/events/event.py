@@ -1,26 +1,26 @@
-"""A record made into a serialised event (https://docs.split.io/reference/create-events). Pure."""
+"""A record made into a serialized event (https://docs.split.io/reference/create-events). Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from target_split.api.limits import MAX_KEY_LENGTH, MAX_PROPERTIES_BYTES, number, properties_bytes, trimmed
+from target_split.api.limits import MAX_KEY_LENGTH, MAX_PROPERTIES_BYTES, number, properties_bytes, trimmed, well_formed
 from target_split.common.record_paths import Record, is_empty
 from target_split.common.timestamps import epoch_milliseconds
-from target_split.mapping.grammar import EventMapping
+from target_split.mapping.events import EventMapping
 from target_split.mapping.names import event_type_name, event_type_rule
 from target_split.mapping.properties import Note, Selection
 
 # Event types of one account, and their names; more than Amplitude allows a project.
-REMEMBERED_NAMES = 10_000
+MAX_NAMES = 10_000
 
-NO_NUMBER = "a value that is no number"
+NOT_A_NUMBER = "a value that is not a number"
 TOO_LARGE = f"properties over {MAX_PROPERTIES_BYTES:,} bytes"
-NO_UNICODE = "a text that is no Unicode"
+NOT_UNICODE = "a text that is not valid Unicode"
 
 encode = msgspec.json.Encoder().encode
 
@@ -37,7 +37,14 @@ class Event(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     environment_name: str | None = None
 
 
-class UnfitError(Exception):
+class MadeEvent(NamedTuple):
+    """A serialized event and its time in milliseconds since 1970."""
+
+    content: bytes
+    timestamp: int
+
+
+class InvalidEventError(Exception):
     """A record that can never be an event. The message is the reason, without any of its values."""
 
 
@@ -64,69 +71,80 @@ class EventMaker:
     Args:
         mapping: What of a record they are made of.
         style: How they look.
-        note: Called with what had to be shortened or left out.
+        note: Called with what had to be truncated or left out.
+
+    Attributes:
+        event_types: Names of event types that were made.
     """
 
     def __init__(self, mapping: EventMapping, style: Style, note: Note) -> None:
+        self.event_types: set[str] = set()
         self._mapping = mapping
         self._environment = style.environment
         self._note = note
         self._select = Selection(mapping.properties, note, join_arrays=style.join_arrays)
-        rule = event_type_rule(style.max_name_length)
-        self._name = lru_cache(REMEMBERED_NAMES)(lambda text: event_type_name(rule, style.prefix, text))
+        self._rule = event_type_rule(style.max_name_length)
+        self._prefix = style.prefix
+        self._name = lru_cache(MAX_NAMES)(self._new_name)
 
-    def __call__(self, record: Record) -> bytes | None:
+    def __call__(self, record: Record) -> MadeEvent | None:
         """Return the event, or None for a record without a key.
 
         Raises:
-            UnfitError: It can never be one.
+            InvalidEventError: It can never be one.
         """
         mapping = self._mapping
         key, traffic_type = mapping.key(record)
         if key is None:
             return None
         if len(key) > MAX_KEY_LENGTH:
-            raise UnfitError(f"a key over {MAX_KEY_LENGTH} characters")
+            raise InvalidEventError(f"a key over {MAX_KEY_LENGTH} characters")
         if not isinstance(traffic_type, str) or not traffic_type:
-            raise UnfitError("no traffic type")
+            raise InvalidEventError("no traffic type")
         event_type = mapping.event_type(record)
         if is_empty(event_type):
-            raise UnfitError("no event type")
+            raise InvalidEventError("no event type")
+        timestamp = self._time(record)
         event = Event(
             self._name(event_type if isinstance(event_type, str) else str(event_type)),
             traffic_type.lower(),
             key,
-            self._time(record),
+            timestamp,
             None if mapping.value is None else self._value(mapping.value(record)),
             self._select(record) or None,
             self._environment,
         )
-        return self._encoded(event)
+        return MadeEvent(self._encoded(event), timestamp)
+
+    def _new_name(self, event_type: str) -> str:
+        name = event_type_name(self._rule, self._prefix, event_type)
+        self.event_types.add(name)
+        return name
 
     def _time(self, record: Record) -> int:
         moment = self._mapping.time(record)
         if is_empty(moment):
-            raise UnfitError("no time")
+            raise InvalidEventError("no time")
         try:
             milliseconds = epoch_milliseconds(moment)
         except (ValueError, OverflowError):
-            raise UnfitError("a time that cannot be read") from None
+            raise InvalidEventError("a time that cannot be read") from None
         if milliseconds < 0:
-            raise UnfitError("a time before 1970")
+            raise InvalidEventError("a time before 1970")
         return milliseconds
 
     def _value(self, value: Any) -> int | float | None:
         result = number(value)
         if result is None and not is_empty(value):
-            self._note(NO_NUMBER)
+            self._note(NOT_A_NUMBER)
         return result
 
     def _encoded(self, event: Event) -> bytes:
         try:
             text = encode(event)
         except UnicodeEncodeError:
-            self._note(NO_UNICODE)
-            mend(event)
+            self._note(NOT_UNICODE)
+            make_well_formed(event)
             text = encode(event)
         # The text is never smaller than what Split counts, but for eight bytes of a short number.
         properties = event.properties
@@ -137,16 +155,12 @@ class EventMaker:
         return text
 
 
-def mend(event: Event) -> None:
-    """Put Unicode in the place of broken texts: pairs of surrogates joined, single ones replaced."""
-    event.event_type_id, event.traffic_type_name = mended(event.event_type_id), mended(event.traffic_type_name)
-    event.key = mended(event.key)
+def make_well_formed(event: Event) -> None:
+    """Put valid Unicode in place of texts with half a surrogate pair."""
+    event.event_type_id = well_formed(event.event_type_id)
+    event.traffic_type_name = well_formed(event.traffic_type_name)
+    event.key = well_formed(event.key)
     event.properties = {
-        mended(name): mended(value) if isinstance(value, str) else value
+        well_formed(name): well_formed(value) if isinstance(value, str) else value
         for name, value in (event.properties or {}).items()
     }
-
-
-def mended(text: str) -> str:
-    """Return a text that can be written in UTF-8."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

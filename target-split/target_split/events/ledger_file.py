@@ -1,4 +1,4 @@
-"""Make the ledger's file: whole, or not at all.
+"""Makes the ledger's file: whole, or not at all; and brings older ones up to date.
 
 A run may be killed, or its disk may be full, while the file is made. So it is made under another name and only then
 given its own: an empty or half-made file under that name is never ours, but a ledger that something has damaged.
@@ -14,11 +14,12 @@ from tempfile import mkstemp
 
 # Written into the file's header, so that a file of something else is not taken for a ledger.
 APPLICATION_ID = 0x53504C54
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
+ACCEPTED = "CREATE TABLE accepted (id BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID"
 SCHEMA = f"""
 BEGIN;
-CREATE TABLE accepted (id BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
+{ACCEPTED};
 CREATE TABLE posted (number INTEGER PRIMARY KEY, stream TEXT NOT NULL, time REAL NOT NULL, ids BLOB NOT NULL);
 CREATE TABLE answered (number INTEGER PRIMARY KEY);
 CREATE TABLE pruned (day INTEGER NOT NULL);
@@ -27,6 +28,16 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """  # noqa: S608 - numbers of our own
+
+# Ids of version 1 were hashes alone. They stay in a table of their own, which goes once all of them are forgotten; the
+# rows of `posted` are rewritten when the ledger is opened.
+FROM_VERSION_1 = f"""
+BEGIN;
+ALTER TABLE accepted RENAME TO accepted_v1;
+{ACCEPTED};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
 
 
 def make_ledger(file: Path) -> None:

@@ -1,268 +1,221 @@
-"""What follows from each answer of Split's events API (https://docs.split.io/reference/create-events).
+"""Batches of events delivered: each accepted, rejected, or skipped because nobody knows whether Split has it.
 
-| answer | what follows |
-| --- | --- |
-| 2xx | accepted |
-| 400, 422 | the request is halved until the bad event stands alone: that one is rejected, the others go on |
-| 413 | halved; an event that is too large alone is rejected |
-| 401, 403 | the run stops |
-| 408, 425, 429, 5xx | tried again with patience, after as long as Split asks to wait |
-| none, 502, 504 | nobody knows whether Split took it: `on_ambiguous` says whether it is tried again or skipped |
-| anything else | the run stops |
+`target_split.api.events` lists the reaction to each answer.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from target_split.api.client import PASSING, UNHEARD, Answer, AnswerLostError, Host, NotSentError
+from target_split.api.client import Answer
+from target_split.api.events import BAD_EVENT, Action, Reaction, reaction_to
 from target_split.common.errors import ConnectorError
-from target_split.common.target.rejects import Rejects
-from target_split.common.target.summary import Summary
-from target_split.events.batching import Batch, Event, body_of
+from target_split.common.http import AnswerLostError, NotSentError
+from target_split.common.retry import Retry
+from target_split.common.target.services import Services
+from target_split.events.batch import Batch
 from target_split.events.ledger import Ledger
+from target_split.events.transport import Transport
 
-BULK_PATH = "/api/events/bulk"
-
-BAD_EVENT = frozenset({400, 422})
-TOO_LARGE = 413
-KEY_REFUSED = frozenset({401, 403})
-
-# Requests of unknown fate that are told one by one; the rest is only counted.
-MOST_TOLD = 20
-
-KEY_HINT = (
-    "Split refused the key for events ({status}). Setting 'sdk_api_key' must be a server-side SDK key of the "
-    "environment, not an Admin API key, and 'events_url' the host of that account."
-)
+# Ambiguous requests that are listed one by one; the rest is only counted.
+MAX_LISTED = 20
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some events of a batch.
+class Refusal(msgspec.Struct, frozen=True):
+    """An answer that refuses a batch for good.
 
     Attributes:
-        stream: Where they come from.
-        events: The events.
+        status: HTTP status.
+        reaction: What follows.
+        said: Split's words.
     """
 
-    stream: str
-    events: Sequence[Event]
-
-    @property
-    def ids(self) -> list[bytes]:
-        """Each event's id in the ledger; empty when there is no ledger."""
-        return [event.id for event in self.events if event.id is not None]
-
-    def halves(self) -> tuple[Part, Part]:
-        """Return the first and the second half."""
-        middle = len(self.events) // 2
-        return Part(self.stream, self.events[:middle]), Part(self.stream, self.events[middle:])
+    status: int
+    reaction: Reaction
+    said: str
 
 
-@dataclass(frozen=True)
-class Try:
-    """How one try to post ended.
-
-    Attributes:
-        answer: Split's answer, if one came.
-        why: What happened, in words.
-        lost: Whether nobody knows what Split did.
-    """
-
-    answer: Answer | None
-    why: str
-    lost: bool
-
-
-class Passage:
-    """What the ledger is told of some events on their way.
-
-    Attributes:
-        unknown: Set once nobody knows any more whether Split took them.
-    """
-
-    def __init__(self, ledger: Ledger | None, part: Part) -> None:
-        self.unknown = False
-        self._ledger = ledger
-        self._part = part
-        self._entry: int | None = None
-
-    def begin(self) -> None:
-        """Write down that they are about to be posted."""
-        if self._ledger is not None and self._entry is None:
-            self._entry = self._ledger.posting(self._part.stream, self._part.ids)
-
-    def accepted(self) -> None:
-        """Write down that they were accepted, or count as such."""
-        if self._ledger is not None and self._entry is not None:
-            self._ledger.accepted(self._entry, self._part.ids)
-
-    def refused(self, *, surely: bool = False) -> None:
-        """Write down that they were not accepted; of unknown events only where it is sure."""
-        if self._ledger is not None and self._entry is not None and (surely or not self.unknown):
-            self._ledger.refused(self._entry)
-            self._entry = None
-
-
-class Posting:
-    """Posts events. `deliver` may run in several threads.
+class EventSender:
+    """Delivers batches. Safe to use from several threads.
 
     Args:
-        host: The events API.
+        transport: Carries a batch to Split.
         ledger: What was accepted before; None without one.
-        summary: Counts.
-        rejects: Keeps events that can never be delivered.
-        skip_unknown: Whether events of unknown fate are left, not posted again.
+        new_retry: Makes the retry of one request.
+        redact: Takes keys out of texts.
+        services: Counts, and keeps events that can never be delivered.
+        skip_ambiguous: Whether ambiguous events are skipped, not sent again.
     """
 
-    def __init__(
-        self, host: Host, ledger: Ledger | None, summary: Summary, rejects: Rejects, *, skip_unknown: bool
+    def __init__(  # noqa: PLR0913  # two services, two functions, one setting
+        self,
+        transport: Transport,
+        ledger: Ledger | None,
+        new_retry: Callable[[], Retry],
+        redact: Callable[[str], str],
+        services: Services,
+        *,
+        skip_ambiguous: bool,
     ) -> None:
-        self._host = host
+        self._transport = transport
         self._ledger = ledger
-        self._summary = summary
-        self._rejects = rejects
-        self._skip_unknown = skip_unknown
-        self._told = 0
+        self._new_retry = new_retry
+        self._redact = redact
+        self._summary = services.summary
+        self._rejects = services.rejects
+        self._skip_ambiguous = skip_ambiguous
+        self._listed = 0
         self._lock = threading.Lock()
 
     def deliver(self, batch: Batch) -> None:
-        """Post what of a batch was not accepted before; returns when all of it is accepted or rejected.
+        """Post what of a batch was not accepted before; returns when all of it is accepted, skipped or rejected.
 
         Raises:
-            ConnectorError: Split refuses everything, or patience is over.
+            ConnectorError: Split refuses everything, or the retry deadline is over.
         """
-        part = self._unsent(batch)
-        if part.events:
-            self._deliver(part, None)
+        unsent = self._without_accepted(batch)
+        if unsent.events:
+            self._deliver(unsent, None)
+        batch.hold.done()
 
-    def _unsent(self, batch: Batch) -> Part:
-        part = Part(batch.stream, batch.events)
+    def _without_accepted(self, batch: Batch) -> Batch:
         if self._ledger is None:
-            return part
-        sifted = self._ledger.sift(part.ids)
-        self._summary.add("records_deduplicated", len(batch.events) - len(sifted.fresh) - sifted.skipped)
-        if sifted.skipped:
-            self._summary.add("records_unknown", sifted.skipped, "skipped")
-        if sifted.doubtful:
-            self._summary.add("records_unknown", sifted.doubtful, "resent")
-        if len(sifted.fresh) == len(batch.events):
-            return part
-        return Part(batch.stream, [batch.events[i] for i in sifted.fresh])
+            return batch
+        sifted = self._ledger.sift(batch.ids)
+        self._summary.add("records_deduplicated", len(batch.ids) - len(sifted.fresh) - sifted.skipped)
+        self._count_ambiguous(sifted.skipped, "skipped")
+        self._count_ambiguous(sifted.resent, "resent")
+        return batch.chosen(sifted.fresh)
 
-    def _deliver(self, part: Part, refused: Answer | None) -> bool:
+    def _deliver(self, batch: Batch, refusal: Refusal | None) -> bool:
         """Post events, in halves where Split refuses them.
 
         Args:
-            part: The events.
-            refused: Split's answer, where it is known already that it refuses the whole of them.
+            batch: The events.
+            refusal: Split's answer, where it is known already that it refuses the whole of them.
 
         Returns:
             Whether all were accepted.
         """
-        refused = refused or self._post(part)
-        if refused is None:
+        refusal = refusal or self._post(batch)
+        if refusal is None:
             return True
-        if len(part.events) == 1:
-            self._give_up(part, refused)
+        if len(batch.events) == 1:
+            self._reject(batch, refusal)
             return False
-        first, second = part.halves()
+        first, second = batch.halves()
         first_accepted = self._deliver(first, None)
         # A bad event is in one of the halves. A single event is posted all the same: never rejected on suspicion.
-        known = first_accepted and refused.status in BAD_EVENT and len(second.events) > 1
-        self._deliver(second, refused if known else None)
+        known = first_accepted and refusal.reaction is BAD_EVENT and len(second.events) > 1
+        self._deliver(second, refusal if known else None)
         return False
 
-    def _post(self, part: Part) -> Answer | None:
+    def _post(self, batch: Batch) -> Refusal | None:
         """Post one request, again and again while it may yet be accepted.
 
         Returns:
-            None when it was accepted (or is left, being of unknown fate), else the answer that refuses it for good.
+            None when it was accepted (or skipped as ambiguous), else the answer that refuses its events for good.
         """
-        body = body_of([event.sent for event in part.events])
-        passage = Passage(self._ledger, part)
-        patience = self._host.patience("posting events")
+        retry, entry = self._new_retry(), LedgerEntry(self._ledger, batch)
         while True:
-            passage.begin()
-            tried = self._try(body)
-            answer = tried.answer
-            if answer is not None and answer.is_success:
-                passage.accepted()
-                self._summary.add("records_sent", len(part.events))
+            entry.begin()
+            answer: Answer | None = None
+            try:
+                answer = self._transport.post(batch)
+                reaction, why = reaction_to(answer), f"Split answered {answer.status}"
+            except NotSentError as error:
+                reaction, why = Reaction(Action.RETRY), f"{error}: check 'events_url'"
+            except AnswerLostError as error:
+                reaction, why = Reaction(Action.RETRY_AMBIGUOUS), str(error)
+            except ConnectorError:
+                entry.refused()  # the request cannot be made
+                raise
+            if reaction.action is Action.ACCEPT:
+                entry.accepted()
+                self._summary.add(self._transport.counts_as[0], len(batch.events), self._transport.counts_as[1])
                 return None
-            if answer is not None and answer.status not in PASSING:
+            if reaction.action is Action.BISECT and answer is not None:
                 # Events that Split refuses now, it refused before: an answer that was lost said the same.
-                passage.refused(surely=is_about_events(answer))
-                return refusal(answer)
-            if tried.lost:
-                self._tell(part, tried.why)
-                if self._skip_unknown:
-                    passage.accepted()
+                entry.refused(for_sure=True)
+                return Refusal(answer.status, reaction, self._redact(answer.message))
+            if reaction.action is Action.STOP and answer is not None:
+                entry.refused()
+                raise ConnectorError(
+                    reaction.words.format(status=answer.status, said=self._redact(answer.message) or "no message")
+                )
+            if reaction.action is Action.RETRY_AMBIGUOUS:
+                self._list_ambiguous(batch, why)
+                if self._skip_ambiguous:
+                    entry.accepted()
                     return None
-                passage.unknown = True
+                entry.is_ambiguous = True
             else:
-                passage.refused()
-            patience.wait(tried.why, None if answer is None else answer.wait_seconds)
+                entry.refused()
+            retry.wait(f"events: {why}", answer.retry_after if answer else None)
 
-    def _try(self, body: bytes) -> Try:
-        try:
-            answer = self._host.send("POST", BULK_PATH, body)
-        except NotSentError as error:
-            return Try(None, f"Split was not reached ({error}): check 'events_url'", lost=False)
-        except AnswerLostError as error:
-            return Try(None, f"no answer ({error})", lost=True)
-        return Try(answer, f"Split answered {answer.status}", lost=answer.status in UNHEARD)
+    def _count_ambiguous(self, count: int, reason: str) -> None:
+        if count:
+            self._summary.add("records_ambiguous", count, reason)
 
-    def _tell(self, part: Part, why: str) -> None:
-        """Note a request of unknown fate for the closing summary, by what the user can look up in Split."""
-        self._summary.add("records_unknown", len(part.events), "skipped" if self._skip_unknown else "resent")
+    def _list_ambiguous(self, batch: Batch, why: str) -> None:
+        """Note an ambiguous request for the closing summary, by what the user can look up in Split."""
+        self._count_ambiguous(len(batch.events), "skipped" if self._skip_ambiguous else "resent")
         with self._lock:
-            self._told += 1
-            if self._told == MOST_TOLD + 1:
-                self._summary.note("Further requests of unknown fate are only counted, as records_unknown.")
-            if self._told > MOST_TOLD:
+            self._listed += 1
+            if self._listed == MAX_LISTED + 1:
+                self._summary.note("Further ambiguous requests are only counted, as records_ambiguous.")
+            if self._listed > MAX_LISTED:
                 return
-        times = [decode_time(event.sent).timestamp for event in part.events]
+        times = [decode_time(event).timestamp for event in batch.events]
         self._summary.note(
-            f"Of unknown fate ({why}), {'skipped' if self._skip_unknown else 'posted again'}: {len(part.events):,} "
-            f"events of stream '{part.stream}' with timestamps {min(times)} to {max(times)}."
+            f"Ambiguous ({why}), {'skipped' if self._skip_ambiguous else 'sent again'}: {len(batch.events):,} "
+            f"events of stream '{batch.stream}' with timestamps {min(times)} to {max(times)}."
         )
 
-    def _give_up(self, part: Part, refused: Answer) -> None:
-        event = part.events[0]
-        reason = "too large for Split" if refused.status == TOO_LARGE else "refused by Split"
-        said = without(self._host.redacted(refused.message), msgspec.json.decode(event.sent))
-        self._rejects.reject(part.stream, reason, event.origin, refused.status, event.sent, detail=said)
+    def _reject(self, batch: Batch, refusal: Refusal) -> None:
+        sent = batch.events[0]
+        detail = without_values(refusal.said, msgspec.json.decode(sent))
+        self._rejects.reject(
+            batch.stream, refusal.reaction.words, batch.origins[0], refusal.status, sent, detail=detail
+        )
 
 
-def is_about_events(answer: Answer) -> bool:
-    """Whether an answer refuses just these events."""
-    return answer.status in BAD_EVENT or answer.status == TOO_LARGE
+class LedgerEntry:
+    """What the ledger is told of a batch on its way.
 
-
-def refusal(answer: Answer) -> Answer:
-    """Return the answer when it is about the events.
-
-    Raises:
-        ConnectorError: It refuses whatever would be posted.
+    Attributes:
+        is_ambiguous: Whether nobody knows any more if Split took it.
     """
-    if is_about_events(answer):
-        return answer
-    if answer.status in KEY_REFUSED:
-        raise ConnectorError(KEY_HINT.format(status=answer.status))
-    raise ConnectorError(
-        f"Split's events API answered {answer.status}, which it should not. Is 'events_url' the right host?"
-    )
+
+    def __init__(self, ledger: Ledger | None, batch: Batch) -> None:
+        self.is_ambiguous = False
+        self._ledger = ledger
+        self._batch = batch
+        self._number: int | None = None
+
+    def begin(self) -> None:
+        """Write down that it is about to be posted."""
+        if self._ledger is not None and self._number is None:
+            self._number = self._ledger.posting(self._batch.stream, self._batch.ids)
+
+    def accepted(self) -> None:
+        """Write down that it was accepted, or counts as such."""
+        if self._ledger is not None and self._number is not None:
+            self._ledger.accepted(self._number, self._batch.ids)
+
+    def refused(self, *, for_sure: bool = False) -> None:
+        """Write down that it was not accepted; where it is ambiguous only if it is known for sure."""
+        if self._ledger is not None and self._number is not None and (for_sure or not self.is_ambiguous):
+            self._ledger.refused(self._number)
+            self._number = None
 
 
 class Timestamp(msgspec.Struct):
-    """The part of a serialised event that says when it happened."""
+    """The part of a serialized event that says when it happened."""
 
     timestamp: int
 
@@ -270,10 +223,10 @@ class Timestamp(msgspec.Struct):
 decode_time = msgspec.json.Decoder(Timestamp).decode
 
 
-def without(message: str, event: dict[str, Any]) -> str:
+def without_values(message: str, event: dict[str, Any]) -> str:
     """Return Split's words without what is personal in an event."""
     private = [event["key"], *(v for v in (event.get("properties") or {}).values() if isinstance(v, str))]
     for text in sorted(private, key=len, reverse=True):
         if text:
-            message = message.replace(text, "…")
+            message = message.replace(text, "***")
     return message

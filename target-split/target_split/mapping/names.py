@@ -1,7 +1,7 @@
 """Names that Split accepts, made from any text: readable, and different for different texts. Pure.
 
 A text is cleaned to the allowed characters. Where another, more usual text gives the same result, a short hash of the
-text follows, so that the two never fall together; which one goes without the hash is a fixed rule (`usual_text`),
+text follows, so that names never collide; which one goes without the hash is a fixed rule (`usual_text`),
 because a name must come out the same in every run, whatever else that run holds.
 """
 

@@ -1,4 +1,4 @@
-"""Which stream becomes what: known by its columns, or told by `mappings`. Pure."""
+"""Which stream becomes what: recognized by its columns, or named in `mappings`. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from target_split.common.record_paths import MappingError, first_match
 
-Kind = Literal["event", "segment", "cohort"]
+Kind = Literal["event", "segment", "cohort", "change"]
 Schema = Mapping[str, Any]
 
-# By these columns a stream of tap-amplitude is known, whatever it is called.
+# tap-amplitude's streams are recognized by these columns, whatever they are called.
 EVENT_COLUMNS = frozenset({"event_type", "event_time", "event_properties"})
-MEMBER_COLUMNS = frozenset({"cohort_id", "cohort_name", "cohort_size"})
+MEMBER_COLUMNS = frozenset({"cohort_id", "cohort_name", "user_id"})
 COHORT_COLUMNS = frozenset({"id", "name", "size", "lastComputed"})
+CHANGE_COLUMNS = frozenset({"cohort_id", "message_id", "computed_time", "action"})
 
 MEMBER_STREAM = "cohort_members"
 SIZE_COLUMN = "cohort_size"
@@ -37,27 +38,38 @@ def kind_of(stream: str, schema: Schema, given: Mapping[str, Any]) -> Kind:
     """
     if given:
         return load_as(given, schema)
+    kind = known_kind(schema)
+    if kind is None:
+        raise MappingError(
+            f"Stream '{stream}' is not one that this target knows. Deselect it in the tap, or describe it in setting "
+            "'mappings': its event type, key and time, or its segment and key."
+        )
+    return kind
+
+
+def known_kind(schema: Schema) -> Kind | None:
+    """Return what a stream becomes by its columns alone, if they tell."""
+    if is_known(schema, CHANGE_COLUMNS):
+        return "change"
     if is_known(schema, MEMBER_COLUMNS):
         return "segment"
     if is_known(schema, COHORT_COLUMNS):
         return "cohort"
     if is_known(schema, EVENT_COLUMNS):
         return "event"
-    raise MappingError(
-        f"Stream '{stream}' is none of those this target knows. Deselect it in the tap, or say in setting 'mappings' "
-        "what its event type, key and time are (or its segment and key)."
-    )
+    return None
 
 
 def load_as(given: Mapping[str, Any], schema: Schema) -> Kind:
     """Return what a mapped stream becomes.
 
     Raises:
-        MappingError: `load_as` is none of its options.
+        MappingError: `load_as` is not one of its options.
     """
     wanted = given.get("load_as")
-    if wanted in ("event", "segment"):
-        return wanted  # type: ignore[no-any-return]
-    if wanted is not None:
+    if wanted is None:
+        known = known_kind(schema)
+        return known if known in ("segment", "change") else "segment" if "segment" in given else "event"
+    if wanted not in ("event", "segment"):
         raise MappingError(f"'load_as' must be 'event' or 'segment', not {wanted!r}.")
-    return "segment" if "segment" in given or is_known(schema, MEMBER_COLUMNS) else "event"
+    return "change" if wanted == "segment" and is_known(schema, CHANGE_COLUMNS) else wanted

@@ -1,3 +1,3 @@
-"""From lists of members to segments."""
+"""Members of lists, and the segments that follow them."""
 
 from __future__ import annotations

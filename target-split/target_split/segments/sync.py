@@ -1,34 +1,42 @@
-"""Lists of members gathered from the stream, and brought into segments once they have come."""
+"""Segments made equal to lists of members: chosen by name and owner, created, activated, changed by the difference."""
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
-from target_split.api.admin_v2 import Admin, Change, Segment
+from target_split.api.admin import (
+    AdminApi,
+    ApprovalRequiredError,
+    Change,
+    Environment,
+    PendingApprovalError,
+    RefusedError,
+    Segment,
+)
 from target_split.api.limits import MAX_KEYS_PER_SEGMENT
-from target_split.common.errors import ConnectorError
-from target_split.common.target.checkpoints import Checkpoints, Hold
-from target_split.common.target.summary import Summary
-from target_split.segments.plan import Members, Plan, calls, plan
-from target_split.segments.workspace import Place
+from target_split.common.target.services import Services
+from target_split.mapping.segments import ListName
+from target_split.segments.history import PushedChange, SegmentHistory
+from target_split.segments.member_list import MemberList
+from target_split.segments.plan import Plan, calls, plan
 
-# In a segment's description: whose it is. Two cohorts of one name must not take turns in one segment.
+# In a segment's description: which cohort it belongs to.
 OWNER = re.compile(r"cohort id (\S+)$")
 
+# A list may be computed this long before its rows come: changes pushed since may be newer than it is.
+LIST_AGE_SECONDS = 3_600.0
 
-NAME_HINT = "Put {cohort_id} into 'segment_name' to tell them apart."
+# Runs that trust the remembered keys of a segment while their number is right; then they are read from Split again.
+RUNS_PER_READ = 7
+
 TOO_MANY_HINT = (
     f"more than the {MAX_KEYS_PER_SEGMENT:,} that a standard segment holds. Narrow the cohort, or upload it as a large "
-    "segment (which server-side SDKs do not read)."
+    "segment (which server-side SDKs do not read)"
 )
-
-
-class RefusedError(Exception):
-    """A segment is left as it is. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -38,184 +46,263 @@ class Rules:
     change: Change
     allow_empty: bool
     max_removal_share: float
+    on_approval: Literal["stop", "request"]
     dry_run: bool
 
 
-@dataclass
-class Gathering:
-    """A list on its way: what came of it, from which stream, and what holds back STATE."""
+@dataclass(frozen=True)
+class Claim:
+    """The segment that a list fills.
 
-    stream: str
-    members: Members
-    hold: Hold
-
-
-class Loader:
-    """Gathers members and changes segments. Used from one thread.
-
-    A list is brought in as soon as it is complete and another one begins; whatever is left, at the end.
-
-    Args:
-        writer: Brings a list in.
-        checkpoints: Told when a list is delivered.
-        logger: Says why a segment is refused.
+    Attributes:
+        name: Its name.
+        found: The segment as the workspace knows it; None where it is still to be created.
+        label: What messages call it.
     """
 
-    def __init__(self, writer: Writer, checkpoints: Checkpoints, logger: logging.Logger) -> None:
-        self._writer = writer
-        self._checkpoints = checkpoints
-        self._logger = logger
-        self._gathered: dict[tuple[str, str], Gathering] = {}
-        self._current: tuple[str, str] | None = None
-        self._empty: dict[str, Members] = {}
-        self._seen: set[str] = set()  # groups of which rows came
-        self._thinned: set[str] = set()  # streams
-        self._refused: list[str] = []
-
-    def members(self, stream: str, group: str, make: Callable[[], Members]) -> Members:
-        """Return the list that a row belongs to; `make` makes it when the row is its first."""
-        key = stream, group
-        if key != self._current:
-            self._apply_current()
-            self._current = key
-        if key not in self._gathered:
-            self._gathered[key] = Gathering(stream, make(), self._checkpoints.begin())
-            self._seen.add(group)
-        return self._gathered[key].members
-
-    def note_empty(self, members: Members) -> None:
-        """Note that a list is said to be empty; it is brought in at the end if no row of it came.
-
-        It holds back no STATE: a tap tells of all cohorts in every run.
-        """
-        self._empty[members.group] = members
-
-    def thin(self, stream: str) -> None:
-        """Note that rows of a stream are filtered out or rejected: what its lists hold is not all."""
-        self._thinned.add(stream)
-
-    def activate(self, stream: str) -> None:
-        """Take a stream's word that all of it has come, and bring its lists in."""
-        for key in [key for key in self._gathered if key[0] == stream]:
-            self._gathered[key].members.closed = True
-            self._apply(self._gathered.pop(key))
-
-    def finish(self) -> None:
-        """Bring in what is left.
-
-        Raises:
-            ConnectorError: Some segments were refused.
-        """
-        for key in list(self._gathered):
-            self._apply(self._gathered.pop(key))
-        for group, members in self._empty.items():
-            if group not in self._seen:
-                self._bring_in(members)
-        self._empty.clear()
-        if self._refused:
-            raise ConnectorError(" ".join(self._refused))
-
-    def _apply_current(self) -> None:
-        gathering = self._gathered.get(self._current) if self._current else None
-        if gathering is not None and self._current is not None and gathering.members.doubt is None:
-            self._apply(self._gathered.pop(self._current))
-
-    def _apply(self, gathering: Gathering) -> None:
-        gathering.members.thinned = gathering.stream in self._thinned
-        if self._bring_in(gathering.members):
-            gathering.hold.done()
-
-    def _bring_in(self, members: Members) -> bool:
-        """Bring a list in; a refused one fails the run at its end, and no STATE passes it, but others go on."""
-        try:
-            self._writer.bring_in(members)
-        except RefusedError as error:
-            self._refused.append(str(error))
-            self._logger.error("%s", error)  # noqa: TRY400
-            return False
-        return True
+    name: str
+    found: Segment | None
+    label: str
 
 
-class Writer:
-    """Brings lists into their segments.
+class SegmentSync:
+    """Changes segments. Used from one thread.
 
     Args:
         admin: The Admin API.
-        place: Workspace and environment.
+        environment: Where segments are filled.
         rules: Settings about segments.
-        summary: Counts.
-        logger: Says what is done, and why something is not.
+        history: What earlier runs left in segments.
+        services: Counts keys, and says what changes and what does not.
     """
 
-    def __init__(self, admin: Admin, place: Place, rules: Rules, summary: Summary, logger: logging.Logger) -> None:
+    def __init__(
+        self,
+        admin: AdminApi,
+        environment: Environment,
+        rules: Rules,
+        history: SegmentHistory,
+        services: Services,
+    ) -> None:
         self._admin = admin
-        self._workspace = place.workspace
-        self._environment = place.required_environment
+        self._environment = environment.id
         self._rules = rules
-        self._summary = summary
-        self._logger = logger
-        self._groups: dict[str, str] = {}  # a segment's name to the list that is its own in this run
+        self._history = history
+        self._summary = services.summary
+        self._logger = services.logger
+        self._claims: dict[str, str] = {}  # a segment's name to the group of the list that fills it in this run
 
     @cached_property
-    def _active(self) -> dict[str, Segment]:
-        """Segments of the environment."""
-        return self._admin.segments(self._workspace, self._environment)
+    def _segments(self) -> dict[str, Segment]:
+        return self._admin.segments()
 
     @cached_property
-    def _all(self) -> dict[str, Segment]:
-        """Segments of the workspace, whether active in the environment or not."""
-        return self._admin.segments(self._workspace)
+    def _active(self) -> set[str]:
+        return self._admin.active_segments(self._environment)
 
-    def bring_in(self, members: Members) -> None:
-        """Bring one list into its segment.
+    def sync(self, members: MemberList, computed: float) -> bool:
+        """Make a segment equal to a list; return whether nothing of it is left to do.
+
+        Args:
+            members: The list.
+            computed: When the list was computed at the latest, in seconds since 1970.
 
         Raises:
-            RefusedError: The segment is left as it is.
+            RefusedError: The segment could not follow the list. The message says why and what to do.
         """
-        what = f"Segment '{members.naming.name}' ({members.naming.label})"
-        segment = self._active.get(members.naming.name) or self._all.get(members.naming.name)
-        self._check_owner(members, segment, what)
-        if members.too_many:
-            raise RefusedError(f"{what} is left as it is: the list has {TOO_MANY_HINT}")
-        if segment is None and not members.keys:
-            self._logger.info("%s is not made: the list has no keys.", what)
-            return
+        claim = self._claim(members.group, members.name, members.traffic_type)
+        if members.refusal:
+            raise RefusedError(f"{claim.label} is left as it is: {members.refusal}")
+        if members.is_too_large:
+            raise RefusedError(f"{claim.label} is left as it is: the list has {TOO_MANY_HINT}.")
+        if claim.found is None and not members.keys:
+            self._logger.info("%s is not created: the list has no keys.", claim.label)
+            return True
+        held = self._held(claim)
         changes = plan(
-            self._admin.keys(self._environment, members.naming.name) if members.naming.name in self._active else (),
-            members.keys,
-            members.doubt,
+            held,
+            self._with_pushed(claim, members.keys, computed),
+            members.incomplete_reason,
             max_removal_share=self._rules.max_removal_share,
             allow_empty=self._rules.allow_empty,
         )
-        if changes.after > MAX_KEYS_PER_SEGMENT:
-            raise RefusedError(f"{what} is left as it is: it would have {changes.after:,} keys, {TOO_MANY_HINT}")
-        (self._logger.warning if changes.kept_back else self._logger.info)("%s %s.", what, changes)
+        (self._logger.warning if changes.kept_because else self._logger.info)("%s %s.", claim.label, changes)
         self._summary.add("records_deduplicated", len(members.keys) - len(changes.adds))
-        if not self._rules.dry_run:
-            self._execute(members, changes)
+        is_done = self._apply(claim, members.traffic_type, members.name.description, changes, held)
+        if changes.is_failure:
+            raise RefusedError(f"{claim.label} keeps {changes.surplus:,} keys, because {changes.kept_because}.")
+        return is_done
 
-    def _check_owner(self, members: Members, segment: Segment | None, what: str) -> None:
-        if self._groups.setdefault(members.naming.name, members.group) != members.group:
-            raise RefusedError(f"{what} is left as it is: another list of this run has that name. {NAME_HINT}")
-        if segment is None:
-            return
-        if members.traffic_type and segment.traffic_type.lower() != members.traffic_type:
+    def apply_changes(self, group: str, name: ListName, traffic_type: str, changes: Mapping[str, PushedChange]) -> bool:
+        """Add and remove single keys; return whether nothing of them is left to do.
+
+        Args:
+            group: The cohort's id.
+            name: What the cohort is called.
+            traffic_type: Of its members.
+            changes: By key, the newest change of each.
+
+        Raises:
+            RefusedError: The segment could not follow. The message says why and what to do.
+        """
+        claim = self._claim(group, name, traffic_type)
+        identity = self._identity(claim)
+        known = self._history.changes(identity, since=0.0)
+        newer = {key: one for key, one in changes.items() if key not in known or one.time >= known[key].time}
+        self._summary.add("records_skipped", len(changes) - len(newer), "older change")
+        adds = {key for key, one in newer.items() if one.is_added}
+        removes = newer.keys() - adds
+        if claim.found is None and not adds:
+            self._logger.info("%s is not created: nothing is to be added.", claim.label)
+            return True
+        held = self._known_keys(claim)
+        if held is not None:
+            adds, removes = adds - held, removes & held
+        before = len(held) if held is not None else len(removes)
+        plan_ = Plan(before, sorted(adds), sorted(removes), 0)
+        self._logger.info("%s: %s keys to add, %s to remove.", claim.label, f"{len(adds):,}", f"{len(removes):,}")
+        is_done = self._apply(claim, traffic_type, name.description, plan_, held)
+        if is_done and not self._rules.dry_run:
+            self._history.record_changes(identity, newer)
+        return is_done
+
+    # Which segment
+
+    def _claim(self, group: str, name: ListName, traffic_type: str) -> Claim:
+        """Choose the segment of a list: its own, else one that no other cohort has.
+
+        Raises:
+            RefusedError: There is none that it may fill.
+        """
+        segment = self._choose(group, name)
+        found = self._segments.get(segment)
+        label = f"Segment '{segment}' ({name.label})"
+        if self._claims.setdefault(segment, group) != group:
             raise RefusedError(
-                f"{what} is left as it is: it exists for traffic type '{segment.traffic_type}', not "
-                f"'{members.traffic_type}'. Mend 'traffic_type', or choose another name by 'segment_name'."
+                f"{label} is left as it is: another list of this run has that name. Set 'segment_name', or 'segment' "
+                "in 'mappings', so that their names differ."
             )
-        owner = OWNER.search(segment.description)
-        if owner is not None and owner[1] != members.group:
-            raise RefusedError(f"{what} is left as it is: it was made for the cohort with id {owner[1]}. {NAME_HINT}")
+        if found is not None and traffic_type and found.traffic_type.lower() != traffic_type:
+            raise RefusedError(
+                f"{label} is left as it is: it exists for traffic type '{found.traffic_type}', not '{traffic_type}'. "
+                "Correct 'traffic_type', or choose another name by 'segment_name'."
+            )
+        return Claim(segment, found, label)
 
-    def _execute(self, members: Members, changes: Plan) -> None:
-        name = members.naming.name
-        if name not in self._active:
-            segment = Segment(name, members.traffic_type, members.naming.description)
-            if name not in self._all:
-                self._admin.create_segment(self._workspace, segment)
-            self._admin.activate_segment(self._environment, name)
-            self._active[name] = segment
-        for action, keys in calls(changes):
-            self._admin.change_keys(self._environment, name, action, keys, self._rules.change)
+    def _choose(self, group: str, name: ListName) -> str:
+        if name.second_choice is None:
+            return name.segment
+        for segment in (name.segment, name.second_choice):
+            if self._owner(segment) == group:
+                return segment
+        is_taken = self._owner(name.segment) is not None or self._claims.get(name.segment, group) != group
+        return name.second_choice if is_taken else name.segment
+
+    def _owner(self, segment: str) -> str | None:
+        """Return the id of the cohort that a segment was made for."""
+        found = self._segments.get(segment)
+        owner = OWNER.search(found.description) if found else None
+        return owner[1] if owner else None
+
+    # What it holds
+
+    def _identity(self, claim: Claim) -> str:
+        return f"{self._admin.scope}/{self._environment}/{claim.name}"
+
+    def _held(self, claim: Claim) -> set[str]:
+        """Return the keys that a segment holds."""
+        known = self._known_keys(claim)
+        if known is not None:
+            return known
+        keys = self._admin.keys(self._environment, claim.name)
+        if not self._rules.dry_run:
+            self._history.remember(self._identity(claim), keys, runs=0)
+        return keys
+
+    def _known_keys(self, claim: Claim) -> set[str] | None:
+        """Return the keys that a segment holds if that takes no more than a request; else None."""
+        if claim.name not in self._active:
+            return set()
+        remembered = self._history.held(self._identity(claim))
+        if remembered is None or remembered.runs >= RUNS_PER_READ:
+            return None
+        if self._admin.key_count(self._environment, claim.name) != len(remembered.keys):
+            return None  # somebody else changed it
+        self._history.remember(self._identity(claim), remembered.keys, remembered.runs + 1)
+        return remembered.keys
+
+    def _with_pushed(self, claim: Claim, keys: set[str], computed: float) -> set[str]:
+        """Return the keys of a list, corrected by changes that were pushed after it was computed."""
+        pushed = self._history.changes(self._identity(claim), since=computed)
+        added = {key for key, one in pushed.items() if one.is_added}
+        return (keys | added) - (pushed.keys() - added) if pushed else keys
+
+    # The change
+
+    def _apply(self, claim: Claim, traffic_type: str, description: str, changes: Plan, held: set[str] | None) -> bool:
+        if changes.after > MAX_KEYS_PER_SEGMENT:
+            raise RefusedError(
+                f"{claim.label} is left as it is: it would have {changes.after:,} keys, {TOO_MANY_HINT}."
+            )
+        if self._rules.dry_run:
+            return True
+        try:
+            self._create(claim, traffic_type, description)
+            self._change_keys(claim, changes, held)
+        except ApprovalRequiredError as error:
+            if self._rules.on_approval == "stop":
+                raise RefusedError(f"{claim.label} is left as it is: {error}.") from None
+            return self._request(claim, changes)
+        except PendingApprovalError as error:
+            self._summary.note(f"{claim.label}: {error}. Until then it stays as it is.")
+            return False
+        except RefusedError as error:
+            raise RefusedError(f"{claim.label} is left as it is: {error}.") from None
+        return True
+
+    def _create(self, claim: Claim, traffic_type: str, description: str) -> None:
+        name = claim.name
+        if name in self._active:
+            return
+        if claim.found is None:
+            segment = Segment(name, traffic_type, description)
+            if not self._admin.create_segment(segment):
+                segment = self._created_by_others(name)
+            self._segments[name] = segment
+        self._admin.activate_segment(self._environment, name)
+        self._active.add(name)
+
+    def _created_by_others(self, name: str) -> Segment:
+        found = self._admin.segments().get(name)
+        if found is None:
+            raise RefusedError(
+                "one of that name exists, but it is not a standard segment that is in use: it is large, rule-based or "
+                "archived. Choose another name by 'segment_name', or remove it"
+            )
+        return found
+
+    def _change_keys(self, claim: Claim, changes: Plan, held: set[str] | None) -> None:
+        identity = self._identity(claim)
+        todo = list(calls(changes))
+        if todo:
+            self._history.forget(identity)
+        for action, keys in todo:
+            self._admin.change_keys(self._environment, claim.name, action, keys, self._rules.change)
             self._summary.add("records_sent", len(keys))
+        if todo and held is not None:
+            self._history.remember(identity, (held | set(changes.adds)) - set(changes.removes), runs=0)
+
+    def _request(self, claim: Claim, changes: Plan) -> bool:
+        """Open a change request, one at a time; return False, as nothing has changed until it is approved."""
+        waiting = self._admin.open_change_request(self._environment, claim.name)
+        if waiting:
+            self._summary.note(f"{claim.label} is left as it is: change request {waiting} waits for approval.")
+            return False
+        action, keys = next(calls(changes))
+        opened = self._admin.request_change(self._environment, claim.name, action, keys, self._rules.change)
+        left = len(changes.adds) + len(changes.removes) - len(keys)
+        self._summary.note(
+            f"{claim.label} is left as it is: change request {opened} asks to {action} {len(keys):,} keys. Once it is "
+            f"approved, the next run requests what is left ({left:,} keys)."
+        )
+        return False

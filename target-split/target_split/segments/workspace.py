@@ -1,76 +1,72 @@
-"""Where segments and events go: the workspace and environment that settings name by id or by name."""
+"""The workspace and environment that settings name, looked up when first needed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection
+from functools import cached_property
 
-from target_split.api.admin_v2 import Admin
+from target_split.api.admin import AdminApi, Environment
 from target_split.common.errors import ConnectorError, hint
 
 
-class Place:
-    """The workspace and environment that settings name, looked up when first needed.
+class Workspace:
+    """The workspace and environment that settings name.
 
     Args:
         admin: The Admin API.
-        workspace: Id or name.
-        environment: Id or name; None when no setting names one.
+        environment: Id or name; None when the setting is missing.
     """
 
-    def __init__(self, admin: Admin, workspace: str, environment: str | None) -> None:
+    def __init__(self, admin: AdminApi, environment: str | None) -> None:
         self._admin = admin
-        self.workspace, environments = self._find_workspace(workspace)
-        self.environment_id, self.environment_name = find_environment(environments, environment)
-        self._traffic_types = {name.lower() for name in admin.traffic_types(self.workspace)}
+        self._given = environment
 
-    def _find_workspace(self, given: str) -> tuple[str, list[dict[str, Any]]]:
-        # As an id first: a key that may only edit segments may not be allowed to list workspaces.
-        environments = self._admin.environments(given)
-        if environments is not None:
-            return given, environments
-        workspaces = self._admin.workspaces()
-        for workspace in workspaces:
-            if given in (workspace["id"], workspace["name"]):
-                return workspace["id"], self._admin.environments(workspace["id"]) or []
-        names = [workspace["name"] for workspace in workspaces]
-        raise ConnectorError(f"Setting 'workspace_id': there is no workspace '{given}'. {listing(given, names)}")
+    @cached_property
+    def environment(self) -> Environment | None:
+        """The environment; None when the setting is missing.
+
+        Raises:
+            ConnectorError: There is none of that id or name; the message lists those there are.
+        """
+        if self._given is None:
+            return None
+        environments = self._admin.environments()
+        for environment in environments:
+            if self._given in (environment.id, environment.name):
+                return environment
+        names = [environment.name for environment in environments]
+        raise ConnectorError(
+            f"Setting 'environment': the workspace has no environment '{self._given}'. {listing(self._given, names)}"
+        )
 
     @property
-    def required_environment(self) -> str:
-        """The environment's id."""
-        if self.environment_id is None:
-            raise ConnectorError("Setting 'environment' is missing: it says in which environment segments are filled.")
-        return self.environment_id
+    def required_environment(self) -> Environment:
+        """The environment.
 
-    def check_traffic_types(self, wanted: frozenset[str]) -> None:
+        Raises:
+            ConnectorError: The setting is missing, or there is none of that id or name.
+        """
+        if self.environment is None:
+            raise ConnectorError("Setting 'environment' is missing: it says in which environment segments are filled.")
+        return self.environment
+
+    @cached_property
+    def _traffic_types(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self._admin.traffic_types())
+
+    def check_traffic_types(self, wanted: Collection[str]) -> None:
         """Check that traffic types exist.
 
         Raises:
             ConnectorError: One does not; the message lists those that do.
         """
-        for name in sorted(wanted - self._traffic_types):
+        for name in sorted(set(wanted) - self._traffic_types):
             raise ConnectorError(
                 f"Setting 'traffic_type': the workspace has no traffic type '{name}'. "
                 f"{listing(name, self._traffic_types)}"
             )
 
 
-def find_environment(environments: Sequence[Mapping[str, Any]], given: str | None) -> tuple[str | None, str | None]:
-    """Return the id and name of the environment that a setting names by either.
-
-    Raises:
-        ConnectorError: There is none; the message lists those there are.
-    """
-    if given is None:
-        return None, None
-    for environment in environments:
-        if given in (environment["id"], environment["name"]):
-            return environment["id"], environment["name"]
-    names = [environment["name"] for environment in environments]
-    raise ConnectorError(f"Setting 'environment': the workspace has no environment '{given}'. {listing(given, names)}")
-
-
 def listing(given: str, names: Collection[str]) -> str:
-    """Say which names there are, and the nearest."""
+    """List names, and the one closest to what was given."""
     return f"There are: {', '.join(sorted(names)) or 'none'}.{hint(given, names)}"

@@ -1,4 +1,4 @@
-"""The settings, as `--about` lists them."""
+"""The settings, as `--about` lists them. Common ones, such as those about rejects, are added by the target's base."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from target_split.mapping.grammar import DEFAULT_PROPERTIES
-
-EVENTS_URL = "https://events.split.io"
-ADMIN_URL = "https://api.split.io"
+from target_split.api.admin_v2 import ADMIN_URL as V2_URL
+from target_split.api.admin_v4 import ADMIN_URL as V4_URL
+from target_split.api.events import EVENTS_URL
+from target_split.mapping.events import DEFAULT_PROPERTIES
 
 TEXTS = th.ArrayType(th.StringType)
 # From 0 to 1; also written as text: Meltano passes decimals so from the environment.
@@ -34,22 +34,50 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.StringType,
         secret=True,
         title="Admin API key",
-        description="Admin API key, or a Harness token. Needed for segments; for events it makes names checked at the "
-        "start.",
+        description="Admin API key of Split, or a Harness token. Needed for segments; for events it checks names "
+        "before anything is sent.",
+    ),
+    th.Property(
+        "admin_api",
+        th.StringType,
+        default="auto",
+        allowed_values=["auto", "v2", "v4"],
+        title="Admin API",
+        description="API for segments: `v2` (Split's Admin API), `v4` (Harness FME), or `auto`: v4 when `organization` "
+        "and `project` are set, else v2.",
     ),
     th.Property(
         "auth_header",
         th.StringType,
         default="Authorization",
         title="Header of the Admin API key",
-        description="Header that carries `admin_api_key`: `Authorization` (as Bearer), or `x-api-key` for Harness "
-        "tokens.",
+        description="Header that carries `admin_api_key` over v2: `Authorization` (as Bearer) or `x-api-key`; the "
+        "other is tried when Split refuses the first. Over v4 it is always `x-api-key`.",
     ),
     th.Property(
         "workspace_id",
         th.StringType,
         title="Workspace",
-        description="Id or name of the workspace (project). Needed for segments.",
+        description="Id or name of the workspace. Needed for segments over v2, unless `organization` and `project` are "
+        "set.",
+    ),
+    th.Property(
+        "account",
+        th.StringType,
+        title="Harness account",
+        description="Identifier of the Harness account, for v4. Read from the token unless it is set.",
+    ),
+    th.Property(
+        "organization",
+        th.StringType,
+        title="Harness organization",
+        description="Identifier of the Harness organization, for v4.",
+    ),
+    th.Property(
+        "project",
+        th.StringType,
+        title="Harness project",
+        description="Identifier of the Harness project, for v4.",
     ),
     th.Property(
         "environment",
@@ -71,7 +99,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         default={},
         title="Traffic types by key",
         description='Traffic type by path of `key`, where they differ: `{"user_id": "user", "device_id": '
-        '"anonymous"}`.',
+        '"anonymous"}`; and by type of group, for cohorts of groups: `{"company": "account"}`.',
     ),
     th.Property(
         "key",
@@ -85,7 +113,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.StringType,
         default="amp.",
         title="Prefix of event types",
-        description="Stands before the names of event types: letters, digits, `-`, `_`, `.`; may be empty.",
+        description="Prefix of the names of event types: letters, digits, `-`, `_`, `.`.",
     ),
     th.Property(
         "max_name_length",
@@ -116,6 +144,22 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Arrays in properties as JSON text, or as their items joined by commas.",
     ),
     th.Property(
+        "skip_own_events",
+        th.BooleanType,
+        default=True,
+        title="Skip own events",
+        description="Skips and counts exported events that target-amplitude made of Split's data: by `library`, or by "
+        "name (`get_treatment`, `$exposure`, `[Experiment] Exposure`) where they came by Amplitude's HTTP API.",
+    ),
+    th.Property(
+        "check_event_types",
+        th.BooleanType,
+        default=True,
+        title="Check event types",
+        description="After a run of events, asks v4 (when it is set up) which of their event types Split has seen, and "
+        "warns of the others.",
+    ),
+    th.Property(
         "mappings",
         th.ObjectType(additional_properties=th.ObjectType(additional_properties=True)),
         default={},
@@ -132,9 +176,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     th.Property(
         "admin_url",
         th.StringType,
-        default=ADMIN_URL,
         title="Host for segments",
-        description="Scheme and host of the Admin API.",
+        description=f"Scheme and host of the Admin API. Default: `{V2_URL}` for v2, `{V4_URL}` for v4.",
     ),
     th.Property(
         "max_parallel_requests",
@@ -147,15 +190,15 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         "retry_timeout_seconds",
         whole(0),
         default=900,
-        title="Patience",
-        description="How long a request is tried again while Split is unreachable, limits the rate or answers 5xx.",
+        title="Retry timeout",
+        description="Seconds for which a request is retried while Split is down, limits the rate or answers 5xx.",
     ),
     th.Property(
         "ledger_path",
         th.StringType,
         title="Ledger",
-        description="SQLite file that remembers which events were accepted, so that none is posted twice. Without it a "
-        "run after a crash may post events again.",
+        description="SQLite file that remembers which events were accepted, so that none is posted twice. Without it, "
+        "a run after a crash may post events again. A file of the same name and `.segments` remembers segments.",
     ),
     th.Property(
         "ledger_days",
@@ -169,8 +212,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.StringType,
         default="resend",
         allowed_values=["resend", "skip"],
-        title="Events of unknown fate",
-        description="What becomes of events that were posted without an answer: `resend` (perhaps twice in Split) or "
+        title="Ambiguous events",
+        description="What to do with events that were posted but got no answer: `resend` (perhaps twice in Split) or "
         "`skip` (perhaps not at all).",
     ),
     th.Property(
@@ -192,7 +235,17 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         SHARE,
         default=0.5,
         title="Largest removal",
-        description="Largest part of a segment's keys that one run removes, from 0 to 1; more is taken for a mistake.",
+        description="Largest part of a segment's keys that one run removes, from 0 to 1; more is taken for a mistake "
+        "and fails the segment. Does not apply to segments under 20 keys.",
+    ),
+    th.Property(
+        "on_approval",
+        th.StringType,
+        default="stop",
+        allowed_values=["stop", "request"],
+        title="Approvals",
+        description="What to do where an environment requires approvals: `stop` leaves the segment as it is and fails "
+        "the run, `request` opens a change request (v2 only).",
     ),
     th.Property(
         "change_title",
@@ -204,7 +257,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     th.Property(
         "change_comment",
         th.StringType,
-        default="Synchronised by target-split",
+        default="Synced by target-split",
         title="Comment of changes",
         description="Comment of each change to a segment; some workspaces require one.",
     ),

@@ -1,0 +1,88 @@
+"""The files that a Singer command line names: settings, state, catalog. Each must hold what it is for."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from .errors import ConnectorError
+
+
+def read_object(option: str, path: str) -> dict[str, Any]:
+    """Return the JSON object that a file holds.
+
+    Args:
+        option: Name of the command line's option, for messages.
+        path: The file.
+
+    Raises:
+        ConnectorError: It cannot be read, or holds something else.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConnectorError(f"{option}: {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConnectorError(f"{option}: {path} is not UTF-8 text.") from None
+    return parse_object(option, path, text)
+
+
+def parse_object(option: str, path: str, text: str) -> dict[str, Any]:
+    """Return the JSON object that a text holds; arguments and errors as `read_object`."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConnectorError(f"{option}: {path} is not valid JSON (line {error.lineno}).") from None
+    except (RecursionError, ValueError):
+        raise ConnectorError(f"{option}: {path} is not valid JSON (nested too deeply, or a number too long).") from None
+    if not isinstance(value, dict):
+        raise ConnectorError(f"{option}: {path} must hold one JSON object.")
+    return value
+
+
+class StateFile(click.File):
+    """The file of `--state`, read and checked before the tap starts."""
+
+    name = "filename"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:
+        """Return the state as a text to read.
+
+        Raises:
+            ConnectorError: It is not a Singer state.
+        """
+        state = parse_object("--state", str(value), super().convert(value, param, ctx).read())
+        bookmarks = state.get("bookmarks", {})
+        if not isinstance(bookmarks, dict) or not all(isinstance(one, dict) for one in bookmarks.values()):
+            raise ConnectorError(
+                f"--state: 'bookmarks' in {value} must be an object with one object for each stream. Use a state that"
+                " this tap wrote, or none to read everything."
+            )
+        return io.StringIO(json.dumps(state))
+
+
+class CatalogFile(click.File):
+    """The file of `--catalog`, read and checked before the tap starts."""
+
+    name = "filename"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:
+        """Return the catalog as a text to read.
+
+        Raises:
+            ConnectorError: It is not a Singer catalog.
+        """
+        from singer_sdk.singerlib import Catalog  # noqa: PLC0415  # loads slowly
+
+        catalog = parse_object("--catalog", str(value), super().convert(value, param, ctx).read())
+        try:
+            Catalog.from_dict(catalog)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ConnectorError(
+                f"--catalog: {value} is not a Singer catalog. Make one with --discover and edit its metadata."
+            ) from None
+        return io.StringIO(json.dumps(catalog))

@@ -1,0 +1,196 @@
+"""Harness FME API v4 (https://developer.harness.io/api-reference). What its pages leave open is read both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from target_split.api.admin import Action, Change, Environment, PendingApprovalError, RefusedError, Segment, as_text
+from target_split.api.admin_calls import BARE, AdminCalls, Refusals, part
+from target_split.api.client import Host
+from target_split.api.pages import is_last_page, total_of
+from target_split.common.errors import ConnectorError
+
+BASE_PATH = "/fme/api/v4"
+ADMIN_URL = "https://app.harness.io"
+
+# Default and largest page of every list.
+PAGE = 100
+
+EXISTS = 409
+STANDARD = "STANDARD"
+
+# Policies may turn a write into one that waits for an approval.
+WAITING = frozenset({"pending", "requested"})
+
+# Harness tokens: kind, account, and the rest, joined by dots.
+TOKEN_KINDS = frozenset({"pat", "sat"})
+
+REFUSALS = Refusals(
+    key="It must be a Harness token (pat. or sat.), as FME API v4 takes no Admin API key of Split. Make one in Harness "
+    "under Account settings, Access control, Service accounts; for an Admin API key of Split set 'workspace_id' in "
+    "place of 'organization' and 'project'.",
+    permission="Its service account needs the role FME Manager in the project: Harness, Project settings, Access "
+    "control, Role bindings, with a resource group that holds segments and the environment.",
+    scope="Check 'account', 'organization', 'project' and 'environment'.",
+    governance=True,
+)
+
+
+def account_of(token: str) -> str | None:
+    """Return the account id that a Harness token names; None where it is not such a token."""
+    kind, _, rest = token.partition(".")
+    account = rest.partition(".")[0]
+    return account if kind in TOKEN_KINDS and account else None
+
+
+class AdminV4:
+    """The calls of `AdminApi` over v4.
+
+    Args:
+        host: Where to.
+        account: Identifier of the Harness account.
+        organization: Identifier of the organization.
+        project: Identifier of the project.
+    """
+
+    def __init__(self, host: Host, account: str, organization: str, project: str) -> None:
+        self.scope = f"{account}/{organization}/{project}"
+        query = {
+            "account_id": account,
+            "organization_identifier": organization,
+            "project_identifier": project,
+        }
+        self._calls = AdminCalls(host, BASE_PATH, [BARE], query, REFUSALS)
+
+    def environments(self) -> list[Environment]:
+        """Return the environments of the project."""
+        listed = self._listed("/environments", "list environments")
+        return [Environment(as_text(one, "id"), as_text(one, "name")) for one in listed]
+
+    def traffic_types(self) -> list[str]:
+        """Return the names of the project's traffic types."""
+        return [as_text(one, "name") for one in self._listed("/traffic-types", "list traffic types")]
+
+    def segments(self) -> dict[str, Segment]:
+        """Return the project's standard segments by name."""
+        listed = self._listed("/segments", "list segments", segment_type=STANDARD, status="ACTIVE")
+        found = (
+            Segment(as_text(one, "name"), as_text(one.get("trafficType") or {}, "name"), as_text(one, "description"))
+            for one in listed
+        )
+        return {one.name: one for one in found}
+
+    def active_segments(self, environment: str) -> set[str]:
+        """Return the names of the standard segments that an environment has."""
+        listed = self._listed("/segment-definitions", "list segment definitions", environment_id=environment)
+        return {as_text(one.get("segment") or one, "name") for one in listed}
+
+    def create_segment(self, segment: Segment) -> bool:
+        """Create a segment; return False when one of that name exists."""
+        body = {
+            "name": segment.name,
+            "trafficType": segment.traffic_type,
+            "segmentType": STANDARD,
+            "description": segment.description,
+        }
+        what = f"create segment '{segment.name}'"
+        answer = self._calls.call("POST", "/segments", what, body=body, expected=(EXISTS,))
+        return answer.status != EXISTS
+
+    def activate_segment(self, environment: str, name: str) -> None:
+        """Give an environment a segment, and wait until its keys can be read and changed."""
+        path, what = definition_path(name), f"activate segment '{name}'"
+        self._calls.call("POST", path, what, body={}, expected=(EXISTS,), environment_id=environment)
+        self._calls.await_keys(f"{path}/keys", what, environment_id=environment, offset=0, limit=1)
+
+    def key_count(self, environment: str, name: str) -> int | None:
+        """Return how many keys a segment holds; None where the answer has no total."""
+        return total_of(self._key_page(environment, name, 0, 1))
+
+    def keys(self, environment: str, name: str) -> set[str]:
+        """Return all keys of a segment."""
+        offset, found = 0, set[str]()
+        while True:
+            listed = self._key_page(environment, name, offset, PAGE)
+            keys = keys_of(listed)
+            found.update(keys)
+            offset += len(keys)
+            if is_last_page(listed, len(keys), offset, PAGE):
+                break
+        total = total_of(listed)
+        if total is not None and offset < total:
+            raise ConnectorError(
+                f"Cannot read the keys of segment '{name}': Split counts {total:,} and lists {offset:,}. Run again."
+            )
+        return found
+
+    def _key_page(self, environment: str, name: str, offset: int, limit: int) -> Any:
+        path, what = f"{definition_path(name)}/keys", f"read the keys of segment '{name}'"
+        return self._calls.call("GET", path, what, environment_id=environment, offset=offset, limit=limit).json
+
+    def change_keys(self, environment: str, name: str, action: Action, keys: Sequence[str], change: Change) -> None:
+        """Add keys to a segment, or remove them: at most 10,000. A replacement would erase all others."""
+        answer = self._calls.call(
+            "POST",
+            f"{definition_path(name)}/keys" + ("/remove" if action == "remove" else ""),
+            f"change the keys of segment '{name}'",
+            body={"keys": keys, "title": change.title, "comment": change.comment},
+            environment_id=environment,
+        ).json
+        governance = answer.get("governance") if isinstance(answer, dict) else None
+        if isinstance(governance, dict) and as_text(governance, "status").lower() in WAITING:
+            raise PendingApprovalError("the change waits for approval in Harness")
+
+    def request_change(
+        self,
+        environment: str,  # noqa: ARG002
+        name: str,  # noqa: ARG002
+        action: Action,  # noqa: ARG002
+        keys: Sequence[str],  # noqa: ARG002
+        change: Change,  # noqa: ARG002
+    ) -> str:
+        """Refuse: no call of v4 is known that opens a change request."""
+        raise RefusedError(
+            "FME API v4 has no call that opens a change request; set 'on_approval' to 'stop', or use 'admin_api': 'v2'"
+        )
+
+    def open_change_request(self, environment: str, name: str) -> str | None:  # noqa: ARG002
+        """Return None: only v2 opens change requests."""
+        return None
+
+    def event_types(self, part: str) -> set[str]:
+        """Return the names of event types with a text in them that Split has seen in the last 30 days."""
+        listed = self._listed("/event-types", "list event types", name=part or None)
+        return {as_text(one, "id") or as_text(one, "name") for one in listed}
+
+    def _listed(self, path: str, what: str, **query: Any) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            listed = self._calls.call("GET", path, what, offset=offset, limit=PAGE, **query).json
+            found = listed.get("data") if isinstance(listed, dict) else listed
+            rows = [unwrapped(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+            yield from rows
+            offset += len(rows)
+            if is_last_page(listed, len(rows), offset, PAGE):
+                return
+
+
+def definition_path(name: str) -> str:
+    """Return the path of a segment's definition in an environment."""
+    return f"/segment-definitions/{part(name)}"
+
+
+def unwrapped(one: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without the envelope that writes have, and reads may have."""
+    entity = one.get("entity")
+    return entity if isinstance(entity, dict) else one
+
+
+def keys_of(listed: Any) -> list[str]:
+    """Return the keys on a page: texts or objects, under any of the names that Split's lists have."""
+    for name in ("data", "keys", "objects"):
+        found = listed.get(name) if isinstance(listed, dict) else None
+        if isinstance(found, list):
+            return [one["key"] if isinstance(one, dict) else str(one) for one in found]
+    raise ConnectorError("Split's answer is not a list of keys.")

@@ -1,0 +1,122 @@
+"""Split as the settings address it: hosts, keys, the Admin API, the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from target_split.api.admin import AdminApi
+from target_split.api.admin_v2 import ADMIN_URL as V2_URL
+from target_split.api.admin_v2 import AdminV2
+from target_split.api.admin_v4 import ADMIN_URL as V4_URL
+from target_split.api.admin_v4 import AdminV4, account_of
+from target_split.api.client import Client, Host, ServiceClock
+from target_split.common.errors import ConnectorError
+from target_split.common.retry import Retry
+from target_split.common.target.services import Services
+from target_split.segments.workspace import Workspace
+from target_split.settings.checks import uses_v4
+
+# After SIGTERM whoever sent it waits half a minute or less; what is in flight gets this long.
+STOPPING_SECONDS = 10.0
+
+# The clock behind Split's rate limits counts whole seconds.
+FIRST_WAIT_SECONDS = 1.0
+
+
+class Connection:
+    """Split as the settings address it. Nothing is asked before it is needed.
+
+    Args:
+        config: The settings.
+        services: What all of the target shares.
+
+    Attributes:
+        clock: Split's time.
+    """
+
+    def __init__(self, config: Mapping[str, Any], services: Services) -> None:
+        self._config = config
+        self._services = services
+        self.clock = ServiceClock(services.summary.note)
+        self._client = Client(services.summary, config["max_parallel_requests"], self.clock)
+
+    def new_retry(self) -> Retry:
+        """Return the retry of one request."""
+
+        def count(reason: str, seconds: float) -> None:
+            self._services.summary.add("http_retry_count")
+            self._services.logger.info("Retrying in %.0f s: %s.", seconds, reason)
+
+        timeout = self._config["retry_timeout_seconds"]
+        return Retry(
+            timeout,
+            self._services.stopping,
+            count,
+            grace_seconds=STOPPING_SECONDS,
+            first_wait_seconds=FIRST_WAIT_SECONDS,
+        )
+
+    @cached_property
+    def events_host(self) -> Host:
+        """The events API.
+
+        Raises:
+            ConnectorError: The key is missing.
+        """
+        if not self._config.get("sdk_api_key"):
+            raise ConnectorError("Setting 'sdk_api_key' is missing: events need a server-side SDK key.")
+        return Host(self._client, self._config["events_url"], "events_url", self._config["sdk_api_key"], self.new_retry)
+
+    @cached_property
+    def admin(self) -> AdminApi | None:
+        """The Admin API; None where the settings do not address it."""
+        config = self._config
+        if not config.get("admin_api_key"):
+            return None
+        if uses_v4(config):
+            return self._admin_v4()
+        organization, project = config.get("organization"), config.get("project")
+        if not config.get("workspace_id") and not (organization and project):
+            return None
+        host = self._admin_host(V2_URL)
+        return AdminV2(host, config["auth_header"], config.get("workspace_id"), organization, project)
+
+    def _admin_v4(self) -> AdminApi:
+        config = self._config
+        account = config.get("account") or account_of(config["admin_api_key"])
+        assert account is not None  # noqa: S101  # the settings were checked
+        return AdminV4(self._admin_host(V4_URL), account, config["organization"], config["project"])
+
+    def _admin_host(self, default_url: str) -> Host:
+        url = self._config.get("admin_url") or default_url
+        return Host(self._client, url, "admin_url", self._config["admin_api_key"], self.new_retry)
+
+    @cached_property
+    def workspace(self) -> Workspace | None:
+        """The workspace and environment; None where the settings do not address the Admin API."""
+        return Workspace(self.admin, self._config.get("environment")) if self.admin else None
+
+    @cached_property
+    def event_environment(self) -> str | None:
+        """Name of the environment that events carry, if one is set."""
+        environment = self.workspace.environment if self.workspace else None
+        return environment.name if environment else self._config.get("environment")
+
+    def check_segment_settings(self) -> None:
+        """Check that all is set that segments need.
+
+        Raises:
+            ConnectorError: Something is missing.
+        """
+        place = [] if uses_v4(self._config) or self._config.get("project") else ["workspace_id"]
+        missing = [name for name in ("admin_api_key", *place, "environment") if not self._config.get(name)]
+        if missing:
+            names = ", ".join(f"'{name}'" for name in missing)
+            more = " (or 'organization' and 'project' in place of 'workspace_id')" if "workspace_id" in missing else ""
+            raise ConnectorError(f"Segments need the settings {names}, which are missing{more}.")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()

@@ -1,0 +1,36 @@
+"""Events that target-amplitude made of Split's own data: to send them to Split would be an echo. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from target_split.common.record_paths import Record
+
+# What target-amplitude writes into an event's `library`, behind which comes its version.
+OWN_LIBRARY = "target-amplitude"
+
+# What it calls its events unless it is set up otherwise, and those of Amplitude Experiment that it makes.
+OWN_NAMES = frozenset({"get_treatment", "$exposure", "[Experiment] Exposure"})
+
+# What Amplitude writes into `library` for events that come by its HTTP API without a library of their own. Events of
+# Amplitude's SDKs are never target-amplitude's, whatever their name.
+HTTP_LIBRARY = "http/"
+
+
+def is_own_event(record: Record) -> bool:
+    """Whether an exported event was made by target-amplitude: by its library, or by its name where that is not told."""
+    library: Any = record.get("library")
+    if isinstance(library, str) and library.startswith(OWN_LIBRARY):
+        return True
+    return record.get("event_type") in OWN_NAMES and (
+        not isinstance(library, str) or not library or library.startswith(HTTP_LIBRARY)
+    )
+
+
+def never(_: Record) -> bool:
+    """Return False: no event of this stream is one of ours."""
+    return False
+
+
+Test = Callable[[Record], bool]

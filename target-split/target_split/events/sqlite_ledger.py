@@ -1,0 +1,307 @@
+"""The ledger in one SQLite file, held by one run at a time.
+
+Every commit reaches the disk before the next step. A request costs two small ones: its ids as one row of `posted`,
+later its number in `answered`. Only many requests together go into `accepted`, the large table that is searched.
+
+The ledger forgets by its own time, never by a clock alone: what is older than `ledger_days` before the newest event or
+run that it knows. A clock that is wrong, or a pipeline that pauses for weeks, makes it forget nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+
+from target_split.common.errors import ConnectorError
+from target_split.common.private_files import check_private_file
+from target_split.events.event_id import HASH_BYTES, HOUR_BYTES, ID_BYTES, NO_HOUR
+from target_split.events.ledger import SECONDS_PER_DAY, Leftover, Sifted
+from target_split.events.ledger_file import APPLICATION_ID, FROM_VERSION_1, SCHEMA_VERSION, make_ledger
+
+HOURS_PER_DAY = 24
+
+# Accepted events that go into the large table together.
+IDS_PER_FOLD = 50_000
+
+AFRESH_HINT = "Put a backup in its place, or move it away to start afresh; events read again are then posted again."
+
+# Ids go in and out of statements as one blob. Python's lock changes hands with each row that a statement is given or
+# gives: row by row, the ledger and the reading of records would mostly wait for each other.
+POSITIONS = "WITH RECURSIVE position (at) AS (SELECT 1 UNION ALL SELECT at + :size FROM position WHERE {more})"
+KNOWN = f"""
+{POSITIONS.format(more="at + :size < length(:ids)")}
+SELECT id FROM position CROSS JOIN accepted ON id = substr(:ids, at, :size)
+"""  # noqa: S608 - our own words
+# An id of version 1 begins with the hash that an id of today ends with.
+KNOWN_V1 = f"""
+{POSITIONS.format(more="at + :size < length(:ids)")}
+SELECT substr(:ids, at, :size) FROM position CROSS JOIN accepted_v1 ON id BETWEEN
+  CAST(substr(:ids, at + :hour, :hash) || x'00000000' AS BLOB) AND
+  CAST(substr(:ids, at + :hour, :hash) || x'ffffffff' AS BLOB)
+"""  # noqa: S608
+FOLD = f"""
+{POSITIONS.format(more="at < (SELECT max(length(ids)) FROM posted)")}
+INSERT OR IGNORE INTO accepted
+SELECT substr(ids, at, :size), :day
+FROM answered JOIN posted USING (number) JOIN position ON at < length(ids)
+ORDER BY 1
+"""  # noqa: S608
+
+
+class SQLiteLedger:
+    """The `Ledger` in a file. Safe to use from any thread.
+
+    Args:
+        path: The file; made when it is not there.
+        days: How long an event is remembered.
+        skip_ambiguous: Whether ambiguous events count as accepted.
+        now: Returns seconds since 1970.
+
+    Raises:
+        ConnectorError: The file is not a ledger, is damaged, is in use or cannot be written.
+    """
+
+    def __init__(self, path: str, days: int, *, skip_ambiguous: bool, now: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._skip_ambiguous = skip_ambiguous
+        self._now = now
+        self._lock = threading.Lock()
+        self._claimed: set[bytes] = set()  # of this run, and not in the large table yet
+        self._answered: list[Sequence[bytes]] = []  # those of them that were accepted
+        self._leftovers: dict[int, Leftover] = {}
+        self._ambiguous: dict[bytes, int] = {}  # hash of an event to the number of its leftover
+        self._has_v1 = False
+        self._newest_day: int | None = None
+        file = Path(path).expanduser().absolute()
+        exists = check_private_file(file, "ledger_path")
+        if exists and file.stat().st_size == 0:  # SQLite would take it for a new one
+            raise ConnectorError(f"Setting 'ledger_path': {path} is empty. {AFRESH_HINT}")
+        with self._errors():
+            if not exists:
+                make_ledger(file)
+            self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=1)
+            try:
+                self._open(days)
+            except BaseException:
+                self._database.close()
+                raise
+        self._is_open = True
+
+    def _open(self, days: int) -> None:
+        execute = self._database.execute
+        execute("PRAGMA locking_mode = EXCLUSIVE")
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = FULL")
+        execute("PRAGMA cache_size = -16000")  # kilobytes
+        if execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} is a database, but not a ledger of this target.")
+        version = execute("PRAGMA user_version").fetchone()[0]
+        if version not in (1, SCHEMA_VERSION):
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} was written by a newer version of this target.")
+        if execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("the file is damaged")
+        if version == 1:
+            self._fold()  # while its ids are alike
+            self._database.executescript(FROM_VERSION_1)
+            self._rewrite_posted()
+        self._has_v1 = bool(execute("SELECT 1 FROM sqlite_master WHERE name = 'accepted_v1'").fetchone())
+        self._newest_day = self._newest()
+        self._fold()  # what a killed run left
+        self._prune(days)
+        self._read_leftovers()
+
+    def _rewrite_posted(self) -> None:
+        """Give the ids of requests of version 1 today's form."""
+        for number, blob in self._database.execute("SELECT number, ids FROM posted").fetchall():
+            ids = b"".join(NO_HOUR + identity[:HASH_BYTES] for identity in split_ids(blob))
+            self._database.execute("UPDATE posted SET ids = ? WHERE number = ?", (ids, number))
+
+    def _read_leftovers(self) -> None:
+        execute = self._database.execute
+        for number, stream, posted, blob in execute("SELECT number, stream, time, ids FROM posted").fetchall():
+            ids = list(split_ids(blob))
+            # Without those that came again meanwhile, and were accepted or are part of an earlier entry.
+            known = {identity[HOUR_BYTES:] for identity in self._known(ids)}
+            unsettled = {identity[HOUR_BYTES:] for identity in ids} - known - self._ambiguous.keys()
+            if unsettled:
+                self._leftovers[number] = Leftover(stream, posted, unsettled)
+                self._ambiguous |= dict.fromkeys(unsettled, number)
+            else:
+                execute("DELETE FROM posted WHERE number = ?", (number,))
+
+    def _newest(self) -> int | None:
+        """Return the day of the newest event that the ledger knows by its id; None where it knows none."""
+        row = self._database.execute("SELECT max(id) FROM accepted WHERE id < ?", (NO_HOUR,)).fetchone()
+        return None if row[0] is None else day_of(row[0])
+
+    def _prune(self, days: int) -> None:
+        """Forget what is too old, once a day: it reads the whole file."""
+        today = self._today()
+        execute = self._database.execute
+        if execute("SELECT day FROM pruned").fetchone()[0] == today:
+            return
+        tables = ["accepted", "accepted_v1"] if self._has_v1 else ["accepted"]
+        last_days = [execute(f"SELECT max(day) FROM {table}").fetchone()[0] for table in tables]  # noqa: S608
+        last_run = max((day for day in last_days if day is not None), default=today)
+        newest = min(today, last_run, today if self._newest_day is None else self._newest_day)
+        with self._transaction():
+            for table in tables:
+                execute(f"DELETE FROM {table} WHERE day < ?", (newest - days,))  # noqa: S608
+            execute("DELETE FROM posted WHERE time < ?", ((newest - days) * SECONDS_PER_DAY,))
+            execute("UPDATE pruned SET day = ?", (today,))
+            if self._has_v1 and execute("SELECT 1 FROM accepted_v1 LIMIT 1").fetchone() is None:
+                execute("DROP TABLE accepted_v1")
+                self._has_v1 = False
+
+    def _today(self) -> int:
+        return int(self._now() // SECONDS_PER_DAY)
+
+    def _day(self) -> int:
+        """Return the day that is written beside ids: never before that of the newest event, whatever a clock says."""
+        return max(self._today(), self._newest_day or 0)
+
+    @property
+    def leftovers(self) -> list[Leftover]:
+        """Requests of earlier runs whose answer never came."""
+        return list(self._leftovers.values())
+
+    def sift(self, ids: Sequence[bytes]) -> Sifted:
+        """Tell which events are to be posted, and claim these for this run."""
+        with self._lock, self._errors():
+            known = self._known(ids)
+            distinct = set(ids)
+            if len(distinct) == len(ids) and not known and distinct.isdisjoint(self._claimed) and not self._ambiguous:
+                self._claimed |= distinct  # nothing to tell apart: the usual case, and the fastest
+                return Sifted(range(len(ids)), resent=0, skipped=0)
+            return self._told_apart(ids, known)
+
+    def _told_apart(self, ids: Sequence[bytes], known: set[bytes]) -> Sifted:
+        fresh: list[int] = []
+        ambiguous: list[bytes] = []
+        for position, identity in enumerate(ids):
+            if identity in known or identity in self._claimed:
+                continue
+            self._claimed.add(identity)
+            if identity[HOUR_BYTES:] in self._ambiguous:
+                ambiguous.append(identity)
+                if self._skip_ambiguous:
+                    continue
+            fresh.append(position)
+        if ambiguous and self._skip_ambiguous:
+            with self._transaction():
+                self._answer(self._post("", ambiguous), ambiguous)
+            return Sifted(fresh, resent=0, skipped=len(ambiguous))
+        return Sifted(fresh, resent=len(ambiguous), skipped=0)
+
+    def posting(self, stream: str, ids: Sequence[bytes]) -> int:
+        """Write down that events are about to be posted; return the number of this entry."""
+        with self._lock, self._errors():
+            return self._post(stream, ids)
+
+    def accepted(self, number: int, ids: Sequence[bytes]) -> None:
+        """Write down that Split accepted the events of an entry."""
+        with self._lock, self._errors():
+            with self._transaction() if self._ambiguous else nullcontext():  # a single statement is one by itself
+                self._answer(number, ids)
+            if sum(map(len, self._answered)) >= IDS_PER_FOLD:
+                self._fold()
+
+    def refused(self, number: int) -> None:
+        """Write down that Split did not accept the events of an entry."""
+        with self._lock, self._errors():
+            self._database.execute("DELETE FROM posted WHERE number = ?", (number,))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock, self._errors():
+            if self._is_open:
+                self._is_open = False
+                with closing(self._database):
+                    self._fold()
+
+    def _known(self, ids: Sequence[bytes]) -> set[bytes]:
+        parameters = {"size": ID_BYTES, "hour": HOUR_BYTES, "hash": HASH_BYTES, "ids": b"".join(ids)}
+        known = {identity for (identity,) in self._database.execute(KNOWN, parameters)}
+        if self._has_v1:
+            known |= {identity for (identity,) in self._database.execute(KNOWN_V1, parameters)}
+        return known
+
+    def _post(self, stream: str, ids: Sequence[bytes]) -> int:
+        row = (stream, max(self._now(), self._day() * SECONDS_PER_DAY), b"".join(ids))
+        number = self._database.execute("INSERT INTO posted (stream, time, ids) VALUES (?, ?, ?)", row).lastrowid
+        assert number is not None  # noqa: S101
+        return number
+
+    def _answer(self, number: int, ids: Sequence[bytes]) -> None:
+        self._database.execute("INSERT INTO answered VALUES (?)", (number,))
+        self._answered.append(ids)
+        self._settle(ids)
+        newest = max(ids, default=NO_HOUR)
+        if newest < NO_HOUR:
+            self._newest_day = max(self._newest_day or 0, day_of(newest))
+
+    def _fold(self) -> None:
+        """Put the ids of answered entries into the large table, in its order."""
+        with self._transaction():
+            self._database.execute(FOLD, {"size": ID_BYTES, "day": self._day()})
+            self._database.execute("DELETE FROM posted WHERE number IN (SELECT number FROM answered)")
+            self._database.execute("DELETE FROM answered")
+        self._claimed.difference_update(*self._answered)
+        self._answered.clear()
+
+    def _settle(self, ids: Sequence[bytes]) -> None:
+        """Take events out of the leftovers that are not ambiguous any more."""
+        if not self._ambiguous:
+            return
+        for identity in ids:
+            number = self._ambiguous.pop(identity[HOUR_BYTES:], None)
+            if number is None:
+                continue
+            leftover = self._leftovers[number]
+            leftover.ids.discard(identity[HOUR_BYTES:])
+            if not leftover.ids:
+                del self._leftovers[number]
+                self._database.execute("DELETE FROM posted WHERE number = ?", (number,))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Say SQLite's errors in a sentence that names the setting."""
+        try:
+            yield
+        except OSError as error:
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be created: {error.strerror}.") from error
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise ConnectorError(
+                    f"Setting 'ledger_path': {self._path} is in use by another run. Give each pipeline its own ledger."
+                ) from error
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be used: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise ConnectorError(
+                f"Setting 'ledger_path': {self._path} is not a ledger or is damaged ({error}). {AFRESH_HINT}"
+            ) from error
+
+
+def split_ids(blob: bytes) -> Iterator[bytes]:
+    """Yield the ids that a row of `posted` holds, one after the other."""
+    for start in range(0, len(blob), ID_BYTES):
+        yield blob[start : start + ID_BYTES]
+
+
+def day_of(identity: bytes) -> int:
+    """Return the day of an event by its id, in days since 1970."""
+    return int.from_bytes(identity[:HOUR_BYTES], "big") // HOURS_PER_DAY

@@ -1,0 +1,139 @@
+"""Lists of members on their way: gathered from the stream, synced once they have come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from target_split.api.admin import RefusedError
+from target_split.common.errors import ConnectorError
+from target_split.common.target.checkpoints import Checkpoints, Hold
+from target_split.segments.member_list import MemberList
+from target_split.segments.sync import LIST_AGE_SECONDS, SegmentSync
+
+
+@dataclass
+class Arriving:
+    """A list on its way.
+
+    Attributes:
+        stream: Its stream.
+        members: What came of it.
+        hold: Holds back STATE until it is delivered.
+        began: When its first row came, in seconds since 1970.
+    """
+
+    stream: str
+    members: MemberList
+    hold: Hold
+    began: float = field(default_factory=time.time)
+
+
+class SegmentBuffer:
+    """Gathers lists and syncs their segments. Used from one thread.
+
+    A list is synced as soon as it is complete and another one begins; whatever is left, at the end. STATE that covers
+    a list passes when the list is delivered: when the tap sent all of it. A list that stopped half-way adds its keys,
+    and its STATE is held back, so that the next run reads it whole.
+
+    Args:
+        sync: Changes segments.
+        checkpoints: Hold back STATE.
+        logger: Says why a segment is refused, or STATE is held back.
+    """
+
+    def __init__(self, sync: SegmentSync, checkpoints: Checkpoints, logger: logging.Logger) -> None:
+        self._sync = sync
+        self._checkpoints = checkpoints
+        self._logger = logger
+        self._arriving: dict[tuple[str, str], Arriving] = {}
+        self._current: tuple[str, str] | None = None
+        self._empty: dict[str, MemberList] = {}
+        self._computed: dict[str, float] = {}  # by group
+        self._arrived: set[str] = set()  # groups
+        self._filtered: set[str] = set()  # streams
+        self._incremental: set[str] = set()  # streams
+        self._failures: list[str] = []
+
+    def list_of(self, stream: str, group: str, new_list: Callable[[], MemberList]) -> MemberList:
+        """Return the list that a row belongs to; `new_list` makes it when the row is its first."""
+        key = stream, group
+        if key != self._current:
+            self._sync_current()
+            self._current = key
+        if key not in self._arriving:
+            self._arriving[key] = Arriving(stream, new_list(), self._checkpoints.begin())
+            self._arrived.add(group)
+        return self._arriving[key].members
+
+    def note_empty(self, members: MemberList) -> None:
+        """Take note of a list that is said to be empty; it is synced at the end if no row of it came.
+
+        It holds back no STATE: a tap lists all cohorts in every run.
+        """
+        self._empty[members.group] = members
+
+    def note_computed(self, group: str, moment: float) -> None:
+        """Take note of when a list was computed, in seconds since 1970."""
+        self._computed[group] = moment
+
+    def note_filtered(self, stream: str) -> None:
+        """Take note that rows of a stream are filtered out or rejected, nobody knows of which list."""
+        self._filtered.add(stream)
+
+    def note_incremental(self, stream: str) -> None:
+        """Take note that a stream brings only what is new: STATE passes its lists although they are never complete."""
+        self._incremental.add(stream)
+
+    def close_stream(self, stream: str) -> None:
+        """Take a stream's word that all of it has come, and sync its lists."""
+        for key in [key for key in self._arriving if key[0] == stream]:
+            self._arriving[key].members.is_closed = True
+            self._deliver(self._arriving.pop(key))
+
+    def finish(self) -> None:
+        """Sync what is left.
+
+        Raises:
+            ConnectorError: Some segments failed.
+        """
+        for key in list(self._arriving):
+            self._deliver(self._arriving.pop(key))
+        for group, members in self._empty.items():
+            if group not in self._arrived:
+                self._synced(members, time.time())
+        self._empty.clear()
+        if self._failures:
+            raise ConnectorError(" ".join(self._failures))
+
+    def _sync_current(self) -> None:
+        if self._current is None or self._current not in self._arriving:
+            return
+        if self._arriving[self._current].members.incomplete_reason is None:
+            self._deliver(self._arriving.pop(self._current))
+
+    def _deliver(self, arriving: Arriving) -> None:
+        members, stream = arriving.members, arriving.stream
+        members.is_filtered = stream in self._filtered
+        computed = self._computed.get(members.group, arriving.began - LIST_AGE_SECONDS)
+        if not self._synced(members, computed):
+            return
+        if members.is_delivered or stream in self._incremental:
+            arriving.hold.done()
+        else:
+            self._logger.warning(
+                "STATE is held back from the %s on, because %s: the next run reads the list again.",
+                members.name.label,
+                members.incomplete_reason,
+            )
+
+    def _synced(self, members: MemberList, computed: float) -> bool:
+        """Sync a list; a failure fails the run at its end, and no STATE passes it, but others go on."""
+        try:
+            return self._sync.sync(members, computed)
+        except RefusedError as error:
+            self._failures.append(str(error))
+            self._logger.error("%s", error)  # noqa: TRY400
+            return False

@@ -1,0 +1,99 @@
+"""A list of members as far as it came, and what proves that it is the whole one. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from target_split.api.limits import MAX_KEYS_PER_SEGMENT
+from target_split.mapping.segments import ListName
+
+
+@dataclass
+class MemberList:
+    """A list of members as far as it came.
+
+    Attributes:
+        group: What tells it from other lists: the cohort's id, or the segment's name.
+        name: What it is called, and which segment it fills.
+        traffic_type: Name of the traffic type; empty until a key has come.
+        keys: Keys of the members.
+        size: Rows in the whole list, where the stream has them.
+        is_closed: Whether ACTIVATE_VERSION followed its rows: the tap sent all of them.
+        is_filtered: Whether rows of the stream are missing, nobody knows of which list.
+        is_too_large: Whether there are more keys than a segment holds; they are not kept then.
+        refusal: Why it cannot be a segment at all, if it cannot.
+        seen: Hashes of the rows that came, so that a row that comes twice counts once.
+        anonymous: Number of rows that came without anything to tell them apart by.
+        excluded: Number of rows among them that were filtered out or rejected.
+        is_disputed: Whether rows named different sizes.
+    """
+
+    group: str
+    name: ListName
+    traffic_type: str = ""
+    keys: set[str] = field(default_factory=set)
+    size: int | None = None
+    is_closed: bool = False
+    is_filtered: bool = False
+    is_too_large: bool = False
+    refusal: str | None = None
+    seen: set[int] = field(default_factory=set)
+    anonymous: int = 0
+    excluded: int = 0
+    is_disputed: bool = False
+
+    def add(self, key: str | None, row: int | None, size: int | None) -> None:
+        """Take a row.
+
+        Args:
+            key: The member's key; None for a member without one.
+            row: Hash of what tells the row from others; None when nothing does.
+            size: What the row says of the list's size.
+        """
+        if row is None:
+            self.anonymous += 1
+        else:
+            self.seen.add(row)
+        self.is_disputed = self.is_disputed or (self.size is not None and size != self.size)
+        self.size = size
+        if key is not None and not self.is_too_large:
+            self.keys.add(key)
+            if len(self.keys) > MAX_KEYS_PER_SEGMENT:
+                self.is_too_large = True
+                self.keys.clear()
+
+    def exclude(self, row: int | None, size: int | None) -> None:
+        """Take note of a row that is filtered out or rejected: it came, but the list is not whole without it."""
+        self.add(None, row, size)
+        self.excluded += 1
+
+    @property
+    def rows(self) -> int:
+        """Number of different rows that came."""
+        return len(self.seen) + self.anonymous
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the tap sent all of it, so that STATE may pass: whatever is missing is left out on purpose."""
+        return self.is_closed or (self.size == self.rows and not self.is_disputed)
+
+    @property
+    def incomplete_reason(self) -> str | None:
+        """Why the list may not be the whole one; None when it is proven complete."""
+        if self.is_disputed:
+            return "its rows name different sizes of the list"
+        if self.excluded:
+            return f"{self.excluded:,} of its rows were filtered out or rejected"
+        if self.size is not None:
+            return None if self.rows == self.size else f"{self.rows:,} of its {self.size:,} rows came"
+        if not self.is_closed:
+            return "nothing said that the list is complete"
+        return "some rows of its stream were filtered out or rejected" if self.is_filtered else None
+
+
+def size_of(value: Any) -> int | None:
+    """Return the size that a row says its list has: a whole number, also one written as text."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

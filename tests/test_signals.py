@@ -1,0 +1,144 @@
+"""Every connector ends cleanly, whatever follows the first signal: whole lines, STATE for what is done, the exit code.
+
+Ctrl-C on `meltano run` sends each plugin SIGINT and then SIGTERM; schedulers repeat SIGTERM.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.amplitude import event, events_messages
+from support.exports import rows_over
+from support.impressions import impression, messages
+from support.processes import Workplace
+from support.receiver import posted
+from support.sandbox import Sandbox
+
+pytestmark = pytest.mark.kind("process")
+
+SEQUENCES = [
+    (signal.SIGTERM,),
+    (signal.SIGTERM, signal.SIGTERM),
+    (signal.SIGINT, signal.SIGTERM),
+    (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGTERM),
+]
+TAPS = ("tap-split-impressions", "tap-amplitude")
+TARGETS = ("target-amplitude", "target-split")
+
+
+@pytest.fixture(params=SEQUENCES, ids=lambda numbers: "-".join(number.name for number in numbers))
+def sequence(request: pytest.FixtureRequest) -> tuple[signal.Signals, ...]:
+    numbers: tuple[signal.Signals, ...] = request.param
+    return numbers
+
+
+def tap_config(tap: str, workplace: Workplace, sandbox: Sandbox) -> dict[str, Any]:
+    """Settings of a tap with more to read than a pipe holds."""
+    if tap == "tap-amplitude":
+        sandbox.put_export_rows(rows_over(hours=6, per_hour=300))
+        keys = {"api_key": "test-api-key", "secret_key": "test-secret-key", "api_url": sandbox.url}
+        return keys | {"start_date": "2026-03-14", "end_date": "2026-03-15", "window_hours": 1}
+    lines = "".join(json.dumps(posted(number)) + "\n" for number in range(60_000))
+    workplace.file("in/impressions.jsonl", lines)
+    return {"path": str(workplace.folder / "in"), "settle_seconds": 0}
+
+
+def start_tap(tap: str, workplace: Workplace, sandbox: Sandbox) -> subprocess.Popen[str]:
+    config = tap_config(tap, workplace, sandbox)
+    found = json.loads(workplace.run(tap, config, "--discover").stdout)["streams"]
+    catalog = {"streams": [one for one in found if one["stream"] in {"events", "impressions"}]}
+    return workplace.start(workplace.command(tap, config, catalog=catalog))
+
+
+@dataclass
+class Reading:
+    """What a tap writes, read by a thread from the moment that it is wanted."""
+
+    process: subprocess.Popen[str]
+
+    def rest(self) -> tuple[list[str], str]:
+        said: list[str] = []
+        assert self.process.stderr is not None
+        assert self.process.stdout is not None
+        log = threading.Thread(target=lambda: said.append(self.process.stderr.read()))  # type: ignore[union-attr]
+        log.start()
+        lines = self.process.stdout.readlines()
+        log.join()
+        self.process.wait(60)
+        return lines, said[0]
+
+
+@pytest.mark.parametrize("tap", TAPS)
+def test_a_tap_leaves_whole_lines_and_state(
+    tap: str, sequence: tuple[signal.Signals, ...], workplace: Workplace, sandbox: Sandbox
+):
+    with start_tap(tap, workplace, sandbox) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(400)]
+        for number in sequence:
+            process.send_signal(number)
+        more, log = Reading(process).rest()
+    lines += more
+    assert process.returncode == 128 + sequence[0], log
+    assert "Traceback" not in log
+    assert all(line.endswith("\n") for line in lines)
+    kinds = Counter(json.loads(line)["type"] for line in lines)
+    assert kinds["STATE"] >= 1
+    assert kinds["RECORD"] >= 300
+
+
+@pytest.mark.parametrize("tap", TAPS)
+def test_a_tap_whose_reader_does_not_read_ends_at_the_first_signal(tap: str, workplace: Workplace, sandbox: Sandbox):
+    with start_tap(tap, workplace, sandbox) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        wait_until_asleep(process.pid)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        assert process.returncode == 128 + signal.SIGTERM, process.stderr.read()
+
+
+def wait_until_asleep(pid: int) -> None:
+    """Wait until a process has written what its pipe takes: then it only polls, and uses no processor time."""
+    pause = threading.Event()
+    used = [""]
+    while used != (now := Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[11:13]):
+        used = now
+        pause.wait(0.5)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_delivers_what_it_took_and_writes_state(
+    target: str, sequence: tuple[signal.Signals, ...], workplace: Workplace, sandbox: Sandbox
+):
+    if target == "target-amplitude":
+        config = {"api_key": "test-api-key", "api_url": sandbox.url}
+        items = list(messages(impression(number) for number in range(50)))
+    else:
+        config = {"sdk_api_key": "test-sdk-key", "events_url": sandbox.url}
+        items = list(events_messages(event(number) for number in range(50)))
+    lines = [json.dumps(item) + "\n" for item in items]
+    with workplace.start(workplace.command(target, config)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("".join(lines))
+        process.stdin.flush()
+        first = process.stdout.readline()  # it waits for more input now
+        for number in sequence:
+            process.send_signal(number)
+        more, log = Reading(process).rest()
+    assert process.returncode == 128 + sequence[0], log
+    assert "Traceback" not in log
+    assert "Stopped:" in log
+    states = [json.loads(line) for line in [first, *more]]
+    assert states
