@@ -24,6 +24,8 @@ USUAL_KEY_PAGE = 100
 
 EXISTS = 409
 
+ENVIRONMENTS, TRAFFIC_TYPES = "list environments", "list traffic types"
+
 # https://developer.harness.io/docs/feature-management-experimentation/api/approvals
 OPERATIONS: dict[Action, str] = {"add": "CREATE", "remove": "ARCHIVE"}
 
@@ -95,10 +97,10 @@ class AdminV2:
     def _environments(self, workspace: str) -> list[Environment] | None:
         """Return a workspace's environments; None when there is no such workspace."""
         path = f"/environments/ws/{part(workspace)}"
-        answer = self._calls.call("GET", path, "list environments", expected=(400, 403, 404))
+        answer = self._calls.call("GET", path, ENVIRONMENTS, expected=(400, 403, 404))
         if answer.status != 200:
             return None
-        return [Environment(one["id"], one["name"]) for one in objects(answer.json)]
+        return [Environment(one["id"], one["name"]) for one in objects(answer.json, ENVIRONMENTS)]
 
     def environments(self) -> list[Environment]:
         """Return the environments of the workspace."""
@@ -106,8 +108,8 @@ class AdminV2:
 
     def traffic_types(self) -> list[str]:
         """Return the names of the workspace's traffic types."""
-        answer = self._calls.call("GET", f"/trafficTypes/ws/{part(self.scope)}", "list traffic types")
-        return [as_text(one, "name") for one in objects(answer.json)]
+        answer = self._calls.call("GET", f"/trafficTypes/ws/{part(self.scope)}", TRAFFIC_TYPES)
+        return [as_text(one, "name") for one in objects(answer.json, TRAFFIC_TYPES)]
 
     def segments(self) -> dict[str, Segment]:
         """Return the workspace's standard segments by name."""
@@ -210,7 +212,7 @@ class AdminV2:
         offset = 0
         while True:
             listed = self._calls.call("GET", path, what, offset=offset, limit=PAGE, **query).json
-            found = objects(listed)
+            found = objects(listed, what)
             yield from found
             offset += len(found)
             if is_last_page(listed, len(found), offset, PAGE):
@@ -222,7 +224,13 @@ def segment_path(environment: str, name: str) -> str:
     return f"/segments/{part(environment)}/{part(name)}"
 
 
-def objects(listed: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list, which some calls wrap and others do not."""
+def objects(listed: Any, what: str) -> list[dict[str, Any]]:
+    """Return the objects of a list, which some calls wrap and others do not.
+
+    Raises:
+        ConnectorError: It is not a list.
+    """
     found = listed.get("objects") if isinstance(listed, dict) else listed
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    if not isinstance(found, list):
+        raise ConnectorError(f"Cannot {what}: the answer is not a list. Check 'admin_url'.")
+    return [one for one in found if isinstance(one, dict)]

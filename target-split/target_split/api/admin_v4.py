@@ -169,7 +169,9 @@ class AdminV4:
         while True:
             listed = self._calls.call("GET", path, what, offset=offset, limit=PAGE, **query).json
             found = listed.get("data") if isinstance(listed, dict) else listed
-            rows = [unwrapped(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+            if not isinstance(found, list):
+                raise ConnectorError(f"Cannot {what}: the answer is not a list. Check 'admin_url'.")
+            rows = [unwrapped(one) for one in found if isinstance(one, dict)]
             yield from rows
             offset += len(rows)
             if is_last_page(listed, len(rows), offset, PAGE):
