@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from ..errors import ConnectorError
+from ..summary import Summary
 from .delivery import Origin
-from .summary import Summary
 
 
 class Rejects:
@@ -70,7 +70,7 @@ class Rejects:
             "record": record.record() if isinstance(record, Origin) else record,
             "sent": msgspec.Raw(sent) if isinstance(sent, bytes) else sent,
         }
-        self._summary.add("records_rejected", 1, reason)
+        self._summary.add("records_rejected", 1, reason, stream)
         with self._lock:
             self.count += 1
             if self._path is not None:

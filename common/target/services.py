@@ -7,9 +7,9 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from ..summary import Summary
 from .checkpoints import Checkpoints
 from .rejects import Rejects
-from .summary import Summary
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,6 @@ class InputStream:
             if mapped is not None and sink is not None:
                 sink.process_record(mapped, origin)
                 continue
-            self._services.summary.add("records_skipped", 1, "stream map")
+            self._services.summary.add("records_skipped", 1, "stream map", self.name)
             if sink is not None:
                 sink.record_dropped()

@@ -22,6 +22,7 @@ from singer_sdk.target_base import Target
 from ..cli import PlainMessages
 from ..errors import ConnectorError
 from ..sdk_private import ConfigInput
+from ..summary import Summary
 from .checkpoints import Checkpoints
 from .decoding import UNREADABLE, batch_lines, decode, decode_line
 from .delivery import BatchLine, MessageLine
@@ -31,7 +32,6 @@ from .rejects import Rejects
 from .services import Services, Stream
 from .sink import StreamingSink, TestStreamSink
 from .streams import InputStream
-from .summary import Summary
 from .validation import RustValidator
 
 # The stream that `meltano config test` sends.

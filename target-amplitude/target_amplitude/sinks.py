@@ -57,7 +57,7 @@ class AmplitudeSink(StreamingSink):
             self.reject(str(reason), origin)
         if self._changes:
             for reason_ in self._changes:
-                self.services.summary.add("records_shortened", 1, reason_)
+                self.services.summary.add("records_truncated", 1, reason_, self.stream_name)
             self._changes.clear()
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from target_amplitude.common.errors import ConnectorError
+from target_amplitude.common.summary import Summary
 from target_amplitude.common.target.delivery import MessageLine
 from target_amplitude.common.target.rejects import Rejects
-from target_amplitude.common.target.summary import Summary
 
 LOGGER = logging.getLogger("test")
 
@@ -102,38 +102,3 @@ def test_a_line_cut_short_stays_alone(tmp_path: Path):
     cut, *whole = path.read_text().splitlines()
     assert cut == '{"time": "2026-03-14", "str'
     assert [json.loads(line)["record"] for line in whole] == [0, 1]
-
-
-def test_progress_is_said_while_nothing_else_happens(caplog: pytest.LogCaptureFixture):
-    said = threading.Event()
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.getMessage().startswith("So far: 7 read"):
-                said.set()
-
-    logger = logging.getLogger("test.progress")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(Listener())
-    summary = Summary(logger, logging.getLogger("test.metrics"))
-    summary.add("records_read", 7)
-    summary.start(every=0.01)
-    assert said.wait(10)
-    summary.close()
-
-
-def test_reasons_add_up(caplog: pytest.LogCaptureFixture):
-    caplog.set_level(logging.INFO)
-    summary = Summary(LOGGER, logging.getLogger("test.metrics"))
-    summary.add("records_rejected", 2, "a")
-    summary.add("records_rejected", 1200, "b")
-    summary.note("Something to look at.")
-    summary.close(failed=True)
-    said = [record.getMessage() for record in caplog.records]
-    assert "1,202 rejected (2 a, 1,200 b)" in said[0]
-    assert said[0].startswith("Stopped")
-    assert said[1] == "Something to look at."
-    points = [json.loads(line.removeprefix("METRIC: ")) for line in said[2:]]
-    assert {"type": "counter", "metric": "records_rejected", "value": 2, "tags": {"reason": "a"}} in points
-    assert points[-1]["metric"] == "sync_duration"
-    assert points[-1]["tags"] == {"status": "failed"}

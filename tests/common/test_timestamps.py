@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_amplitude.common.timestamps import epoch_milliseconds
+from common.timestamps import epoch_microseconds, epoch_milliseconds, rfc3339
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MOMENTS = st.datetimes(min_value=datetime(1973, 3, 4), max_value=datetime(5100, 1, 1), timezones=st.just(UTC))
+MOMENTS = st.datetimes(min_value=datetime(1973, 3, 4), max_value=datetime(2280, 1, 1), timezones=st.just(UTC))
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
@@ -32,17 +33,77 @@ def test_rfc_3339_with_any_fraction_and_offset(moment: datetime, zone: timezone,
     assert epoch_milliseconds(text) == milliseconds(kept)
 
 
+def is_compact_date(number: int) -> bool:
+    return re.fullmatch(r"20\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])([01]\d|2[0-3])([0-5]\d){0,2}", str(number)) is not None
+
+
 @given(MOMENTS)
-def test_numbers_tell_their_unit_by_their_size(moment: datetime):
+def test_numbers_tell_their_unit_by_their_digits(moment: datetime):
     micros = (moment - EPOCH) // timedelta(microseconds=1)
+    assert epoch_microseconds(micros) == micros
     for number in (micros, micros // 1000, micros * 1000, str(micros // 1000)):
-        assert epoch_milliseconds(number) == milliseconds(moment)
+        if not is_compact_date(int(number)):
+            assert epoch_milliseconds(number) == milliseconds(moment)
     seconds = micros // 1_000_000
-    for number in (seconds, float(seconds), str(seconds), f"{seconds}.000"):
-        assert epoch_milliseconds(number) == seconds * 1000
+    if not is_compact_date(seconds):
+        for number in (seconds, float(seconds), str(seconds), f"{seconds}.000"):
+            assert epoch_milliseconds(number) == seconds * 1000
 
 
-@given(st.integers(100_000_000_000, 5_000_000_000_000))
+@pytest.mark.parametrize(
+    ("digits", "expected"),
+    [
+        ("19700101", "1970-01-01T00:00:00"),
+        ("20260402", "2026-04-02T00:00:00"),
+        ("2026040208", "2026-04-02T08:00:00"),
+        ("202604020815", "2026-04-02T08:15:00"),
+        ("20260402081530", "2026-04-02T08:15:30"),
+    ],
+)
+def test_digits_that_are_a_date(digits: str, expected: str):
+    for value in (digits, f" {digits} ", int(digits), float(digits), f"{digits}.0"):
+        assert epoch_milliseconds(value) == milliseconds(datetime.fromisoformat(f"{expected}+00:00"))
+
+
+@pytest.mark.parametrize(
+    "number",
+    [0, -1, 7, 20261302, 20260230, 19691231, 12345678, 20260402.5, 10**10, 10**11 - 1, 10**13 * 3, 10**16, 10**17 - 1,
+     10**19 * 2, 10**25, -1712010112, 1e300],
+)  # fmt: skip
+def test_numbers_whose_unit_cannot_be_told_are_refused(number: float):
+    for value in (number, str(number)):
+        with pytest.raises(ValueError):
+            epoch_milliseconds(value)
+
+
+@pytest.mark.parametrize("text", ["1.77236E+12", "1.7E9", "2e9", "1.771234567890E+13"])
+def test_a_spreadsheets_exponent_has_lost_digits(text: str):
+    with pytest.raises(ValueError, match=r"lost its last digits|unit that can be told"):
+        epoch_milliseconds(text)
+
+
+def test_an_exponent_with_all_its_digits_is_exact():
+    assert epoch_milliseconds("1.771234567890E+12") == 1771234567890
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+14:00"])
+def test_no_time_leaves_the_years_that_can_be_written(text: str):
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        epoch_milliseconds(text)
+
+
+@given(MOMENTS)
+def test_written_and_read_again(moment: datetime):
+    assert epoch_milliseconds(rfc3339(milliseconds(moment))) == milliseconds(moment)
+    assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
+
+
+@given(MOMENTS)
+def test_datetimes_are_read_too(moment: datetime):
+    assert epoch_milliseconds(moment) == epoch_milliseconds(moment.replace(tzinfo=None)) == milliseconds(moment)
+
+
+@given(st.integers(100_000_000_000, 1_999_999_999_999))
 def test_seconds_with_a_fraction_keep_their_millisecond(value: int):
     assert epoch_milliseconds(value / 1000) == value
     assert epoch_milliseconds(f"{value // 1000}.{value % 1000:03}") == value
@@ -62,7 +123,9 @@ def test_seconds_with_a_fraction_keep_their_millisecond(value: int):
         ("2026-03-14T11:26:53+0200", "2026-03-14T09:26:53.000"),
         ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000"),
         ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999"),
-        # Digits alone are always an epoch: other readers take these for dates.
+        ("20260314T092653Z", "2026-03-14T09:26:53.000"),
+        ("20260314T0926", "2026-03-14T09:26:00.000"),
+        ("20260314T112653.5+02:00", "2026-03-14T09:26:53.500"),
         ("1712010112345", "2024-04-01T22:21:52.345"),
         (1712010112.345, "2024-04-01T22:21:52.345"),
     ],

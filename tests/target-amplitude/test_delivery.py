@@ -146,7 +146,7 @@ def test_each_odd_record_is_mended_or_rejected_and_the_others_go_on(config, sand
     assert events[3]["event_properties"]["half"] == "a\ufffd"
     assert events[4]["event_properties"]["split_name"] == "own"
     assert events[6]["event_properties"]["split_name"] == "flag\ufffd"
-    assert {reason: count for (metric, reason), count in loaded.reasons.items() if metric == "records_shortened"} == {
+    assert {reason: count for (metric, reason), count in loaded.reasons.items() if metric == "records_truncated"} == {
         "text over 1,024 characters": 3,
         "more than 1,024 properties": 1,
         "object nested over 40 levels": 1,

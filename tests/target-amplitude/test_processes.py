@@ -145,14 +145,14 @@ def test_the_closing_summary(config, workplace: Workplace, sandbox: Sandbox):
         "records_sent": 2,
         "records_deduplicated": 0,
         "records_skipped": 1,
-        "records_shortened": 1,
+        "records_truncated": 1,
         "records_rejected": 1,
         "http_request_count": 2,
         "http_retry_count": 1,
         "bytes_sent": result.metrics["bytes_sent"],
     }
     said = (
-        "Done: 4 read, 2 sent, 0 de-duplicated, 1 left out (1 no key), 1 shortened (1 text over 1,024 characters), "
+        "Done: 4 read, 2 sent, 0 de-duplicated, 1 skipped (1 no key), 1 truncated (1 text over 1,024 characters), "
         "1 rejected (1 an id that Amplitude forbids), 1 retries, 2 requests"
     )
     assert said in result.stderr

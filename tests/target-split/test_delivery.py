@@ -275,7 +275,7 @@ def test_a_ledger_in_use_is_one_sentence(config: Config, workplace: Workplace, s
 
 def test_the_summary_says_all(config: Config, workplace: Workplace):
     result = workplace.run("target-split", config, messages=events_messages(event(n) for n in range(3)))
-    assert {"records_read", "records_sent", "records_deduplicated", "records_skipped", "records_shortened"} <= set(
+    assert {"records_read", "records_sent", "records_deduplicated", "records_skipped", "records_truncated"} <= set(
         result.metrics
     )
     assert {"records_rejected", "http_request_count", "http_retry_count", "bytes_sent"} <= set(result.metrics)

@@ -20,11 +20,11 @@ from support.scripted import Answer, scripted
 from target_split.api.client import Client, Host, ServiceClock
 from target_split.common.errors import ConnectorError
 from target_split.common.retry import Retry
+from target_split.common.summary import Summary
 from target_split.common.target.checkpoints import Checkpoints
 from target_split.common.target.delivery import BatchLine
 from target_split.common.target.rejects import Rejects
 from target_split.common.target.services import Services
-from target_split.common.target.summary import Summary
 from target_split.events.batch import Batch
 from target_split.events.event_id import EventIds
 from target_split.events.sender import EventSender

@@ -15,7 +15,7 @@ from target_amplitude.api.endpoints import HOSTS, Route
 from target_amplitude.api.responses import Answer
 from target_amplitude.common import compression, http
 from target_amplitude.common.retry import retry_after_seconds
-from target_amplitude.common.target.summary import Summary
+from target_amplitude.common.summary import Summary
 
 # Seconds to connect, and to wait for the next byte of an answer to 20 MB.
 TIMEOUT = (10.0, 60.0)

@@ -14,7 +14,7 @@ from target_amplitude.api.endpoints import HOSTS, Route
 from target_amplitude.api.responses import Action, Reaction, react
 from target_amplitude.common.errors import ConnectorError, RetriableError
 from target_amplitude.common.retry import sentence
-from target_amplitude.common.target.summary import Summary
+from target_amplitude.common.summary import Summary
 from target_amplitude.payloads.event import LIBRARY
 
 EVENT_TYPE = "target-amplitude test"

@@ -13,7 +13,7 @@ from target_split.common.errors import ConnectorError
 from target_split.common.http import AnswerLostError, new_session, read_body, send
 from target_split.common.redact import Redactor
 from target_split.common.retry import Retry, retry_after_seconds
-from target_split.common.target.summary import Summary
+from target_split.common.summary import Summary
 
 USER_AGENT = "target-split"
 
