@@ -131,7 +131,7 @@ def compared(
         ),
         Compared(
             "Split, events",
-            compare.expected_split_events(products, events),
+            compare.expected_split_events(products),
             compare.stored_split_events(split_events),
         ),
         Compared("Split, keys in the segment", compare.expected_members(members), compare.stored_members(segments)),

@@ -32,7 +32,7 @@ MERMAID = re.compile(r"^```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
 PICTURE = "![The four connectors between Split and Amplitude](pipelines.svg)"
 # What tests read in the first line of a code block, behind its language.
 NOTE = re.compile(r"^(```\w+) .*$", re.MULTILINE)
-LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 LOG = logging.getLogger("mkdocs.hooks.site")
 
 
@@ -49,15 +49,15 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     place = source if source in BESIDE else f"docs/{source}"
 
     def turned(link: re.Match[str]) -> str:
-        text, target, anchor = link[1], link[2], link[3] or ""
+        picture, text, target, anchor = link[1], link[2], link[3], link[4] or ""
         if "://" in target:
             return link[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(place), target))
         if not (ROOT / path).exists():
             LOG.warning("%s links to %s, which does not exist", place, target)
         goal = path if path in BESIDE else path.removeprefix("docs/")
-        if goal.endswith(".md") and (goal in BESIDE or path.startswith("docs/")):
-            return f"[{text}]({posixpath.relpath(goal, posixpath.dirname(source) or '.')}{anchor})"
+        if (goal.endswith(".md") or picture) and (goal in BESIDE or path.startswith("docs/")):
+            return f"{picture}[{text}]({posixpath.relpath(goal, posixpath.dirname(source) or '.')}{anchor})"
         return text
 
     return MERMAID.sub(PICTURE, NOTE.sub(r"\1", LINK.sub(turned, markdown)))
