@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks.data import START
 from benchmarks.harness import BIN, Bound, Case, Way, background
+from benchmarks.tap_amplitude_ways.shapes import SHAPES
 from tap_amplitude.tap import TapAmplitude
 
 HELPERS = Path(__file__).parent / "tap_amplitude_ways"
@@ -18,12 +20,12 @@ RECORDS, MANY_RECORDS = 200_000, 1_000_000
 
 
 @contextmanager
-def served(folder: Path, records: int) -> Iterator[tuple[Path, str]]:
-    """Serve an archive; yield the settings file of a tap and the archive's address."""
+def served(folder: Path, records: int, shape: str = "usual") -> Iterator[tuple[Path, str]]:
+    """Serve an archive of rows of a shape; yield the settings file of a tap and the archive's address."""
+    folder.mkdir(exist_ok=True)
     archive = folder / "archive.zip"
-    subprocess.run(
-        [sys.executable, "-m", "benchmarks.tap_amplitude_ways.make_archive", archive, str(records)], check=True
-    )
+    command = [sys.executable, "-m", "benchmarks.tap_amplitude_ways.make_archive", archive, str(records), shape]
+    subprocess.run(command, check=True)
     with background([sys.executable, HELPERS / "serve.py", archive]) as url:
         settings = {
             "api_url": url,
@@ -69,6 +71,24 @@ def records_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
         }
 
 
+def shape_ways(shape: str, folder: Path, records: int) -> AbstractContextManager[dict[str, Way]]:
+    """Prepare: rows of one shape, beside the floor on the same bytes and beside the usual rows."""
+
+    @contextmanager
+    def prepared() -> Iterator[dict[str, Way]]:
+        with served(folder / "shape", records, shape) as (config, url), served(folder / "usual", records) as (usual, _):
+            floor = Way([[sys.executable, HELPERS / "floor.py", url, folder / "floor.zip"]])
+            yield {"floor": floor, "base": tap(usual), "ours": tap(config)}
+
+    return prepared()
+
+
+def shape_case(shape: str) -> Case:
+    """Return the case of one shape of rows."""
+    bound = Bound("ours", other="base", times=1.3) if shape == "all rows odd" else Bound("ours", "floor", 1.1)
+    return Case(f"tap-amplitude: {shape}", RECORDS, partial(shape_ways, shape), [bound])
+
+
 @contextmanager
 def batch_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
     """Prepare: an archive to batch files, or to records."""
@@ -101,8 +121,9 @@ def cases() -> list[Case]:
             "tap-amplitude: archive to records",
             RECORDS,
             records_ways,
-            [Bound("ours", other="floor", times=1.5), Bound("ours", megabytes=120)],
+            [Bound("ours", other="floor", times=1.1), Bound("ours", megabytes=60)],
         ),
+        *(shape_case(shape) for shape in SHAPES if shape != "usual"),
         Case(
             "tap-amplitude: archive to batch files",
             MANY_RECORDS,
@@ -115,5 +136,5 @@ def cases() -> list[Case]:
             received_ways,
             [Bound("batches", other="records", times=0.5)],
         ),
-        Case("tap-amplitude: memory", MANY_RECORDS, memory_ways, [Bound("ours", megabytes=120)]),
+        Case("tap-amplitude: memory", MANY_RECORDS, memory_ways, [Bound("ours", megabytes=60)]),
     ]

@@ -13,7 +13,7 @@ import requests
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 
-from tap_amplitude.streams.schemas import EXPORTED, json_schema
+from tap_amplitude.records.schemas import EXPORTED, json_schema
 
 
 class Events(Stream):

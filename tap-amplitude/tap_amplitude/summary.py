@@ -20,10 +20,12 @@ WORDS = {
     "empty_windows": "{:,} windows without events",
     "cohort_members": "{:,} cohort members",
     "other_records": "{:,} other records",
-    "records_skipped": "{:,} unreadable rows (kept aside)",
+    "events_skipped": "{:,} events skipped by 'event_types'",
+    "records_skipped": "{:,} unreadable rows (quarantined)",
+    "rows_without_key": "{:,} rows without a key (skipped)",
     "values_nulled": "{:,} values of a wrong type (made null)",
     "http_request_count": "{:,} requests",
-    "http_retry_count": "{:,} repeated",
+    "http_retry_count": "{:,} retries",
     "bytes_received": "{:,} bytes",
 }
 METRICS = ("records_skipped", "values_nulled", "http_request_count", "http_retry_count", "bytes_received")

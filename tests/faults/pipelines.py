@@ -308,7 +308,11 @@ class CohortsToSegments(Pipeline):
             members[0] = members[0] | {"user_id": f"{number}" + "k" * TOO_LONG}
             self.cohorts[f"cohort{number}"] = members
             self.sandbox.put_cohort(id=f"cohort{number}", name=f"Cohort {number}", members=members)
-        self.tap = ("tap-amplitude", {"api_url": self.sandbox.url, **KEYS}, selection("cohorts", "cohort_members"))
+        self.tap = (
+            "tap-amplitude",
+            {"api_url": self.sandbox.url, "cohort_names": ["*"], **KEYS},
+            selection("cohorts", "cohort_members"),
+        )
         settings = {
             "admin_url": self.sandbox.url,
             "admin_api_key": SPLIT_KEYS["admin_api_key"],

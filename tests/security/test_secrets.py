@@ -83,11 +83,21 @@ def moody(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
+def everything(workplace: Workplace, config: dict[str, Any]) -> dict[str, Any]:
+    """A catalog of tap-amplitude in which all streams are selected."""
+    catalog: dict[str, Any] = json.loads(workplace.run("tap-amplitude", config, "--discover").stdout)
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            entry["metadata"]["selected"] = True
+    return catalog
+
+
 def test_tap_amplitude(workplace: Workplace, exported: Sandbox) -> None:
     exported.plan(path="/api/2/export", kind="status", status=500, body=f"{API_KEY} {SECRET_KEY}")
     exported.plan(path="/api/2/export", kind="cut", after_bytes=100, skip=1)
     config = AMPLITUDE | UNKNOWN_SETTING | {"api_url": exported.url, "spool_directory": str(workplace.folder / "spool")}
-    result = workplace.run("tap-amplitude", config, environment=DEBUG)
+    config |= {"cohort_ids": ["*"]}
+    result = workplace.run("tap-amplitude", config, environment=DEBUG, catalog=everything(workplace, config))
     assert_clean(result)
     assert len(result.records("events")) == 20
     assert len(result.records("cohort_members")) == 1

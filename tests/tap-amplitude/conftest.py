@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, settings
 
 from support.processes import Result
 from tap_amplitude.api.client import Client
+from tap_amplitude.cohorts import lists
 from tap_amplitude.common.cli import ConnectorError
-from tap_amplitude.streams import cohorts
 from tap_amplitude.tap import TapAmplitude
 
 # A busy machine is no failure: no test here is about time.
@@ -44,13 +44,14 @@ def keys() -> dict[str, str]:
 def run_tap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[Callable[..., TapRun]]:
-    """Run the tap to its end with settings beside the keys; retries wait a thousandth of their time."""
+    """Run the tap to its end with settings beside the keys; retries begin with a thousandth of the usual wait."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    monkeypatch.setattr(Client, "pause_unit", 0.001)
-    monkeypatch.setattr(cohorts, "FIRST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(Client, "first_wait_seconds", 0.001)
+    monkeypatch.setattr(lists, "FIRST_POLL_SECONDS", 0.001)
 
     def run(streams: str = "events", state: Mapping[str, Any] | None = None, **config: Any) -> TapRun:
-        config = {**KEYS, "start_date": "2026-03-14", "spool_directory": str(tmp_path / "spool"), **config}
+        defaults = {"start_date": "2026-03-14", "spool_directory": str(tmp_path / "spool"), "retry_timeout_seconds": 1}
+        config = KEYS | defaults | config
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         caplog.clear()
         caplog.set_level(logging.INFO)

@@ -8,44 +8,50 @@ from email.utils import format_datetime
 import pytest
 
 from tap_amplitude.api.errors import (
+    ANSWERS,
+    EXPORT_ANSWERS,
+    Failure,
+    InvalidKeysError,
+    NoDataError,
     NoPermissionError,
     NotFoundError,
-    PassingError,
-    Secrets,
+    RefusedError,
     TooLargeError,
-    clock_failure,
-    export_failure,
-    failure,
+    error_of,
+    require_true_clock,
 )
-from tap_amplitude.common.cli import ConnectorError
-
-NOW = datetime(2026, 3, 14, 9, tzinfo=UTC)
+from tap_amplitude.common.errors import ConnectorError, RetriableError
 
 
 def of(status: int, body: str = "", headers: dict[str, str] | None = None) -> Exception:
-    return failure(status, body, headers or {}, what="the list of cohorts", region="us")
+    return error_of(Failure(status, body, headers or {}, "the list of cohorts", "us"), ANSWERS)
 
 
 def of_export(status: int, body: str = "") -> Exception:
-    return export_failure(status, body, {}, what="the events of today", region="eu")
+    return error_of(Failure(status, body, {}, "the events of today", "eu"), EXPORT_ANSWERS)
 
 
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (of(401), ConnectorError, ["'api_key'", "'secret_key'", "'region'", "'us'"]),
-        (of(403, "Invalid API Key"), ConnectorError, ["'api_key'", "'secret_key'", "'region'"]),
-        (of_export(403, "Invalid API Key"), ConnectorError, ["'region'", "'eu'"]),
-        (of_export(400, '{"error": "Invalid API key: x"}'), ConnectorError, ["'api_key'"]),
+        (of(401), InvalidKeysError, ["'api_key'", "'secret_key'", "'region'", "'us'"]),
+        (of(403, "Invalid API Key"), InvalidKeysError, ["'api_key'", "'secret_key'", "'region'"]),
+        (of_export(403, "Invalid API Key"), InvalidKeysError, ["'region'", "'eu'"]),
+        (of_export(400, '{"error": "Invalid API key: x"}'), InvalidKeysError, ["'api_key'"]),
         (of(403, "Taxonomy is not part of your plan"), NoPermissionError, ["plan", "deselect"]),
         (of(404), NotFoundError, ["the list of cohorts"]),
-        (of(400, '{"error":{"message":"Invalid chart"}}'), ConnectorError, ["400", "Invalid chart"]),
-        (of(429, "cost limit"), PassingError, ["quota", "cost limit"]),
-        (of(500), PassingError, ["500"]),
-        (of(503), PassingError, ["503"]),
-        (of(408), PassingError, ["408"]),
-        (of_export(500), PassingError, ["the events of today"]),
-        (of_export(404), NotFoundError, []),
+        (of(400, '{"error":{"message":"Invalid chart"}}'), RefusedError, ["400", "Invalid chart"]),
+        (of(429, "cost limit"), RetriableError, ["rate limit", "cost limit"]),
+        (of(500), RetriableError, ["500"]),
+        (of(503), RetriableError, ["503"]),
+        (of(408), RetriableError, ["408"]),
+        (of_export(500), RetriableError, ["the events of today"]),
+        (of_export(404, "Raw data files were not found."), NoDataError, []),
+        (of_export(404), ConnectorError, ["404", "'api_url'", "proxy"]),
+        (of_export(404, "<html>Raw data</html>"), ConnectorError, ["'api_url'"]),
+        (of_export(301), ConnectorError, ["redirected", "'api_url'"]),
+        (of_export(400, '{"error": "Invalid start date"}'), ConnectorError, ["400", "Invalid start date"]),
+        (of_export(400, "Export exceeds 4GB"), TooLargeError, ["4GB"]),
         (of_export(400), TooLargeError, []),
         (of_export(504), TooLargeError, []),
     ],
@@ -56,17 +62,16 @@ def test_each_status_has_its_meaning(error: Exception, kind: type[Exception], wo
 
 
 def test_only_what_is_too_large_for_certain_is_not_asked_again() -> None:
-    assert isinstance(too_large := of_export(400), TooLargeError) and not too_large.may_pass
-    assert isinstance(timed_out := of_export(504), TooLargeError) and timed_out.may_pass
+    assert isinstance(too_large := of_export(400), TooLargeError) and not too_large.retriable
+    assert isinstance(timed_out := of_export(504), TooLargeError) and timed_out.retriable
 
 
 def test_a_wait_that_amplitude_names_is_kept() -> None:
     error = of(429, "", {"Retry-After": "17"})
-    assert isinstance(error, PassingError)
-    assert error.pause_seconds == 17
-    assert error.retry_timeout_seconds > 600
-    assert isinstance(soon := of(429, "", {"Retry-After": "Sat, 14 Mar 2026 09:00:00 GMT"}), PassingError)
-    assert soon.pause_seconds is None
+    assert isinstance(error, RetriableError)
+    assert error.retry_after == 17
+    assert isinstance(nonsense := of(429, "", {"Retry-After": "9" * 20}), RetriableError)
+    assert nonsense.retry_after is None
 
 
 def test_pages_of_html_are_not_quoted_and_long_texts_are_cut() -> None:
@@ -74,21 +79,13 @@ def test_pages_of_html_are_not_quoted_and_long_texts_are_cut() -> None:
     assert len(str(of(500, "x" * 5000))) < 400
 
 
-def test_secrets_are_hidden() -> None:
-    hide = Secrets(("secret-1", "key-1")).hide
-    assert hide("Invalid API key: key-1 with secret-1") == "Invalid API key: *** with ***"
-
-
-@pytest.mark.parametrize("minutes", [-600, -1, 0, 4])
-def test_a_clock_that_is_right_or_behind_is_fine(minutes: int) -> None:
-    assert clock_failure(format_datetime(NOW, usegmt=True), NOW + timedelta(minutes=minutes)) is None
+def test_without_a_date_or_with_a_clock_that_is_right_or_behind_nothing_is_said() -> None:
+    for minutes in (-4, 0, 1, 600):
+        require_true_clock(format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True))
+    for header in (None, "", "yesterday", "Sat, 99 Mar 2026 09:00:00 GMT"):
+        require_true_clock(header)
 
 
 def test_a_clock_that_is_ahead_stops_the_run() -> None:
-    problem = clock_failure(format_datetime(NOW, usegmt=True), NOW + timedelta(minutes=61))
-    assert "61 minutes ahead" in str(problem)
-
-
-@pytest.mark.parametrize("header", [None, "", "yesterday"])
-def test_without_a_date_nothing_is_said_of_the_clock(header: str | None) -> None:
-    assert clock_failure(header, NOW) is None
+    with pytest.raises(ConnectorError, match="61 minutes ahead"):
+        require_true_clock(format_datetime(datetime.now(UTC) - timedelta(minutes=61), usegmt=True))

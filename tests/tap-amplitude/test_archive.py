@@ -20,7 +20,7 @@ from support.exports import archive_of, entry_name, export_row, lines_of, rows_o
 from tap_amplitude.common import compression as packing
 from tap_amplitude.common.compression import DAMAGE
 from tap_amplitude.export.archive import Archive, DamagedArchiveError, hour_of_entry
-from tap_amplitude.export.lines import MAX_ROW_BYTES, gunzip, whole_lines
+from tap_amplitude.export.lines import MAX_ROW_BYTES, decompressed, whole_lines
 from tap_amplitude.export.windows import HOUR, Window
 
 DAY = datetime(2026, 3, 14, tzinfo=UTC)
@@ -65,7 +65,7 @@ def test_a_flipped_byte_in_an_entry_is_seen() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b'{"uuid":"not packed"}\n',
+        b"neither gzip nor JSON",
         gzip.compress(lines_of(rows_over(1, 50)), mtime=0)[:-9],
         gzip.compress(lines_of(rows_over(1, 50)), mtime=0)[:-8] + b"\0\0\0\0\0\0\0\0",
         gzip.compress(b"row\n", mtime=0) + b"tail that is no member",
@@ -77,7 +77,7 @@ def test_an_entry_that_is_no_whole_gzip_is_seen(content: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html><body>Too many requests</body></html>", b"PK\x03\x04", b"\x00" * 5000])
 def test_what_is_no_zip_is_refused(body: bytes) -> None:
-    assert "no zip archive" in damage_of(body)
+    assert "not a zip archive" in damage_of(body)
 
 
 def test_a_refused_page_is_quoted() -> None:
@@ -98,6 +98,28 @@ def test_empty_entries_and_folders_are_nothing() -> None:
     assert read(zip_of({})) == {}
 
 
+def test_an_entry_that_is_not_gzipped_is_read() -> None:
+    rows = lines_of(rows_over(1, 200))
+    assert read(zip_of({entry_name(9): rows, entry_name(10).removesuffix(".gz"): b"\xef\xbb\xbf" + rows})) == {
+        DAY + 9 * HOUR: rows,
+        DAY + 10 * HOUR: b"\xef\xbb\xbf" + rows,
+    }
+
+
+def test_entries_that_hold_no_rows_are_left_out_and_named() -> None:
+    rows = rows_over(1, 2)
+    foreign = {
+        f"__MACOSX/{entry_name(9)}": b"\0\5\x16\7",
+        "100042/._100042_2026-03-14_9#0.json.gz": b"\0\5\x16\7",
+        "100042/.DS_Store": b"\0\0\0\1Bud1",
+        "README.txt": b"Exported on 2026-03-14",
+    }
+    archive = Archive(io.BytesIO(zip_of({entry_name(9): gzip.compress(lines_of(rows))} | foreign)), WINDOW)
+    archive.verify()
+    assert [hour for hour, _ in archive.hours()] == [DAY + 9 * HOUR]
+    assert archive.foreign == list(foreign)
+
+
 def test_several_gzip_members_are_one_file() -> None:
     content = gzip.compress(b"a\n") + gzip.compress(b"b\n") + b"\0\0"
     assert read(zip_of({entry_name(9): content})) == {DAY + 9 * HOUR: b"a\nb\n"}
@@ -109,10 +131,10 @@ def test_both_libraries_unpack_the_same_and_see_every_cut(library: Any, members:
     packed = b"".join(gzip.compress(member, level) for member in members)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "library", library)
-        assert b"".join(gunzip(io.BytesIO(packed))) == b"".join(members)
+        assert b"".join(decompressed(io.BytesIO(packed))) == b"".join(members)
         for cut in {len(packed) - 1, len(packed) - 8, len(packed) - len(gzip.compress(members[-1], level)) + 1}:
             with pytest.raises(DAMAGE):
-                list(gunzip(io.BytesIO(packed[:cut])))
+                list(decompressed(io.BytesIO(packed[:cut])))
         pack = packing.packer()
         assert gzip.decompress(pack.compress(members[0]) + pack.flush()) == members[0]
 
@@ -178,7 +200,7 @@ def test_a_bomb_fills_no_memory() -> None:
 @pytest.mark.parametrize("library", [zlib, isal_zlib])
 def test_pieces_are_of_bounded_size(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "library", library)
-    assert max(map(len, gunzip(io.BytesIO(gzip.compress(bytes(10 << 20)))))) <= 1 << 15
+    assert max(map(len, decompressed(io.BytesIO(gzip.compress(bytes(10 << 20)))))) <= 1 << 15
 
 
 def test_a_row_of_five_megabytes_comes_whole() -> None:

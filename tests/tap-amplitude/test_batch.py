@@ -195,7 +195,7 @@ def test_records_that_are_mapped_come_one_by_one(sandbox: Sandbox, run: Runs, tm
 
 def test_other_streams_send_records(sandbox: Sandbox, run_tap: Runs, tmp_path: Path) -> None:
     sandbox.put_cohort(id="c1", name="c1", members=[{"amplitude_id": 1, "user_id": "u"}])
-    result = run_tap("cohort_members", api_url=sandbox.url, batch_config=batch_config(tmp_path))
+    result = run_tap("cohort_members", api_url=sandbox.url, cohort_ids=["*"], batch_config=batch_config(tmp_path))
     assert len(result.records("cohort_members")) == 1
     assert len(result.of_type("ACTIVATE_VERSION")) == 1
 

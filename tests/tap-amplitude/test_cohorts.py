@@ -11,7 +11,8 @@ import pytest
 
 from support.sandbox import Sandbox
 from support.scripted import Answer, Request, scripted
-from tap_amplitude.streams import cohorts
+from tap_amplitude.api import quota
+from tap_amplitude.cohorts import lists
 
 Runs = Callable[..., Any]
 MEMBERS = [
@@ -22,7 +23,9 @@ COMPUTED = 1773478801
 
 @pytest.fixture
 def run(sandbox: Sandbox, run_tap: Runs) -> Runs:
-    return lambda streams="cohort_members", **config: run_tap(streams, api_url=sandbox.url, **config)
+    return lambda streams="cohort_members", **config: run_tap(
+        streams, api_url=sandbox.url, **{"cohort_ids": ["*"]} | config
+    )
 
 
 def listed(result: Any) -> dict[str, list[Any]]:
@@ -62,6 +65,8 @@ def test_every_row_carries_the_size_of_its_list_and_the_end_is_announced(sandbox
         "cohort_id": "c1",
         "cohort_name": "Köln",
         "cohort_size": 7,
+        "count_group": "User",
+        "member_id": "200000000000",
         "amplitude_id": 200_000_000_000,
         "user_id": None,
         "user_properties": None,
@@ -83,6 +88,30 @@ def test_only_chosen_cohorts_are_read_and_a_missing_one_is_said(sandbox: Sandbox
     assert result.of_type("ACTIVATE_VERSION") == []
 
 
+def test_without_a_selection_nothing_is_read_and_the_stream_says_how(sandbox: Sandbox, run: Runs) -> None:
+    sandbox.put_cohort(id="c1", name="c1", members=MEMBERS)
+    result = run(cohort_ids=[])
+    assert result.code == 0
+    assert listed(result) == {}
+    assert result.of_type("ACTIVATE_VERSION") == []
+    assert "'cohort_names'" in result.stderr
+    assert requests(sandbox) == []
+
+
+def test_cohorts_are_selected_by_globs_of_their_names_and_archived_ones_by_name_alone(
+    sandbox: Sandbox, run: Runs
+) -> None:
+    for name in ("Power users", "Power buyers", "Others"):
+        sandbox.put_cohort(id=name[:8], name=name, members=MEMBERS, archived=name == "Power buyers")
+    assert set(listed(run(cohort_ids=[], cohort_names=["Power *"]))) == {"Power us"}
+    assert set(listed(run(cohort_ids=["Power bu"]))) == {"Power bu"}
+    missing = run(cohort_ids=[], cohort_names=["Nobody*", "Others"])
+    assert set(listed(missing)) == {"Others"}
+    assert missing.code == 1
+    assert "'Nobody*'" in missing.stderr
+    assert missing.of_type("ACTIVATE_VERSION") == []
+
+
 def test_user_properties_come_when_asked_for(sandbox: Sandbox, run: Runs) -> None:
     sandbox.put_cohort(id="c1", name="c1", members=[MEMBERS[1] | {"city": "Köln", "age": 7}])
     for wanted, expected in {
@@ -98,10 +127,15 @@ def test_user_properties_come_when_asked_for(sandbox: Sandbox, run: Runs) -> Non
 def test_members_of_a_group_cohort_are_the_groups(sandbox: Sandbox, run: Runs) -> None:
     sandbox.put_cohort(id="g", name="Accounts", members=[{"group_value": "acme"}, {"group_value": "globex"}])
     result = run()
-    assert [(m["user_id"], m["amplitude_id"]) for m in result.records("cohort_members")] == [
-        ("acme", None),
-        ("globex", None),
-    ]
+    assert [
+        (m["user_id"], m["amplitude_id"], m["member_id"], m["count_group"]) for m in result.records("cohort_members")
+    ] == [("acme", None, "acme", "Company"), ("globex", None, "globex", "Company")]
+    definition = {"countGroup": {"name": "company", "is_computed": False}}
+    sandbox.put_cohort(id="g", name="Accounts", members=[{"group_value": "acme"}], definition=definition)
+    both = run("cohorts cohort_members")
+    assert {record["count_group"] for stream in ("cohorts", "cohort_members") for record in both.records(stream)} == {
+        "company"
+    }
 
 
 def test_long_lists_come_from_the_file_store_without_credentials(sandbox: Sandbox, run: Runs) -> None:
@@ -157,17 +191,18 @@ def test_polling_has_patience_with_a_busy_service_and_an_end(
     sandbox.put_cohort(id="c1", name="c1", members=MEMBERS, polls=6)
     sandbox.plan(kind="status", path="/api/5/cohorts/request-status/*", status=429, times=3)
     assert len(listed(run())["c1"]) == 7
-    monkeypatch.setattr(cohorts, "POLL_RETRY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(lists, "POLL_TIMEOUT_SECONDS", 0.05)
     sandbox.put_cohort(id="c1", name="c1", members=MEMBERS, polls=10**6)
     late = run()
     assert late.code == 1
-    assert "did not make" in late.stderr
+    assert "did not list" in late.stderr
 
 
 def test_the_months_downloads_are_counted_and_bounded(
     sandbox: Sandbox, run: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cohorts, "MONTHLY_DOWNLOADS", 3)
+    monkeypatch.setattr(quota, "MONTHLY_DOWNLOADS", 3)
+    sandbox.plan(kind="status", path="/api/3/cohorts/usage", status=404, times=None)
     for name in ("c1", "c2"):
         sandbox.put_cohort(id=name, name=name, members=MEMBERS, polls=0)
     first = run()
@@ -199,6 +234,78 @@ def answers_with(file: Callable[[], Answer]) -> Callable[[Request], Answer]:
     return answer
 
 
+def run_on_files(run_tap: Runs, *files: Answer, **more: Any) -> Any:
+    """Read the members of the cohort whose file is each of these in turn, the last one for ever."""
+    left = list(files)
+    with scripted(answers_with(lambda: left.pop(0) if len(left) > 1 else left[0])) as server:
+        return run_tap("cohort_members", api_url=server.url, cohort_ids=["*"], **more)
+
+
+UNCLOSED = CSV.replace(b'"user-5"', b'"user-5')
+
+
+def test_an_unclosed_quote_is_damage_and_never_an_id(run_tap: Runs) -> None:
+    assert len(run_on_files(run_tap, Answer(UNCLOSED), Answer(CSV)).records("cohort_members")) == 20
+    damaged = run_on_files(run_tap, Answer(UNCLOSED))
+    assert damaged.code == 1
+    assert "same file" in damaged.stderr
+    assert damaged.records("cohort_members") == []
+    assert damaged.of_type("ACTIVATE_VERSION") == []
+
+
+def test_rows_are_compared_with_the_listed_size(run_tap: Runs) -> None:
+    half = b"\n".join(CSV.splitlines()[:11]) + b"\n"
+    short = run_on_files(run_tap, Answer(half))
+    assert short.code == 1
+    assert "it has 10 members, the list of cohorts says 20" in short.stderr
+    assert short.records("cohort_members") == []
+    almost = b"\n".join(CSV.splitlines()[:20]) + b"\n"
+    assert {r["cohort_size"] for r in run_on_files(run_tap, Answer(almost)).records("cohort_members")} == {19}
+
+
+def test_a_user_property_never_shadows_a_column(run_tap: Runs) -> None:
+    file = b"amplitude_id,user_id,user_id,plan\n" + b"".join(b"%d,u%d,other,pro\n" % (n, n) for n in range(20))
+    members = run_on_files(run_tap, Answer(file), cohort_user_properties=["*"]).records("cohort_members")
+    assert {member["user_id"] for member in members} == {f"u{n}" for n in range(20)}
+    assert members[0]["user_properties"] == {"user_id": "other", "plan": "pro"}
+
+
+def test_a_state_holds_no_float(run_tap: Runs) -> None:
+    def answer(request: Request) -> Answer:
+        if request.path == "/api/3/cohorts":
+            return Answer(b'{"cohorts":[{"id":"c","size":20,"lastComputed":1773478801.5},5,{"name":"x"}]}')
+        return answers_with(lambda: Answer(CSV))(request)
+
+    with scripted(answer) as server:
+        options = {"api_url": server.url, "cohort_ids": ["*"], "changed_cohorts_only": True}
+        first = run_tap("cohort_members", **options)
+        again = run_tap("cohort_members", state=first.state, **options)
+    assert first.state["bookmarks"]["cohort_members"]["cohorts"] == {"c": "1773478801.5"}
+    assert again.records("cohort_members") == []
+
+
+@pytest.mark.parametrize(
+    ("usage", "reads"),
+    [
+        ({"rest_download": {"limit": 500, "usage": 500}}, False),
+        ({"limit": 10, "count": 10}, False),
+        ({"limit": 10, "count": 9}, True),
+        ({"limit": "many"}, True),
+        ([], True),
+    ],
+)
+def test_the_quota_is_what_amplitude_says_it_is(run_tap: Runs, usage: Any, reads: bool) -> None:
+    def answer(request: Request) -> Answer:
+        if request.path == "/api/3/cohorts/usage":
+            return Answer(json.dumps(usage).encode())
+        return answers_with(lambda: Answer(CSV))(request)
+
+    with scripted(answer) as server:
+        result = run_tap("cohort_members", api_url=server.url, cohort_ids=["*"])
+    assert bool(result.records("cohort_members")) is reads
+    assert ("are used up" in result.error) is not reads
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -211,12 +318,12 @@ def answers_with(file: Callable[[], Answer]) -> Callable[[Request], Answer]:
 def test_a_cut_list_is_never_taken_for_a_whole_one(run_tap: Runs, broken: Answer) -> None:
     files = iter([broken, Answer(CSV)])
     with scripted(answers_with(lambda: next(files))) as server:
-        result = run_tap("cohort_members", api_url=server.url)
+        result = run_tap("cohort_members", api_url=server.url, cohort_ids=["*"])
     assert result.error == ""
     assert {record["cohort_size"] for record in result.records("cohort_members")} == {20}
     assert len(result.records("cohort_members")) == 20
     with scripted(answers_with(lambda: broken)) as server:
-        result = run_tap("cohort_members", api_url=server.url)
+        result = run_tap("cohort_members", api_url=server.url, cohort_ids=["*"])
     assert result.code == 1
     assert result.records("cohort_members") == []
     assert result.of_type("ACTIVATE_VERSION") == []
@@ -226,7 +333,7 @@ def test_a_redirect_elsewhere_gets_no_credentials(run_tap: Runs) -> None:
     with scripted(lambda _: Answer(CSV)) as store:
         location = {"Location": f"{store.url}/bucket/file?X-Amz-Signature=abc"}
         with scripted(answers_with(lambda: Answer(status=302, headers=location))) as server:
-            result = run_tap("cohort_members", api_url=server.url)
+            result = run_tap("cohort_members", api_url=server.url, cohort_ids=["*"])
             assert all("Authorization" in request.headers for request in server.requests)
         (fetched,) = store.requests
     assert len(result.records("cohort_members")) == 20

@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_amplitude.api.charts import (
-    BUDGET_COST,
-    BUDGET_SECONDS,
     MAX_DAYS,
-    CostBudget,
     end_of_complete_days,
     figures,
+    segment_names,
     spans,
 )
+from tap_amplitude.api.quota import BUDGET_COST, BUDGET_SECONDS, CostBudget
 
 
 @given(st.datetimes(min_value=datetime(2015, 1, 1), timezones=st.just(UTC)))
@@ -52,17 +51,23 @@ def test_the_budget_is_never_exceeded_and_never_waits_longer_than_needed(costs: 
 
 def test_figures_come_by_day_and_segment() -> None:
     data = {"series": [[1, 2], [3, 4]], "seriesMeta": ["Germany", "Japan"], "xValues": ["2026-03-13", "2026-03-14"]}
-    assert list(figures(data)) == [
+    assert list(figures(data, 2)) == [
         ("2026-03-13", "Germany", 1),
         ("2026-03-14", "Germany", 2),
         ("2026-03-13", "Japan", 3),
         ("2026-03-14", "Japan", 4),
     ]
-    assert list(figures({"series": [[1.5]], "seriesMeta": [{"segmentIndex": 0}], "xValues": ["2026-03-13"]})) == [
+    assert list(figures({"series": [[1.5]], "seriesMeta": [{"segmentIndex": 0}], "xValues": ["2026-03-13"]}, 1)) == [
         ("2026-03-13", "0", 1.5)
     ]
-    assert list(figures({"series": [[7]], "xValues": ["2026-03-13"]})) == [("2026-03-13", "0", 7)]
-    assert list(figures({"series": [], "seriesMeta": [], "xValues": []})) == []
+    assert list(figures({"series": [[7]], "xValues": ["2026-03-13"]}, 1)) == [("2026-03-13", "0", 7)]
+    assert list(figures({"series": [], "seriesMeta": [], "xValues": []}, 0)) == []
+
+
+@given(st.lists(st.sampled_from(["a", "0", "0 #1", {"segmentIndex": 0}, None, "a #0"]), max_size=6))
+def test_segments_have_names_of_their_own(metas: list[object]) -> None:
+    names = segment_names(metas)
+    assert len(set(names)) == len(metas)
 
 
 @pytest.mark.parametrize(
@@ -70,4 +75,4 @@ def test_figures_come_by_day_and_segment() -> None:
 )
 def test_what_is_no_chart_of_days_is_refused(data: dict[str, object]) -> None:
     with pytest.raises((ValueError, KeyError)):
-        list(figures(data))
+        list(figures(data, 1))

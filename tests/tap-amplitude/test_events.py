@@ -221,7 +221,7 @@ def test_failures_that_last_stop_the_run_behind_what_is_complete(
     sandbox.plan(**{"path": EXPORT, "kind": "status", "when": "start=20260314T01", "times": None} | fault)
     failed = run(window_hours=1)
     assert failed.code == 1
-    assert "run again later" in failed.error
+    assert "Run again later" in failed.error
     assert bookmark(failed) == "2026-03-14T01:00:00+00:00"
     sandbox.call("DELETE", "/faults")
     assert ids(failed) + ids(run(state=failed.state)) == each_once(rows)

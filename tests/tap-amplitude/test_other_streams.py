@@ -117,3 +117,52 @@ def test_answers_of_another_shape_are_a_sentence(run_tap: Runs, body: bytes) -> 
             result = run_tap(stream, api_url=server.url)
         assert result.code == 1
         assert "Amplitude's" in result.error
+
+
+def answering(**bodies: Any) -> Callable[[Request], Answer]:
+    """Answer each path, named by its last part, with this body as JSON."""
+
+    def answer(request: Request) -> Answer:
+        body = bodies.get(request.path.rpartition("/")[2].replace("-", "_"))
+        return body if isinstance(body, Answer) else Answer(json.dumps({"success": True, "data": body}).encode())
+
+    return answer
+
+
+def test_event_types_without_a_name_or_deleted_meanwhile_cost_themselves_alone(run_tap: Runs) -> None:
+    events = [{"event_type": None}, {}, 5, {"event_type": ""}, {"event_type": "gone"}, {"event_type": "kept"}]
+
+    def answer(request: Request) -> Answer:
+        if request.path.endswith("/event"):
+            return Answer(json.dumps({"success": True, "data": events}).encode())
+        if b"gone" in request.body:
+            return Answer(b'{"success":false,"errors":[{"message":"Not found"}]}', status=400)
+        assert request.body == b"event_type=kept"
+        return Answer(json.dumps({"success": True, "data": [{"event_property": "p"}, None, {"type": "x"}]}).encode())
+
+    with scripted(answer) as server:
+        result = run_tap("event_properties", api_url=server.url)
+    assert result.error == ""
+    assert [(row["event_type"], row["event_property"]) for row in result.records("event_properties")] == [("kept", "p")]
+    assert "'gone'" in result.stderr
+    assert "2 rows without a key (skipped)" in result.stderr
+
+
+def test_rows_that_are_not_objects_or_have_no_key_are_skipped_and_counted(run_tap: Runs) -> None:
+    with scripted(answering(list=[None, 5, [], {"value": None}, {"value": "a"}], annotations=[{"id": {}}])) as server:
+        result = run_tap("events_list annotations", api_url=server.url)
+    assert [row["value"] for row in result.records("events_list")] == ["a"]
+    assert result.records("annotations") == []
+    assert "5 rows without a key (skipped)" in result.stderr
+
+
+def test_a_chart_with_fewer_days_than_requested_moves_no_bookmark(run_tap: Runs) -> None:
+    def answer(_: Request) -> Answer:
+        return Answer(json.dumps({"data": {"series": [[1]], "xValues": ["2026-03-14"]}}).encode())
+
+    with scripted(answer) as server:
+        short = run_tap("active_users", api_url=server.url, end_date="2026-03-17")
+        whole = run_tap("active_users", api_url=server.url, end_date="2026-03-15")
+    assert "is not a chart of 3 days" in short.error
+    assert "replication_key_value" not in str(short.state)
+    assert len(whole.records("active_users")) == 1

@@ -173,9 +173,11 @@ def test_a_bad_setting_is_one_sentence(
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ([1], "no object 'bookmarks'"),
+        ([1], "must hold one JSON object"),
+        ({"bookmarks": None}, "'bookmarks'"),
+        ({"bookmarks": {"events": 5}}, "'bookmarks'"),
         ({"events": "2026-03-14"}, "no object 'bookmarks'"),
-        ({"bookmarks": {"events": {"replication_key_value": "soon"}}}, "'soon', which is no time"),
+        ({"bookmarks": {"events": {"replication_key_value": "soon"}}}, "'soon', which is not a time"),
         ({"bookmarks": {"events": {"replication_key_value": "2062-01-01T00:00:00Z"}}}, "lies in the future"),
     ],
 )

@@ -12,8 +12,8 @@ from support.exports import archive_of, entry_name, rows_over
 from support.sandbox import Sandbox
 from support.scripted import Answer, scripted
 from tap_amplitude import summary
-from tap_amplitude.api import charts as days
-from tap_amplitude.export import prefetch as ahead
+from tap_amplitude.api import quota
+from tap_amplitude.export import prefetch
 
 Runs = Callable[..., Any]
 
@@ -34,7 +34,7 @@ def test_reading_says_window_hour_rows_and_rate(sandbox: Sandbox, run_tap: Runs)
 def test_waiting_for_an_archive_says_so(
     run_tap: Runs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ahead, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(prefetch, "WAIT_SECONDS", 0.01)
     said = threading.Event()
     caplog.handler.addFilter(lambda record: ("Waiting for" in record.getMessage() and said.set()) or True)
     body = archive_of({entry_name(0): rows_over(1, 5)})
@@ -47,9 +47,12 @@ def test_waiting_for_a_list_and_for_the_quota_says_so(
     sandbox: Sandbox, run_tap: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.put_cohort(id="c1", name="c1", members=[], polls=3)
-    assert "Waiting for the members of cohort 'c1'." in run_tap("cohort_members", api_url=sandbox.url).stderr
-    monkeypatch.setattr(days, "BUDGET_COST", 100)
-    monkeypatch.setattr(days, "BUDGET_SECONDS", 0.05)
+    assert (
+        "Waiting for the members of cohort 'c1'."
+        in run_tap("cohort_members", api_url=sandbox.url, cohort_ids=["*"]).stderr
+    )
+    monkeypatch.setattr(quota, "BUDGET_COST", 100)
+    monkeypatch.setattr(quota, "BUDGET_SECONDS", 0.05)
     result = run_tap("active_users", api_url=sandbox.url, start_date="2025-03-14", end_date="2026-03-14")
     assert len(result.records("active_users")) == 365
     assert "until Amplitude's dashboard quota allows the active users" in result.stderr

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.exports import export_row, lines_of
-from tap_amplitude.export.records import Rows, read_block
-from tap_amplitude.streams.schemas import EVENTS, EXPORTED, Kind, json_schema
+from tap_amplitude.export.broken_json import rewritten
+from tap_amplitude.export.rows import MAX_LEARNED_MEMBERS, RowReader, Rows
+from tap_amplitude.records.schemas import EVENTS, EXPORTED, Kind, json_schema
+from tap_amplitude.records.values import Cleaner
 
 HOUR = "2026-03-14T09:00:00.000000Z"
 VALID = jsonschema_rs.validator_for(json_schema(EVENTS, ["uuid"]))
@@ -22,7 +24,7 @@ VALID = jsonschema_rs.validator_for(json_schema(EVENTS, ["uuid"]))
 
 def records(*rows: Any) -> tuple[list[dict[str, Any]], Rows]:
     """The records of rows as a target gets them, and the rest of the report."""
-    result = read_block(lines_of(rows), HOUR)
+    result = RowReader().read(lines_of(rows), HOUR)
     return [json.loads(msgspec.json.encode(row)) for row in result.good], result
 
 
@@ -50,7 +52,7 @@ def test_a_usual_row_keeps_all_fields_and_values() -> None:
 @pytest.mark.parametrize("number", [2**53 + 1, 2**63 - 1, -(2**63), 2**64 - 1])
 def test_large_integers_stay_exact(number: int) -> None:
     row = export_row(1, amplitude_id=number, event_id=number, event_properties={"deep": [{"number": number}]})
-    result = read_block(lines_of([row]), HOUR)
+    result = RowReader().read(lines_of([row]), HOUR)
     encoded = msgspec.json.encode(result.good[0])
     assert encoded.count(str(number).encode()) == 3
 
@@ -195,7 +197,7 @@ def test_flawed_text_and_numbers_are_mended() -> None:
 
 def test_empty_lines_are_nothing_and_the_last_line_needs_no_end() -> None:
     block = b"\n\n" + lines_of([export_row(1)]) + b"\n" + lines_of([export_row(2)]).rstrip(b"\n")
-    result = read_block(block, HOUR)
+    result = RowReader().read(block, HOUR)
     assert len(result.good) == 2
     assert not result.unreadable
 
@@ -230,3 +232,69 @@ def test_open_objects_come_out_as_they_went_in(properties: dict[str, Any], unkno
     )
     assert usual["event_properties"] == odd["event_properties"] == properties
     assert unknown.items() <= odd.items()
+
+
+ODD_MEMBERS = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: JSON for name in EXPORTED if name != "uuid"},
+        "display_name": JSON,
+        "followed_an_identify": JSON,
+        "new": JSON,
+    },
+)
+TIMES = st.sampled_from(
+    ["2026-03-14 09:26:53.589000", "2026-03-14T09:26:53.589", "2026-03-14 09:26:53", "2026-02-30 09:26:53", "soon", 5]
+)
+ODD_LINES = st.one_of(
+    ODD_MEMBERS.map(lambda members: json.dumps(export_row(1, **members)).encode()),
+    TIMES.map(lambda time: json.dumps(export_row(2, event_time=time, client_event_time=time)).encode()),
+    st.sampled_from(
+        [
+            lines_of([export_row(3, city="Köln")]).strip(),
+            lines_of([export_row(4, added=None, learned_0=1, uuid="u")]).strip(),
+            b'{"uuid":"a","city":"cut \\ud83d","user_id":"\\\\\\\\ud83d \\\\\\ud83d"}',
+            b'{"uuid":"b","city":"byte \xff","event_properties":{"x":NaN}}',
+            b'{"uuid":"c","location_lat":Infinity,"display_name":-1e999}',
+            b'{"uuid":"d","user_id":7,"event_id":1.0,"location_lng":3}',
+            b'{"uuid":5}',
+            b"no json",
+            b"",
+        ]
+    ),
+)
+
+
+def cleaned_one_by_one(line: bytes) -> tuple[dict[str, Any] | None, int]:
+    """The record of a line without any struct: decoded freely, cleaned value by value."""
+    try:
+        row = json.loads(rewritten(line))
+    except ValueError:
+        return None, 0
+    if not isinstance(row, dict) or not isinstance(row.get("uuid"), str):
+        return None, 0
+    record, nulled = Cleaner(EXPORTED).clean(row)
+    return json.loads(json.dumps(record | {"export_hour": HOUR})), nulled
+
+
+@settings(max_examples=300)
+@given(blocks=st.lists(st.lists(ODD_LINES, max_size=5), max_size=5))
+def test_the_struct_gives_what_cleaning_each_value_gives(blocks: list[list[bytes]]) -> None:
+    reader = RowReader()
+    for lines in blocks:
+        rows = reader.read(b"\n".join(lines), HOUR)
+        expected = [cleaned_one_by_one(line) for line in lines if line]
+        assert [json.loads(msgspec.json.encode(row)) for row in rows.good] == [
+            record for record, _ in expected if record is not None
+        ]
+        assert rows.nulled == sum(nulled for _, nulled in expected)
+        assert len(rows.unreadable) == sum(record is None for record, _ in expected)
+
+
+def test_what_is_learned_is_bounded() -> None:
+    reader = RowReader()
+    rows = [export_row(n, **{f"member {n}": n}) for n in range(MAX_LEARNED_MEMBERS + 50)]
+    result = reader.read(lines_of(rows), HOUR)
+    found = [json.loads(msgspec.json.encode(row)) for row in result.good]
+    assert [record[f"member {n}"] for n, record in enumerate(found)] == list(range(len(rows)))
+    assert sum(type(row) is dict for row in result.good) == 50

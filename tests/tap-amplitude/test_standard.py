@@ -20,6 +20,7 @@ CONFIG: dict[str, Any] = {
     "secret_key": "test-secret-key",
     "start_date": "2026-03-14",
     "end_date": "2026-03-15",
+    "cohort_ids": ["c1"],
     "cohort_user_properties": ["plan"],
 }
 
@@ -45,6 +46,14 @@ def filled_sandbox(shared_sandbox: Sandbox) -> Iterator[None]:
     yield
 
 
+CATALOG = TapAmplitude(config=CONFIG).catalog_dict
+for _stream in CATALOG["streams"]:
+    for _entry in _stream["metadata"]:
+        _entry["metadata"]["selected"] = True
 TestTapAmplitude = get_tap_test_class(
-    TapAmplitude, config=CONFIG, suite_config=SuiteConfig(ignore_no_records_for_streams=[]), parse_env_config=False
+    TapAmplitude,
+    config=CONFIG,
+    suite_config=SuiteConfig(ignore_no_records_for_streams=[]),
+    parse_env_config=False,
+    catalog=CATALOG,
 )

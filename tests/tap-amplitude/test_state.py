@@ -30,7 +30,7 @@ def test_without_a_bookmark_there_is_no_time() -> None:
     "value", ["yesterday", 1773478801, [], True, "2026-13-01", "2062-03-14", "1900-01-01", "0001-01-01T00:00:00+01:00"]
 )
 def test_a_bookmark_that_is_no_time_until_now_is_named(value: Any) -> None:
-    with pytest.raises(ConnectorError, match=r"stream 'events'.*Mend the state"):
+    with pytest.raises(ConnectorError, match=r"stream 'events'.*Correct the state"):
         bookmark_time("events", {"replication_key_value": value}, NOW)
 
 
@@ -49,5 +49,5 @@ def test_states_of_another_form_are_named(state: Any) -> None:
 
 @pytest.mark.parametrize("downloads", [5, [], "2026-03", None, {"month": "2026-03", "count": "many"}])
 def test_an_object_of_a_bookmark_that_is_none_is_named(downloads: Any) -> None:
-    with pytest.raises(ConnectorError, match=r"stream 'cohort_members'.*'downloads'.*Mend the state"):
+    with pytest.raises(ConnectorError, match=r"stream 'cohort_members'.*'downloads'.*Correct the state"):
         bookmark_object("cohort_members", {"downloads": downloads}, "downloads")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_amplitude.export.times import parse_time, rfc3339_of_epoch, rfc3339_of_text, rfc3339_of_texts
+from tap_amplitude.records.times import parse_time, rfc3339_of_epoch, rfc3339_of_text, rfc3339_of_texts
 
 
 @pytest.mark.parametrize(

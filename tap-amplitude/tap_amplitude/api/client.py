@@ -1,61 +1,87 @@
-"""All HTTP to Amplitude: one pooled session, retries with patience, errors as sentences, nothing secret in a log."""
+"""HTTP to Amplitude: one pooled session, answers judged by the tables of `errors.py`, nothing secret in a message."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import backoff
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 
 from tap_amplitude.api.errors import (
-    UNREACHED_RETRY_TIMEOUT_SECONDS,
-    PassingError,
-    Secrets,
+    ANSWERS,
+    EXPORT_ANSWERS,
+    FILE_STORE_ANSWERS,
+    Failure,
+    Reaction,
     TooLargeError,
-    clock_failure,
-    export_failure,
-    failure,
+    error_of,
+    require_true_clock,
 )
-from tap_amplitude.common.errors import ConnectorError, check_certificate
-from tap_amplitude.export.windows import Window
+from tap_amplitude.common.errors import ConnectorError, RetriableError
+from tap_amplitude.common.http import (
+    AnswerLostError,
+    AnswerTimeoutError,
+    NotSentError,
+    content_length,
+    iter_body,
+    new_session,
+    send,
+)
+from tap_amplitude.common.redact import Redactor
+from tap_amplitude.common.retry import Retry
 from tap_amplitude.summary import Summary
 
 # Source: https://amplitude.com/docs/apis/analytics/export and the pages of the other APIs
 HOSTS = {"us": "https://amplitude.com", "eu": "https://analytics.eu.amplitude.com"}
-CONNECT_SECONDS = 20.0
+EXPORT_PATH = "/api/2/export"
 # An archive is made before its first byte is sent; Amplitude's own gateway gives up with 504.
-READ_SECONDS = 300.0
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
-CHUNK_BYTES = 1 << 18
+CONNECT_SECONDS, READ_SECONDS = 20.0, 300.0
+# Longest time for one archive, however steadily it trickles: 4 GB, the API's limit, at 600 kB/s.
+DOWNLOAD_SECONDS = 7200.0
+# Larger answers than this are not JSON of Amplitude's.
+MAX_JSON_BYTES = 1 << 28
+MAX_ERROR_BYTES = 10_000
 # At most 5 requests may run at a time in a project. Source: https://amplitude.com/docs/apis/analytics/dashboard-rest
 MAX_CONNECTIONS = 5
-WRONG_ADDRESS = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-)
+# Time limit while no request has reached the host yet: the address is more likely wrong than the network down.
+UNREACHED_RETRY_SECONDS = 3.0
+FIRST_WAIT_SECONDS = 1.0
 
 Parameters = Mapping[str, str | Sequence[str]]
-T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose data is read, and where it lives.
+
+    Attributes:
+        base_url: Scheme and host.
+        api_key: API key of the project.
+        secret_key: Secret key of the project.
+        region: The setting, for messages.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    region: str
 
 
 @dataclass(frozen=True)
 class Download:
-    """The body of an answer on its way.
+    """A body on its way.
 
     Attributes:
         length: Its length in bytes, when it was announced.
         ends_visibly: Whether its end is marked, so that a cut cannot pass for it.
-        chunks: The bytes; a cut that can be seen raises `PassingError`.
+        chunks: The bytes; raise `RetriableError` at a cut that can be seen.
     """
 
     length: int | None
@@ -63,206 +89,174 @@ class Download:
     chunks: Iterator[bytes]
 
 
-class SlowAnswerError(PassingError):
-    """No byte of an answer came in time."""
-
-
-class LastingError(ConnectorError):
-    """A failure that might have passed, but did not."""
-
-
 class Client:
-    """Amplitude's read APIs.
+    """Amplitude's read APIs. Safe to use from several threads.
 
     Args:
-        base_url: Scheme and host.
-        api_key: The project's API key.
-        secret_key: Its secret key.
-        region: The setting, for messages.
+        account: Keys and host.
         summary: Counts requests, retries and bytes.
-        logger: Says what is waited for.
-        user_agent: Name and version of this tap.
+        logger: Logs retries.
+        stopping: Set when the run is to end; waits end at once.
+        user_agent: Name and version of the connector.
+        retry_timeout_seconds: How long to retry what may pass, from its first failure.
 
     Attributes:
-        read_seconds: How long to wait for the next byte.
-        pause_unit: Length of the first pause between two tries, in seconds; the others are multiples.
+        first_wait_seconds: Upper limit of the first wait between two tries.
+        timeout: Seconds to connect, and to wait for the next byte.
+        download_seconds: Longest time for one file.
     """
 
-    read_seconds = READ_SECONDS
-    pause_unit = FIRST_PAUSE_SECONDS
+    first_wait_seconds = FIRST_WAIT_SECONDS
+    timeout = (CONNECT_SECONDS, READ_SECONDS)
+    download_seconds = DOWNLOAD_SECONDS
 
-    def __init__(  # noqa: PLR0913 - these are what a client consists of
+    def __init__(  # noqa: PLR0913 - what a client consists of
         self,
+        account: Account,
         *,
-        base_url: str,
-        api_key: str,
-        secret_key: str,
-        region: str,
         summary: Summary,
         logger: logging.Logger,
-        user_agent: str = "tap-amplitude",
+        stopping: threading.Event,
+        user_agent: str,
+        retry_timeout_seconds: float,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._credentials = (api_key, secret_key)
-        self._secrets = Secrets((secret_key, api_key))
-        self._region = region
+        self._account = account
+        self._redactor = Redactor([account.api_key, account.secret_key])
         self._summary = summary
         self._logger = logger
+        self._stopping = stopping
+        self._retry_timeout_seconds = retry_timeout_seconds
         self._reached = False
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = user_agent
-        adapter = HTTPAdapter(pool_maxsize=MAX_CONNECTIONS)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._session = new_session(user_agent=user_agent, pool_size=MAX_CONNECTIONS)
 
     def get(
         self, path: str, what: str, parameters: Parameters | None = None, form: Mapping[str, str] | None = None
     ) -> Any:
-        """Return the decoded JSON of an answer.
+        """Return the decoded JSON of an answer; retry what may pass.
 
         Args:
             path: Documented path.
-            what: What is asked for, in words, for messages.
+            what: What is requested, in words, for messages.
             parameters: Query; a list repeats its name.
-            form: A form body, as the Taxonomy API wants it even with GET.
+            form: A form body, which the Taxonomy API wants even with GET.
 
         Raises:
-            ConnectorError: It cannot be had; the message says why.
+            ConnectorError: There is no such answer; the message says why.
         """
+        return self.retry().run(lambda: self.get_once(path, what, parameters, form))
 
-        def once() -> Any:
-            with self._answer(self._base_url + path, what, params=parameters, data=form) as answer:
-                self._require(answer, what, failure)
-                try:
-                    return msgspec.json.decode(self._body(answer, what))
-                except (msgspec.MsgspecError, ValueError) as error:
-                    raise PassingError(f"Amplitude's answer for {what} is no JSON.") from error
-
-        return self.patiently(once)
-
-    def export(self, window: Window, keep: Callable[[Download], T]) -> T:
-        """Ask once for the archive of a window; return what `keep` makes of it.
+    def get_once(
+        self, path: str, what: str, parameters: Parameters | None = None, form: Mapping[str, str] | None = None
+    ) -> Any:
+        """Return the decoded JSON of an answer, as `get` does without retries.
 
         Raises:
-            NotFoundError: The window holds no events.
-            TooLargeError: It must be divided.
-            PassingError: Ask again.
-            ConnectorError: It cannot be had.
+            RetriableError: Try again.
+            ConnectorError: There is no such answer.
         """
-        what = f"the events of {window}"
+        with self._send(self._account.base_url + path, what, params=parameters, data=form) as response:
+            self._require_success(response, what, ANSWERS)
+            body = self._body(response, MAX_JSON_BYTES)
         try:
-            with self._answer(self._base_url + "/api/2/export", what, params=window.parameters) as answer:
-                if problem := clock_failure(answer.headers.get("Date"), datetime.now(UTC)):
-                    raise problem
-                self._require(answer, what, export_failure)
-                return keep(self._download(answer, what))
-        except SlowAnswerError as error:
-            raise TooLargeError(str(error), may_pass=True) from error
-
-    def file(self, path: str, what: str, keep: Callable[[Download], T]) -> T:
-        """Ask once for a file that Amplitude serves itself or redirects to; return what `keep` makes of it.
-
-        Raises:
-            PassingError: Ask again; a link to the file store is valid for a minute only.
-            ConnectorError: It cannot be had.
-        """
-        with self._answer(self._base_url + path, what, allow_redirects=False) as answer:
-            if not answer.is_redirect:
-                self._require(answer, what, failure)
-                return keep(self._download(answer, what))
-            link = urljoin(answer.url, answer.headers["Location"])
-        # The link is signed: credentials would make the store refuse it, and are none of its business.
-        with self._answer(link, what, auth=NoCredentials()) as answer:
-            if answer.status_code != HTTPStatus.OK:
-                raise PassingError(f"The link to {what} is no longer good (status {answer.status_code}).")
-            return keep(self._download(answer, what))
-
-    def patiently(self, action: Callable[[], T]) -> T:
-        """Do something again and again until it succeeds or patience ends.
-
-        Raises:
-            LastingError: The last failure, when it did not pass.
-        """
-        retrying = backoff.on_exception(
-            self._pauses, PassingError, on_backoff=self._note_pause, jitter=None, logger=None
-        )(action)
-        try:
-            return retrying()
-        except PassingError as error:
-            raise LastingError(f"{error} Asking again did not help; run again later.") from error
-
-    def _pauses(self) -> Generator[float, PassingError, None]:
-        """Yield the pause after each failure, for as long as its patience lasts."""
-        waited, pause = 0.0, self.pause_unit
-        error = yield 0.0
-        while waited < error.retry_timeout_seconds * self.pause_unit:
-            wait = pause if error.pause_seconds is None else error.pause_seconds
-            waited += max(wait, self.pause_unit)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS * self.pause_unit)
-            error = yield wait
-
-    def _note_pause(self, details: Any) -> None:
-        self._summary.add("http_retry_count")
-        self._logger.warning("%s Asking again in %.0f s.", details["exception"], details["wait"])
+            return msgspec.json.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise RetriableError(f"Amplitude's answer for {what} is not valid JSON") from error
 
     @contextmanager
-    def _answer(self, url: str, what: str, **options: Any) -> Iterator[requests.Response]:
-        """Send one request with these options of `requests`; what breaks on the way becomes a `PassingError`."""
+    def export(self, parameters: Parameters, what: str) -> Iterator[Download]:
+        """Request an archive of events once; the first byte may take minutes.
+
+        Raises:
+            NoDataError: The window holds no events.
+            TooLargeError: It must be divided.
+            RetriableError: Try again.
+            ConnectorError: There is no such archive.
+        """
+        try:
+            with self._send(self._account.base_url + EXPORT_PATH, what, params=parameters) as response:
+                require_true_clock(response.headers.get("Date"))
+                self._require_success(response, what, EXPORT_ANSWERS)
+                yield self._download(response)
+        except AnswerTimeoutError as error:
+            raise TooLargeError(f"Amplitude takes too long: {error}.", retriable=True) from error
+
+    @contextmanager
+    def file(self, path: str, what: str) -> Iterator[Download]:
+        """Request a file once, from Amplitude or from the file store that it redirects to.
+
+        Raises:
+            RetriableError: Try again; a link to the file store is valid for a minute only.
+            ConnectorError: There is no such file.
+        """
+        with self._send(self._account.base_url + path, what) as response:
+            if not response.is_redirect:
+                self._require_success(response, what, ANSWERS)
+                yield self._download(response)
+                return
+            link = urljoin(response.url, response.headers["Location"])
+        # The link is signed: the store would refuse credentials, and must not learn them.
+        with self._send(link, what, auth=None) as response:
+            self._require_success(response, what, FILE_STORE_ANSWERS)
+            yield self._download(response)
+
+    def retry(self) -> Retry:
+        """Return the retries of one request."""
+        return Retry(
+            self._retry_timeout_seconds, self._stopping, self._note_wait, first_wait_seconds=self.first_wait_seconds
+        )
+
+    def _note_wait(self, reason: str, seconds: float) -> None:
+        self._summary.add("http_retry_count")
+        self._logger.warning("%s. Retrying in %.0f s.", reason.rstrip("."), seconds)
+
+    @contextmanager
+    def _send(self, url: str, what: str, **options: Any) -> Iterator[requests.Response]:
         self._summary.add("http_request_count")
-        options = {"auth": self._credentials, "timeout": (CONNECT_SECONDS, self.read_seconds), **options}
+        options = {"auth": (self._account.api_key, self._account.secret_key), **options}
         try:
-            answer = self._session.get(url, stream=True, **options)
-        except requests.ReadTimeout:
-            raise SlowAnswerError(f"Amplitude took over {self.read_seconds:.0f} s for {what}.") from None
-        except requests.RequestException as error:
-            check_certificate(error, url)
-            raise self._unreached(error) from None
+            response = send(self._session, "GET", url, setting="api_url", timeout=self.timeout, **options)
+        except NotSentError as error:
+            host = urlsplit(self._account.base_url).netloc
+            message = f"Amplitude cannot be reached at {host} ({error}): check the network and 'api_url'"
+            limit = None if self._reached else UNREACHED_RETRY_SECONDS
+            raise RetriableError(message, timeout_seconds=limit) from error
         self._reached = True
-        with answer:
-            yield answer
+        with response:
+            try:
+                yield response
+            except AnswerLostError as error:
+                raise type(error)(f"{error}, on the way to {what}") from error
 
-    def _unreached(self, error: requests.RequestException) -> Exception:
-        host = urlsplit(self._base_url).netloc
-        if isinstance(error, WRONG_ADDRESS):
-            return ConnectorError(f"Setting 'api_url' is no address of a web server: {self._base_url!r}.")
-        message = f"Amplitude cannot be reached at {host} ({type(error).__name__}): check the network and 'api_url'."
-        return (
-            PassingError(message)
-            if self._reached
-            else PassingError(message, retry_timeout_seconds=UNREACHED_RETRY_TIMEOUT_SECONDS)
-        )
+    def _require_success(self, response: requests.Response, what: str, table: tuple[Reaction, ...]) -> None:
+        if response.status_code in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+            return
+        body = self._redactor.redact(self._body(response, MAX_ERROR_BYTES).decode(errors="replace"))
+        raise error_of(Failure(response.status_code, body, response.headers, what, self._account.region), table)
 
-    def _require(self, answer: requests.Response, what: str, failure_of: Callable[..., Exception]) -> None:
-        if answer.status_code not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-            body = self._secrets.hide(self._body(answer, what)[:10_000].decode(errors="replace"))
-            raise failure_of(answer.status_code, body, answer.headers, what=what, region=self._region)
+    def _body(self, response: requests.Response, limit_bytes: int) -> bytes:
+        """Return a whole body.
 
-    def _body(self, answer: requests.Response, what: str) -> bytes:
-        return b"".join(self._chunks(answer, what))
+        Raises:
+            ConnectorError: It is larger than the limit.
+        """
+        body = bytearray()
+        for chunk in self._chunks(response, self.timeout[1]):
+            body += chunk
+            if len(body) > limit_bytes:
+                if response.ok:
+                    raise ConnectorError(f"Amplitude's answer is larger than {limit_bytes:,} bytes.")
+                break
+        return bytes(body)
 
-    def _chunks(self, answer: requests.Response, what: str) -> Iterator[bytes]:
-        """Yield the body; a body shorter than announced is an error."""
-        received = 0
-        try:
-            for chunk in answer.iter_content(CHUNK_BYTES):
-                received += len(chunk)
-                self._summary.add("bytes_received", len(chunk))
-                yield chunk
-        except requests.RequestException as error:
-            raise PassingError(f"The answer for {what} was cut after {received:,} bytes.") from error
+    def _chunks(self, response: requests.Response, deadline_seconds: float) -> Iterator[bytes]:
+        for chunk in iter_body(response, deadline_seconds=deadline_seconds):
+            self._summary.add("bytes_received", len(chunk))
+            yield chunk
 
-    def _download(self, answer: requests.Response, what: str) -> Download:
-        length = answer.headers.get("Content-Length", "")
+    def _download(self, response: requests.Response) -> Download:
+        is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
         return Download(
-            length=int(length) if length.isdecimal() else None,
-            ends_visibly=bool(length) or "chunked" in answer.headers.get("Transfer-Encoding", ""),
-            chunks=self._chunks(answer, what),
+            length=content_length(response.headers),
+            ends_visibly=is_chunked or "Content-Length" in response.headers,
+            chunks=self._chunks(response, self.download_seconds),
         )
-
-
-class NoCredentials(requests.auth.AuthBase):
-    """Signs nothing; given, it also keeps the session from looking for credentials elsewhere (.netrc)."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Return the request as it is."""
-        return request

@@ -1,139 +1,235 @@
-"""What Amplitude's answers mean: which may pass when asked again, which never will, and the sentence for each."""
+"""What each of Amplitude's answers means: one table for the Export API, one for all other APIs.
+
+Exceptions:
+
+    ConnectorError              the run, or the stream, fails
+    ├── InvalidKeysError        the keys are not known in this region
+    ├── NoPermissionError       the keys are valid, but may not read this stream
+    └── RefusedError            the request is wrong, others may not be
+        └── NotFoundError       … no such object
+    RetriableError              may succeed when tried again
+    TooLargeError               the export window must be divided
+    NoDataError                 the export window holds no events
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.common.errors import ConnectorError, RetriableError
+from tap_amplitude.common.retry import retry_after_seconds
 
-RETRY_TIMEOUT_SECONDS = 31.0
-# The dashboard's budget counts five minutes, that of single cohorts ten (amplitude.md of each page):
-# https://amplitude.com/docs/apis/analytics/dashboard-rest, https://amplitude.com/docs/apis/analytics/behavioral-cohorts
-THROTTLED_RETRY_TIMEOUT_SECONDS = 630.0
-UNREACHED_RETRY_TIMEOUT_SECONDS = 3.0
 # A clock that is ahead makes hours look complete that are not.
 MAX_CLOCK_AHEAD = timedelta(minutes=5)
 MAX_QUOTED_CHARACTERS = 200
-
-
-class PassingError(Exception):
-    """A failure that may pass when asked again.
-
-    Attributes:
-        retry_timeout_seconds: How long to go on asking.
-        pause_seconds: The wait that the service named, if any.
-    """
-
-    def __init__(
-        self, message: str, *, retry_timeout_seconds: float = RETRY_TIMEOUT_SECONDS, pause_seconds: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.retry_timeout_seconds = retry_timeout_seconds
-        self.pause_seconds = pause_seconds
 
 
 class TooLargeError(Exception):
     """Amplitude cannot give the window as one archive.
 
     Attributes:
-        may_pass: It was a time-out, which may also come of a busy hour at Amplitude.
+        retriable: It was a time-out, which a busy hour at Amplitude may also cause.
     """
 
-    def __init__(self, message: str, *, may_pass: bool) -> None:
+    def __init__(self, message: str, *, retriable: bool) -> None:
         super().__init__(message)
-        self.may_pass = may_pass
+        self.retriable = retriable
 
 
-class NotFoundError(ConnectorError):
-    """Status 404: for exports an empty window, for all else a failure."""
+class NoDataError(Exception):
+    """Amplitude's own answer for an export window without events."""
+
+
+class InvalidKeysError(ConnectorError):
+    """Amplitude does not recognize the keys."""
+
+
+class RefusedError(ConnectorError):
+    """Amplitude refused this request; others may succeed."""
+
+
+class NotFoundError(RefusedError):
+    """Amplitude does not know what was requested."""
 
 
 class NoPermissionError(ConnectorError):
-    """The key is right, but may not read this."""
+    """The key is valid, but may not read this."""
 
 
 @dataclass(frozen=True)
-class Secrets:
-    """What must never be shown; Amplitude echoes keys in its errors."""
+class Failure:
+    """An answer that is not a success.
 
-    texts: tuple[str, ...]
-
-    def hide(self, text: str) -> str:
-        """Return a text without them."""
-        for secret in self.texts:
-            text = text.replace(secret, "***")
-        return text
-
-
-def failure(status: int, body: str, headers: Mapping[str, str], *, what: str, region: str) -> Exception:
-    """Return the failure that an answer stands for.
-
-    Args:
-        status: HTTP status, not one of success.
-        body: The beginning of the answer, without secrets.
-        headers: The answer's headers.
-        what: What was asked for, in words.
+    Attributes:
+        status: HTTP status.
+        body: Its beginning, redacted.
+        headers: HTTP headers.
+        what: What was requested, in words.
         region: The setting.
     """
-    said = quoted(body)
-    if status == 401 or "invalid api key" in body.lower():
-        return ConnectorError(
-            f"Amplitude does not know this pair of keys in region '{region}'. Check 'api_key' and 'secret_key' (both of"
-            " the same project); the keys of an EU project need 'region': 'eu', all others 'us'."
-        )
-    if status in {402, 403}:
-        return NoPermissionError(
-            f"Amplitude does not let this project read {what}{said}. The plan may not include it: deselect the stream."
-        )
-    if status == 404:
-        return NotFoundError(f"Amplitude does not know {what}{said}.")
-    if status == 429:
-        return PassingError(
-            f"Amplitude's quota for {what} is used up{said}.",
-            retry_timeout_seconds=THROTTLED_RETRY_TIMEOUT_SECONDS,
-            pause_seconds=pause_of(headers),
-        )
-    if status >= 500 or status == 408:
-        return PassingError(f"Amplitude failed at {what} (status {status}){said}.", pause_seconds=pause_of(headers))
-    return ConnectorError(f"Amplitude refused {what} (status {status}){said}.")
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+    what: str
+    region: str
 
 
-def export_failure(status: int, body: str, headers: Mapping[str, str], *, what: str, region: str) -> Exception:
-    """Return the failure that an answer of the Export API stands for.
+Action = Callable[[str, Failure], Exception]
 
-    400 and 504 mean "too much data" there (https://amplitude.com/docs/apis/analytics/export).
+
+@dataclass(frozen=True)
+class Reaction:
+    """One line of a table; the first that matches an answer applies.
+
+    Attributes:
+        statuses: The statuses it is for.
+        text: What the body must contain, when that matters.
+        action: Makes the exception to raise.
+        message: For the user; `{what}`, `{status}`, `{region}` and `{said}` (Amplitude's own words) are filled in.
     """
-    if status in {400, 504} and "invalid api key" not in body.lower():
-        return TooLargeError(f"Amplitude cannot give {what} at once{quoted(body)}.", may_pass=status == 504)
-    return failure(status, body, headers, what=what, region=region)
+
+    statuses: Collection[int]
+    text: re.Pattern[str] | None
+    action: Action
+    message: str
+
+    def matches(self, failure: Failure) -> bool:
+        """Whether it is for this answer."""
+        return failure.status in self.statuses and (self.text is None or self.text.search(failure.body) is not None)
+
+    def error(self, failure: Failure) -> Exception:
+        """Return the exception that the answer stands for."""
+        message = self.message.format(
+            what=failure.what, status=failure.status, region=failure.region, said=quoted(failure.body)
+        )
+        return self.action(message, failure)
+
+
+def invalid_keys(message: str, _: Failure) -> Exception:
+    """Fail the run for its keys."""
+    return InvalidKeysError(message)
+
+
+def stop(message: str, _: Failure) -> Exception:
+    """Fail the run."""
+    return ConnectorError(message)
+
+
+def refuse(message: str, _: Failure) -> Exception:
+    """Fail for this request."""
+    return RefusedError(message)
+
+
+def skip_stream(message: str, _: Failure) -> Exception:
+    """Fail this stream; the others are read."""
+    return NoPermissionError(message)
+
+
+def not_found(message: str, _: Failure) -> Exception:
+    """Fail for this object."""
+    return NotFoundError(message)
+
+
+def retry(message: str, failure: Failure) -> Exception:
+    """Try again."""
+    return RetriableError(message, retry_after=retry_after_seconds(failure.headers))
+
+
+def divide(message: str, _: Failure) -> Exception:
+    """Divide the window."""
+    return TooLargeError(message, retriable=False)
+
+
+def divide_or_retry(message: str, _: Failure) -> Exception:
+    """Divide the window; try again when it is a single hour."""
+    return TooLargeError(message, retriable=True)
+
+
+def no_data(message: str, _: Failure) -> Exception:
+    """Take the window for empty."""
+    return NoDataError(message)
+
+
+ANY = range(100, 600)
+INVALID_KEYS = re.compile("invalid api key", re.IGNORECASE)
+NO_DATA = re.compile("raw data files were not found", re.IGNORECASE)
+# A refusal of the request as such; anything else with status 400 means "over 4 GB".
+INVALID_REQUEST = re.compile(r"\b(invalid|malformed|missing|must be|required|format|date)\b", re.IGNORECASE)
+
+WRONG_KEYS = (
+    "Amplitude does not recognize this pair of keys in region '{region}'. Check 'api_key' and 'secret_key' (both of the"
+    " same project); keys of an EU project need 'region': 'eu', all others 'us'."
+)
+ANSWERS = (
+    Reaction(ANY, INVALID_KEYS, invalid_keys, WRONG_KEYS),
+    Reaction({401}, None, invalid_keys, WRONG_KEYS),
+    Reaction(
+        {402, 403},
+        None,
+        skip_stream,
+        "Amplitude does not let this project read {what}{said}. Its plan may not include it: deselect the stream.",
+    ),
+    Reaction({404}, None, not_found, "Amplitude does not know {what}{said}."),
+    Reaction({429}, None, retry, "Amplitude's rate limit for {what} is reached{said}."),
+    Reaction({408, *range(500, 600)}, None, retry, "Amplitude failed to return {what} (status {status}){said}."),
+    Reaction(
+        range(300, 400),
+        None,
+        stop,
+        "The request for {what} was redirected (status {status}): set 'api_url' to the API's own host.",
+    ),
+    Reaction(ANY, None, refuse, "Amplitude refused the request for {what} (status {status}){said}."),
+)
+# Sources: https://amplitude.com/docs/apis/analytics/export ("Status codes"); the body of an empty window is the one
+# that existing clients see. A proxy's or another host's 404 is never an empty window.
+EXPORT_ANSWERS = (
+    Reaction({404}, NO_DATA, no_data, "There are no events in {what}."),
+    Reaction(
+        {404},
+        None,
+        stop,
+        "The answer for {what} is a 404 that is not from Amplitude's Export API{said}: check 'api_url' and the proxy.",
+    ),
+    Reaction(ANY, INVALID_KEYS, invalid_keys, WRONG_KEYS),
+    Reaction({400}, INVALID_REQUEST, stop, "Amplitude refused the request for {what} (status {status}){said}."),
+    Reaction({400}, None, divide, "Amplitude cannot export {what} at once{said}."),
+    Reaction({504}, None, divide_or_retry, "Amplitude timed out on {what}{said}."),
+    *ANSWERS,
+)
+# A signed link of the file store is valid for a minute: any failure calls for a new one.
+FILE_STORE_ANSWERS = (Reaction(ANY, None, retry, "The link to {what} is no longer valid (status {status})."),)
+
+
+def error_of(failure: Failure, table: tuple[Reaction, ...] = ANSWERS) -> Exception:
+    """Return the exception that an answer stands for, by the first matching line of a table."""
+    return next(reaction for reaction in table if reaction.matches(failure)).error(failure)
 
 
 def quoted(body: str) -> str:
-    """Return what Amplitude said as an insertion, when it is words and no page of HTML."""
+    """Return what Amplitude said as an insertion, when it is words rather than a page of HTML."""
     words = " ".join(body.split())
     if not words or words.startswith("<"):
         return ""
     return f" - it says: {words[:MAX_QUOTED_CHARACTERS]!r}"
 
 
-def pause_of(headers: Mapping[str, str]) -> float | None:
-    """Return the wait that `Retry-After` names, in seconds."""
-    text = headers.get("Retry-After", "")
-    return float(text) if text.isdecimal() else None
+def require_true_clock(date_header: str | None) -> None:
+    """Compare this machine's clock with an answer's `Date`.
 
-
-def clock_failure(date_header: str | None, now: datetime) -> ConnectorError | None:
-    """Return a failure when this machine's clock is ahead of the answer's `Date`."""
+    Raises:
+        ConnectorError: It is more than five minutes ahead.
+    """
     try:
-        ahead = now - parsedate_to_datetime(date_header or "")
-    except (ValueError, TypeError):
-        return None
-    if ahead <= MAX_CLOCK_AHEAD:
-        return None
-    return ConnectorError(
-        f"The clock of this machine is {ahead // timedelta(minutes=1)} minutes ahead of Amplitude's: hours would be"
-        " read before they are complete. Set it right (NTP) and run again; no hour was skipped."
-    )
+        ahead = datetime.now(UTC) - parsedate_to_datetime(date_header or "")
+    except (ValueError, TypeError, OverflowError):
+        return
+    if ahead > MAX_CLOCK_AHEAD:
+        raise ConnectorError(
+            f"This machine's clock is {ahead // timedelta(minutes=1)} minutes ahead of Amplitude's, so hours would be"
+            " read before they are complete. Correct it (NTP) and run again; no hour was skipped."
+        )

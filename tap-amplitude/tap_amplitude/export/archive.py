@@ -16,39 +16,66 @@ from typing import IO
 
 from tap_amplitude.common.compression import DAMAGE
 from tap_amplitude.common.errors import ConnectorError
-from tap_amplitude.export.lines import READ_BYTES, gunzip, whole_lines
+from tap_amplitude.export.lines import GZIP_MAGIC, PLAIN_JSON, READ_BYTES, decompressed, whole_lines
 from tap_amplitude.export.windows import HOUR, Window, beginning
 
 # `100042/100042_2026-03-14_9#417.json.gz`: project, date, hour without a leading zero, partition.
-ENTRY_NAME = re.compile(r"_(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<hour>\d{1,2}))?(?:#\d+)?\.json\.gz$")
+ENTRY_NAME = re.compile(r"_(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<hour>\d{1,2}))?(?:#\d+)?\.json(?:\.gz)?$")
+# What archivers of operating systems add: folders of macOS, files of Finder and Explorer.
+COMPANIONS = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+ZIP_MAGIC = b"PK\3\4"
 BROKEN_ARCHIVE: tuple[type[Exception], ...] = (zipfile.BadZipFile, *DAMAGE, NotImplementedError, RuntimeError)
 
 
 class DamagedArchiveError(ConnectorError):
-    """The body is no zip, was cut, or one of its files cannot be read. The message says which."""
+    """The body is not a zip, was cut, or one of its files cannot be read. The message says which, as a clause.
+
+    Attributes:
+        is_zip: Whether it begins as a zip does, rather than as a page of HTML or any other answer.
+    """
+
+    def __init__(self, message: str, *, is_zip: bool = True) -> None:
+        super().__init__(message)
+        self.is_zip = is_zip
 
 
 class Archive:
-    """The archive of a window. Close it when it is read; that frees its disk space."""
+    """The archive of a window. Close it once it is read: that frees its disk space.
+
+    Args:
+        file: The downloaded body.
+        window: The window it was requested for.
+
+    Attributes:
+        foreign: Names of entries that hold no rows and were left out.
+
+    Raises:
+        DamagedArchiveError: It is not a zip.
+    """
 
     def __init__(self, file: IO[bytes], window: Window) -> None:
         self.window = window
+        self.foreign: list[str] = []
         self._file = file
         try:
             self._zip = zipfile.ZipFile(file)
         except BROKEN_ARCHIVE as error:
-            raise DamagedArchiveError(f"the answer is no zip archive ({first_words(file)})") from error
+            file.seek(0)
+            is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+            message = f"the answer is not a zip archive ({beginning_of(file)})"
+            raise DamagedArchiveError(message, is_zip=is_zip) from error
         self._entries: dict[datetime, list[zipfile.ZipInfo]] = defaultdict(list)
         for entry in self._zip.infolist():
             # An empty file is a marker, as the S3 export of the same pipeline has them.
-            if not entry.is_dir() and entry.file_size:
+            if entry.is_dir() or not entry.file_size:
+                continue
+            if self._holds_rows(entry):
                 self._entries[hour_of_entry(entry.filename, window)].append(entry)
+            else:
+                self.foreign.append(entry.filename)
 
     def verify(self) -> None:
         """Read everything once: check sums of the zip and of each gzip in it.
-
-        Nothing of an archive is handed on before all of it is known to be whole, so that asking for it again never
-        repeats a row.
 
         Raises:
             DamagedArchiveError: Something in it cannot be read.
@@ -64,7 +91,7 @@ class Archive:
             DamagedArchiveError: It has not.
         """
         for entry in chain.from_iterable(self._entries.values()):
-            for _ in self.packed(entry):
+            for _ in self.compressed(entry):
                 pass
 
     def hours(self) -> Iterator[tuple[datetime, Iterator[bytes]]]:
@@ -78,12 +105,12 @@ class Archive:
             yield hour, self._entries[hour]
 
     @property
-    def packed_bytes(self) -> int:
-        """How large all its files are together, as they are."""
+    def compressed_bytes(self) -> int:
+        """Size of all its files as they are."""
         return sum(entry.compress_size for entry in chain.from_iterable(self._entries.values()))
 
-    def packed(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-        """Yield chunks of a file as it is, packed."""
+    def compressed(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        """Yield chunks of a file as it is, gzipped."""
         with self._damage_of(entry), self._zip.open(entry) as file:
             while chunk := file.read(READ_BYTES):
                 yield chunk
@@ -93,12 +120,22 @@ class Archive:
         self._zip.close()
         self._file.close()
 
+    def _holds_rows(self, entry: zipfile.ZipInfo) -> bool:
+        """Whether an entry is an exported file: by its name, or by its content under any other name."""
+        if COMPANIONS.search(entry.filename):
+            return False
+        if ENTRY_NAME.search(entry.filename):
+            return True
+        with self._damage_of(entry), self._zip.open(entry) as file:
+            head = file.read(READ_BYTES)
+        return head.startswith(GZIP_MAGIC) or PLAIN_JSON.match(head) is not None
+
     def _blocks(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
         return whole_lines(self._pieces(entry))
 
     def _pieces(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
         with self._damage_of(entry), self._zip.open(entry) as file:
-            yield from gunzip(file)
+            yield from decompressed(file)
 
     @staticmethod
     @contextmanager
@@ -112,7 +149,7 @@ class Archive:
 def hour_of_entry(name: str, window: Window) -> datetime:
     """Return the hour that a file of the archive belongs to, always one within the window.
 
-    Data from before 2014-11-12 is a whole day's: its hour is the first of that day. A name that tells nothing
+    Data from before 2014-11-12 is grouped by day: its hour is the first of that day. A name that tells nothing
     belongs to the last hour, so that the bookmark passes it only when its rows are out.
     """
     last = beginning(window.end - HOUR)
@@ -127,8 +164,8 @@ def hour_of_entry(name: str, window: Window) -> datetime:
     return min(max(hour, window.start), last)
 
 
-def first_words(file: IO[bytes]) -> str:
-    """Say how a body begins, for the message about a body that is no archive."""
+def beginning_of(file: IO[bytes]) -> str:
+    """Quote how a body begins, for the message about a body that is not an archive."""
     file.seek(0)
     words = " ".join(file.read(200).decode("ascii", "replace").split())
     return f"it begins with {words[:60]!r}" if words.isprintable() and words else "it is cut or damaged"

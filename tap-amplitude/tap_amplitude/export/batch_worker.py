@@ -1,8 +1,9 @@
-"""Program that turns exported files into batch files. The tap runs several, for Python runs one at a time on a core.
+"""Program that turns exported files into batch files. The tap runs one per core, since Python uses one core at a time.
 
-It reads from standard input, for each file, a task as a line of JSON and then the packed file in frames (four bytes of
-length, big-endian, and the bytes; a length of 0 ends the file), and answers with one line of JSON. It ends with its
-input. It imports nothing of the SDK, which takes a second to load.
+It reads from standard input, for each file, a task as a line of JSON and then the compressed file in frames (four
+bytes of length, big-endian, and the bytes; a length of 0 ends the file), and answers with one line of JSON. It ends
+with its input. Its argument is the setting `event_types` as JSON. It imports nothing of the SDK, which takes a second
+to load.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import fsspec
 import msgspec
 
 from tap_amplitude.common.compression import DAMAGE, packer
-from tap_amplitude.export.lines import gunzip, whole_lines
-from tap_amplitude.export.records import Row, read_block
+from tap_amplitude.export.event_types import EventTypeFilter
+from tap_amplitude.export.lines import decompressed, whole_lines
+from tap_amplitude.export.rows import Row, RowReader
 
 LENGTH_BYTES = 4
 
@@ -33,7 +35,7 @@ class Task(msgspec.Struct):
         export_hour: The hour its rows were exported for, as their field.
         url: Where to write, without number and suffix.
         options: Options of the file system.
-        packed: Whether to write gzip.
+        compress: Whether to write gzip.
         batch_size: Most rows in a file.
         part: Which of its blocks of rows to take: the first of each `parts` is 0.
         parts: Between how many tasks the file is divided.
@@ -43,7 +45,7 @@ class Task(msgspec.Struct):
     export_hour: str
     url: str
     options: dict[str, Any]
-    packed: bool
+    compress: bool
     batch_size: int
     part: int = 0
     parts: int = 1
@@ -56,13 +58,15 @@ class Result(msgspec.Struct):
         urls: The batch files.
         rows: How many rows they hold together.
         nulled: Values that became null.
-        unreadable: Lines that are no events.
+        skipped: Rows left out by `event_types`.
+        unreadable: Lines that are not events.
         failure: Which file has none and why; nothing else holds then.
     """
 
     urls: list[str] = []
     rows: int = 0
     nulled: int = 0
+    skipped: int = 0
     unreadable: list[bytes] = []
     failure: str = ""
 
@@ -107,7 +111,7 @@ class BatchFiles:
         self._encoder = msgspec.json.Encoder()
         self._room = 0
         self._file: Any = None
-        self._pack: Any = None
+        self._compressor: Any = None
 
     def write(self, rows: list[Row]) -> None:
         """Write rows, in as many files as they need."""
@@ -116,14 +120,14 @@ class BatchFiles:
                 self._next_file()
             part, rows = rows[: self._room], rows[self._room :]
             lines = self._encoder.encode_lines(part)
-            self._file.write(self._pack.compress(lines) if self._pack else lines)
+            self._file.write(self._compressor.compress(lines) if self._compressor else lines)
             self._room -= len(part)
 
     def close(self) -> None:
         """Complete the last file."""
         if self._file is not None:
-            if self._pack:
-                self._file.write(self._pack.flush())
+            if self._compressor:
+                self._file.write(self._compressor.flush())
             self._file.close()
             self._file = None
 
@@ -136,12 +140,12 @@ class BatchFiles:
 
     def _next_file(self) -> None:
         self.close()
-        url = f"{self._task.url}-{len(self.urls) + 1}.jsonl{'.gz' if self._task.packed else ''}"
+        url = f"{self._task.url}-{len(self.urls) + 1}.jsonl{'.gz' if self._task.compress else ''}"
         files, path = fsspec.core.url_to_fs(url, **self._task.options)
         files.makedirs(path.rpartition("/")[0], exist_ok=True)
         self._file = files.open(path, "wb")
         self.urls.append(url)
-        self._pack = packer() if self._task.packed else None
+        self._compressor = packer() if self._task.compress else None
         self._room = self._task.batch_size
 
 
@@ -166,16 +170,17 @@ def batch_files(task: Task) -> Iterator[BatchFiles]:
         raise
 
 
-def convert(task: Task, packed: Frames) -> Result:
+def convert(task: Task, source: Frames, reader: RowReader) -> Result:
     """Turn an exported file, or its part of it, into batch files."""
     result = Result()
     try:
         with batch_files(task) as files:
-            for block in islice(whole_lines(gunzip(packed)), task.part, None, task.parts):
-                rows = read_block(block, task.export_hour)
+            for block in islice(whole_lines(decompressed(source)), task.part, None, task.parts):
+                rows = reader.read(block, task.export_hour)
                 files.write(rows.good)
                 result.rows += len(rows.good)
                 result.nulled += rows.nulled
+                result.skipped += rows.skipped
                 result.unreadable += rows.unreadable
     except DAMAGE as error:
         return Result(failure=f"{task.name!r}: it is damaged ({error})")
@@ -190,11 +195,13 @@ def main() -> None:
     gc.disable()  # nothing here refers to itself, and looking for what does takes a tenth of the time
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # at Ctrl-C the tap ends, and so does the input
     decoder, source = msgspec.json.Decoder(Task), sys.stdin.buffer
+    event_types = msgspec.json.decode(sys.argv[1])
+    reader = RowReader(EventTypeFilter(event_types) if event_types else None)
     while line := source.readline():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-        packed = Frames(source)
-        result = convert(decoder.decode(line), packed)
-        packed.skip()
+        frames = Frames(source)
+        result = convert(decoder.decode(line), frames, reader)
+        frames.skip()
         sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
         sys.stdout.buffer.flush()
 

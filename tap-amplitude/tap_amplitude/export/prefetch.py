@@ -1,4 +1,4 @@
-"""Downloads ahead of the reader, handed over in order."""
+"""Downloads windows before they are needed, and hands them over in order."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ WAIT_SECONDS = 5.0
 
 
 def discard(future: Future[Archive | None]) -> None:
-    """Free the disk space of an archive that nobody is going to read."""
+    """Free the disk space of an archive that is not going to be read."""
     if not future.exception() and (archive := future.result()):
         archive.close()
 
 
 @dataclass
 class Pending:
-    """A window, and its archive once it has been asked for."""
+    """A window, and its archive once it has been requested."""
 
     window: Window
     future: Future[Archive | None] | None = None
 
 
-class Ahead:
-    """Gets the windows of a plan, some at a time, dividing those that are too large.
+class Prefetch:
+    """Fetches the windows of a plan, several at a time, and divides those that are too large.
 
     Args:
         plan: The windows in order.
         fetch: Returns the archive of a window, None when it holds no events.
-        parallel: How many archives may be asked for or lie waiting at a time.
+        parallel: How many archives may be requested or lie waiting at a time.
         waiting: Called every few seconds while the reader has to wait.
     """
 
@@ -54,7 +54,7 @@ class Ahead:
         """Yield each window with its archive, in order of time.
 
         Raises:
-            ConnectorError: A window cannot be had.
+            ConnectorError: A window cannot be exported.
         """
         try:
             while self._fill():

@@ -1,8 +1,9 @@
-"""The disk: archives on their way through, in unnamed files that vanish with the process, and rows kept aside."""
+"""The disk: downloads in unnamed files that vanish with the process, and quarantined rows."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -17,8 +18,10 @@ from tap_amplitude.common.errors import ConnectorError
 
 # Left free for others on the same disk.
 RESERVED_BYTES = 1 << 24
-# How often the free space is looked at while an archive of unknown length comes in.
+# How often free space is checked while an archive of unknown length comes in.
 CHECK_BYTES = 1 << 26
+# No more rows are quarantined in a run, so that damaged data cannot fill the disk. They are still counted.
+MAX_QUARANTINE_BYTES = 1 << 27
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -31,18 +34,19 @@ class Spool:
 
     def __init__(self, folder: str | None) -> None:
         self.folder = folder or tempfile.gettempdir()
-        self._aside: Path | None = None
+        self._quarantine: Path | None = None
+        self._quarantined_bytes = 0
 
     @contextmanager
     def file(self) -> Iterator[IO[bytes]]:
-        """Give an unnamed temporary file, closed (and so removed) when anything goes wrong with it.
+        """Give an unnamed temporary file; an exception closes, and so removes, it.
 
         Raises:
             ConnectorError: The folder cannot be written to, or the disk is full.
         """
         try:
             Path(self.folder).mkdir(parents=True, exist_ok=True)
-            file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - whoever reads it closes it
+            file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - its reader closes it
         except OSError as error:
             raise ConnectorError(
                 f"Setting 'spool_directory': no file can be written in {self.folder} ({error.strerror})."
@@ -55,7 +59,7 @@ class Spool:
             raise
 
     def write(self, file: IO[bytes], download: Download) -> None:
-        """Write a download to a file of this spool from its beginning, as long as the disk has room for it.
+        """Write a download to a file of this spool while the disk has room.
 
         Raises:
             ConnectorError: The disk is too full.
@@ -72,26 +76,37 @@ class Spool:
                 unchecked = 0
         file.flush()
 
-    def keep_aside(self, lines: Iterable[bytes]) -> Path:
+    @staticmethod
+    def fingerprint(file: IO[bytes]) -> str:
+        """Return a hash of a whole file."""
+        file.seek(0)
+        return hashlib.file_digest(file, hashlib.blake2b).hexdigest()  # type: ignore[arg-type]  # a file of tempfile
+
+    def quarantine(self, lines: Iterable[bytes]) -> Path:
         """Append rows that cannot be read to this run's file of such rows; return its path.
 
-        It is readable by its owner alone (mode 0600), for rows hold personal data. It stays after the run.
+        The file is private to its owner (mode 0600), since rows hold personal data, and stays after the run.
 
         Raises:
             ConnectorError: The disk is full.
         """
         with self._room():
-            if self._aside is None:
+            if self._quarantine is None:
+                Path(self.folder).mkdir(parents=True, exist_ok=True)
                 handle, path = tempfile.mkstemp(prefix="tap-amplitude-unreadable-", suffix=".jsonl", dir=self.folder)
                 os.close(handle)
-                self._aside = Path(path)
-            with self._aside.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps({"line": line.decode(errors="replace")}) + "\n" for line in lines)
-        return self._aside
+                self._quarantine = Path(path)
+            with self._quarantine.open("a", encoding="utf-8") as file:
+                for line in lines:
+                    if self._quarantined_bytes + len(line) > MAX_QUARANTINE_BYTES:
+                        break
+                    self._quarantined_bytes += len(line)
+                    file.write(json.dumps({"line": line.decode(errors="replace")}) + "\n")
+        return self._quarantine
 
     @contextmanager
     def _room(self) -> Iterator[None]:
-        """Say in a sentence that the disk is full, should it be."""
+        """Turn a full disk into a message for the user."""
         try:
             yield
         except OSError as error:

@@ -1,31 +1,63 @@
-"""What all streams share: their schema from a table of fields, no conversion by the SDK, sentences for failures."""
+"""What all streams share: their schema from a table of fields, no conversion by the SDK, messages for failures."""
 
 from __future__ import annotations
 
-import logging
-import sys
+import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from singer_sdk import Tap
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.streams import Stream
 
+from tap_amplitude.api.client import Client
 from tap_amplitude.api.errors import NoPermissionError
-from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.api.quota import CostBudget
+from tap_amplitude.cohorts.lists import Cohorts
 from tap_amplitude.common.sdk_private import BatchConfig
-from tap_amplitude.export.records import clean
-from tap_amplitude.streams.schemas import Fields, json_schema
-
-if TYPE_CHECKING:
-    from tap_amplitude.tap import TapAmplitude
+from tap_amplitude.common.tap.stream import PlainStream
+from tap_amplitude.common.tap.writer import MessageWriter
+from tap_amplitude.export.spool import Spool
+from tap_amplitude.records.schemas import Fields, json_schema
+from tap_amplitude.records.values import Cleaner
+from tap_amplitude.summary import Summary
 
 Record = dict[str, Any]
 Context = Any
 
 
-class AmplitudeStream(Stream):
+@dataclass(frozen=True)
+class Services:
+    """What streams work with.
+
+    Attributes:
+        client: Amplitude.
+        cohorts: Amplitude's cohorts.
+        spool: The disk.
+        writer: Standard output.
+        summary: The counters of the run.
+        stopping: Set when the run is to end.
+        cost_budget: What was spent of the dashboard's quota.
+        refused: Names of the streams that may not be read.
+    """
+
+    client: Client
+    cohorts: Cohorts
+    spool: Spool
+    writer: MessageWriter
+    summary: Summary
+    stopping: threading.Event
+    cost_budget: CostBudget = field(default_factory=CostBudget)
+    refused: list[str] = field(default_factory=list)
+
+
+class AmplitudeStream(PlainStream):
     """A stream whose records are cleaned by its own table of fields.
+
+    Args:
+        tap: For the SDK alone.
+        services: What the stream works with.
 
     Attributes:
         fields: The kind of each field.
@@ -40,41 +72,43 @@ class AmplitudeStream(Stream):
     counted_as: ClassVar[str] = "other_records"
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(self, tap: TapAmplitude) -> None:
+    def __init__(self, tap: Tap, services: Services) -> None:
         super().__init__(tap, schema=json_schema(self.fields, self.never_null or self.keys))
         self.primary_keys = self.keys
-        self.tap = tap
+        self.services = services
+        self._cleaner = Cleaner(self.fields)
 
     def get_replication_key_signpost(self, context: Context = None) -> datetime | None:  # noqa: ARG002
         """Return none: bookmarks here never pass what was emitted, so nothing needs to hold them back."""
         return None
 
     def post_process(self, row: Record, context: Context = None) -> Record | None:  # noqa: ARG002
-        """Return a record with every field of its kind."""
-        record, nulled = clean(row, self.fields)
-        self.tap.summary.add("values_nulled", nulled)
+        """Return a record with every field of its kind; None for a row without a key, which is counted."""
+        record, nulled = self._cleaner.clean(row if isinstance(row, dict) else {})
+        if any(record[key] in (None, "") for key in self.keys):
+            if not self.services.summary["rows_without_key"]:
+                self.logger.warning("Stream '%s': rows without %s are skipped.", self.name, " or ".join(self.keys))
+            self.services.summary.add("rows_without_key")
+            return None
+        self.services.summary.add("values_nulled", nulled)
         return record
 
     def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:  # noqa: ARG002
-        """Return none: only `events` has rows enough for batch files; the others send records always."""
+        """Return none: only `events` has rows enough for batch files; the others always send records."""
         return None
-
-    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
-        """Log, but leave the SDK's "unhandled error" away for failures that have a sentence of their own."""
-        if not isinstance(sys.exc_info()[1], ConnectorError):
-            super().log(message, *args, level=level, **kwargs)
 
     def _sync_records(self, context: Context = None, *, write_messages: bool = True) -> Generator[Record, Any, Any]:
         """Sync as the SDK does; a stream that this project may not read does not stop the others."""
         try:
             yield from self.sync_records(context, write_messages=write_messages)
         except NoPermissionError as error:
-            self.tap.refuse(self.name, error)
+            self.logger.error("Stream '%s': %s", self.name, error)  # noqa: TRY400 - not a fault of this program
+            self.services.refused.append(self.name)
 
     def sync_records(self, context: Context, *, write_messages: bool) -> Iterable[Record]:
         """Emit the records, as the SDK does unless a stream has a better way."""
         for record in super()._sync_records(context, write_messages=write_messages):
-            self.tap.summary.add(self.counted_as)
+            self.services.summary.add(self.counted_as)
             yield record
 
     def write_state(self, **bookmark: Any) -> None:

@@ -5,31 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import msgspec
 from singer_sdk.mapper import SameRecordTransform
 
-from tap_amplitude.api.client import Download
-from tap_amplitude.api.errors import NotFoundError, PassingError, TooLargeError
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.sdk_private import BaseBatchFileEncoding, BatchConfig
-from tap_amplitude.export.archive import Archive, DamagedArchiveError
+from tap_amplitude.export.archive import Archive
 from tap_amplitude.export.batch_files import BatchWorkers
-from tap_amplitude.export.prefetch import Ahead
-from tap_amplitude.export.records import Row, read_block
-from tap_amplitude.export.times import parse_time, rfc3339
+from tap_amplitude.export.event_types import EventTypeFilter
+from tap_amplitude.export.fetch import Fetcher
+from tap_amplitude.export.prefetch import Prefetch
+from tap_amplitude.export.rows import Row, RowReader
 from tap_amplitude.export.windows import Plan, Window, beginning, newest_end, step_at
+from tap_amplitude.records.schemas import EVENTS
+from tap_amplitude.records.times import parse_time, rfc3339
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
-from tap_amplitude.streams.schemas import EVENTS
-from tap_amplitude.streams.state import bookmark_time
+from tap_amplitude.streams.state import bookmark_time, start_of
 
 REPLICATION_KEY = "export_hour"
 # An hour with more unreadable rows than this, and than this share of its rows, is not Amplitude's data any more.
-FORGIVEN_ROWS, FORGIVEN_SHARE = 10, 0.01
-# So is an hour of which half is unreadable, when that is more than a single row.
+TOLERATED_ROWS, TOLERATED_SHARE = 10, 0.01
+# Neither is an hour of which half is unreadable, when that is more than a single row.
 HOPELESS_SHARE = 0.5
+
+Report = Callable[[int, int, int, list[bytes]], None]
 
 
 class EventMessage(msgspec.Struct, gc=False):
@@ -73,17 +74,19 @@ class EventsStream(AmplitudeStream):
 
     def rows(self) -> Iterator[list[Row]]:
         """Yield all rows in blocks, and move the bookmark after each hour whose rows were taken."""
+        reader = RowReader(self._event_types)
         for window, archive in self._archives(Archive.verify):
             for hour, blocks in archive.hours():
                 with self._reading(window, hour) as report:
                     for block in blocks:
-                        rows = read_block(block, rfc3339(hour))
-                        report(len(rows.good), rows.nulled, rows.unreadable)
+                        rows = reader.read(block, rfc3339(hour))
+                        report(len(rows.good), rows.nulled, rows.skipped, rows.unreadable)
                         yield rows.good
+        self._warn_if_all_skipped()
 
     def _write_rows(self) -> None:
         """Write records many at a time, without the SDK's message object, copy and flush for each."""
-        writer = self.tap.message_writer
+        writer = self.services.writer
         with self.get_record_counter() as counter, self.get_sync_timer():
             for rows in self.rows():
                 now = rfc3339(datetime.now(UTC))
@@ -101,15 +104,17 @@ class EventsStream(AmplitudeStream):
     ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
         """Write batch files; yield them as they are done, and move the bookmark behind those of an hour."""
         self.write_state()  # the SDK writes the state after each BATCH, when it has changed: it must know the first one
-        with BatchWorkers(batch_config, self.name) as workers, self.get_record_counter() as counter:
+        workers = BatchWorkers(batch_config, self.name, self.config.get("event_types") or {})
+        with workers, self.get_record_counter() as counter:
             for window, archive in self._archives(Archive.verify_transfer):
                 for hour, results in workers.hours(archive):
                     with self._reading(window, hour) as report:
                         for result in results:
-                            report(result.rows, result.nulled, result.unreadable)
+                            report(result.rows, result.nulled, result.skipped, result.unreadable)
                             counter.increment(result.rows)
                             if result.urls:
                                 yield batch_config.encoding, result.urls
+        self._warn_if_all_skipped()
 
     @property
     def _passes_unchanged(self) -> bool:
@@ -124,35 +129,48 @@ class EventsStream(AmplitudeStream):
             and all(self.mask.values())
         )
 
+    @property
+    def _event_types(self) -> EventTypeFilter | None:
+        setting = self.config.get("event_types")
+        return EventTypeFilter(setting) if setting else None
+
     def _archives(self, verify: Callable[[Archive], None]) -> Iterator[tuple[Window, Archive]]:
         """Yield the archives of all windows that hold events, and move the bookmark behind each window."""
+        services = self.services
         start, end = self._span()
         plan, parallel = Plan(start, end, self.config["window_hours"]), self.config["max_parallel_windows"]
-        for window, archive in Ahead(plan, partial(self._fetch, verify), parallel, self._say_waiting):
+        for window, archive in Prefetch(
+            plan, Fetcher(services.client, services.spool, verify), parallel, self._log_waiting
+        ):
             if archive is None:
-                self.tap.summary.add("empty_windows")
+                services.summary.add("empty_windows")
             else:
+                if archive.foreign:
+                    self.logger.warning(
+                        "Skipped what holds no events in the archive of %s: %s.", window, archive.foreign
+                    )
                 with closing(archive):
                     yield window, archive
             self._move_bookmark(window.end)
 
     @contextmanager
-    def _reading(self, window: Window, hour: datetime) -> Iterator[Callable[[int, int, list[bytes]], None]]:
+    def _reading(self, window: Window, hour: datetime) -> Iterator[Report]:
         """Give a function that takes the report of each part of an hour; end the hour and move the bookmark behind it.
 
         Raises:
             ConnectorError: More than a small share of the hour's rows cannot be read.
         """
-        summary = self.tap.summary
+        summary = self.services.summary
         good, bad = 0, 0
 
-        def report(count: int, nulled: int, unreadable: list[bytes]) -> None:
+        def report(count: int, nulled: int, skipped: int, unreadable: list[bytes]) -> None:
             nonlocal good, bad
-            good, bad = good + count, bad + len(unreadable)
+            good, bad = good + count + skipped, bad + len(unreadable)
             summary.add("events", count)
             summary.add("values_nulled", nulled)
+            summary.add("events_skipped", skipped)
             if unreadable:
-                self._keep_aside(hour, unreadable)
+                self._quarantine(hour, unreadable)
             summary.progress(self.logger, lambda: self._progress(window, hour))
 
         yield report
@@ -165,7 +183,7 @@ class EventsStream(AmplitudeStream):
     def _span(self) -> tuple[datetime, datetime]:
         """Return the first hour to read, and the end of the last."""
         now = datetime.now(UTC)
-        start = self.tap.start_of(self.name, bookmark_time(self.name, self.stream_state, now))
+        start = start_of(self.name, self.config, bookmark_time(self.name, self.stream_state, now))
         self._bookmark = beginning(start)
         end = newest_end(now, self.config["lag_hours"])
         if text := self.config.get("end_date"):
@@ -175,7 +193,7 @@ class EventsStream(AmplitudeStream):
         return self._bookmark - timedelta(hours=self.config["lookback_hours"]), end
 
     def _move_bookmark(self, hour: datetime) -> None:
-        """Remember that everything before this hour was emitted, and say so in a STATE message."""
+        """Record that everything before this hour was emitted, and write a STATE message."""
         self._bookmark = max(self._bookmark, hour)
         self.write_state(replication_key=REPLICATION_KEY, replication_key_value=self._bookmark.isoformat())
 
@@ -185,49 +203,31 @@ class EventsStream(AmplitudeStream):
     def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
         """Do nothing: no single record moves the bookmark, a complete hour does."""
 
-    # Archives
+    # Messages
 
-    def _fetch(self, verify: Callable[[Archive], None], window: Window) -> Archive | None:
-        """Return the verified archive of a window, None when it holds no events. Runs in threads."""
-        keep = partial(self._spool, window, verify)
-        return self.tap.client.patiently(lambda: self._fetch_once(window, keep))
+    def _quarantine(self, hour: datetime, lines: list[bytes]) -> None:
+        path = self.services.spool.quarantine(lines)
+        if not self.services.summary["records_skipped"]:
+            self.logger.warning("Hour %s holds rows that cannot be read; they are quarantined in %s.", hour, path)
+        self.services.summary.add("records_skipped", len(lines))
 
-    def _fetch_once(self, window: Window, keep: Callable[[Download], Archive]) -> Archive | None:
-        try:
-            return self.tap.client.export(window, keep)
-        except NotFoundError:
-            return None
-        except TooLargeError as error:
-            if error.may_pass and not window.halves():
-                raise PassingError(str(error)) from error
-            raise
-
-    def _spool(self, window: Window, verify: Callable[[Archive], None], download: Download) -> Archive:
-        with self.tap.spool.file() as file:
-            self.tap.spool.write(file, download)
-            try:
-                archive = Archive(file, window)
-                verify(archive)
-            except DamagedArchiveError as error:
-                raise PassingError(f"The archive of {window} is damaged: {error}.") from error
-            return archive
-
-    def _keep_aside(self, hour: datetime, lines: list[bytes]) -> None:
-        path = self.tap.spool.keep_aside(lines)
-        if not self.tap.summary["records_skipped"]:
-            self.logger.warning("The hour %s holds rows that cannot be read; such rows are kept in %s.", hour, path)
-        self.tap.summary.add("records_skipped", len(lines))
-
-    # Progress
+    def _warn_if_all_skipped(self) -> None:
+        summary = self.services.summary
+        if summary["events_skipped"] and not summary["events"]:
+            self.logger.warning(
+                "Setting 'event_types' let none of %s events through. The bookmark passes them: to read them, correct"
+                " the setting and run from an earlier state.",
+                f"{summary['events_skipped']:,}",
+            )
 
     def _progress(self, window: Window, hour: datetime) -> str:
-        count, seconds = self.tap.summary["events"], self.tap.summary.seconds
+        count, seconds = self.services.summary["events"], self.services.summary.seconds
         return f"Window {window}, hour {hour:%Y-%m-%d %H:%M}: {count:,} events so far, {count / seconds:,.0f} a second."
 
-    def _say_waiting(self, window: Window) -> None:
-        self.tap.summary.progress(
-            self.logger,
-            lambda: f"Waiting for the archive of {window}; {self.tap.summary['bytes_received'] / 1e6:,.1f} MB so far.",
+    def _log_waiting(self, window: Window) -> None:
+        received = self.services.summary["bytes_received"] / 1e6
+        self.services.summary.progress(
+            self.logger, lambda: f"Waiting for the archive of {window}; {received:,.1f} MB so far."
         )
 
 
@@ -238,8 +238,8 @@ def require_mostly_readable(hour: datetime, good: int, unreadable: int) -> None:
         ConnectorError: It is so.
     """
     share = unreadable / max(good + unreadable, 1)
-    if (unreadable > FORGIVEN_ROWS and share > FORGIVEN_SHARE) or (unreadable > 1 and share > HOPELESS_SHARE):
+    if (unreadable > TOLERATED_ROWS and share > TOLERATED_SHARE) or (unreadable > 1 and share > HOPELESS_SHARE):
         raise ConnectorError(
-            f"{unreadable:,} of {good + unreadable:,} rows of the hour {hour:%Y-%m-%d %H:%M} UTC cannot be read. They"
-            " are kept aside (the path is in the log); look at them before you run again."
+            f"{unreadable:,} of {good + unreadable:,} rows of hour {hour:%Y-%m-%d %H:%M} UTC cannot be read. They are"
+            " quarantined (the path is in the log): look at them before you run again."
         )

@@ -1,13 +1,14 @@
-"""Streams that Amplitude gives as one list each: the events list, the tracking plan, annotations."""
+"""Streams that Amplitude returns as one list each: the events list, the taxonomy, annotations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
+from tap_amplitude.api.errors import RefusedError
 from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.records.schemas import ANNOTATIONS, EVENT_CATEGORIES, EVENT_PROPERTIES, EVENTS_LIST, USER_PROPERTIES
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
-from tap_amplitude.streams.schemas import ANNOTATIONS, EVENT_CATEGORIES, EVENT_PROPERTIES, EVENTS_LIST, USER_PROPERTIES
 
 EVENT_TYPES_PATH = "/api/2/taxonomy/event"
 
@@ -31,9 +32,9 @@ class ListStream(AmplitudeStream):
         """Return the list that an address answers with.
 
         Raises:
-            ConnectorError: It cannot be had, or the answer holds no list.
+            ConnectorError: There is no such answer, or it holds no list.
         """
-        answer = self.tap.client.get(path, what, form=form)
+        answer = self.services.client.get(path, what, form=form)
         data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, list):
             raise ConnectorError(f"Amplitude's answer for {what} holds no list 'data'.")
@@ -41,7 +42,7 @@ class ListStream(AmplitudeStream):
 
 
 class EventsListStream(ListStream):
-    """Event types with this week's totals; hidden ones are left out by Amplitude."""
+    """Event types with this week's totals; Amplitude leaves out hidden ones."""
 
     name = "events_list"
     fields = EVENTS_LIST
@@ -50,8 +51,14 @@ class EventsListStream(ListStream):
     what = "the events list"
 
 
-class EventCategoriesStream(ListStream):
-    """Categories of event types (Taxonomy API, Enterprise plans)."""
+class TaxonomyStream(ListStream):
+    """A list of the Taxonomy API, which belongs to Enterprise plans."""
+
+    selected_by_default = False
+
+
+class EventCategoriesStream(TaxonomyStream):
+    """Categories of event types."""
 
     name = "event_categories"
     fields = EVENT_CATEGORIES
@@ -60,8 +67,8 @@ class EventCategoriesStream(ListStream):
     what = "the event categories"
 
 
-class EventPropertiesStream(ListStream):
-    """Properties of each event type (Taxonomy API, Enterprise plans); costs one request per event type."""
+class EventPropertiesStream(TaxonomyStream):
+    """Properties of each event type; costs one request per event type."""
 
     name = "event_properties"
     fields = EVENT_PROPERTIES
@@ -70,13 +77,28 @@ class EventPropertiesStream(ListStream):
     what = "the event properties"
 
     def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
-        """Yield the properties of one event type after another, for Amplitude wants one named."""
+        """Yield the properties of one event type after another, since Amplitude wants one named.
+
+        An entry without a name is skipped, as is an event type that Amplitude does not know any more.
+        """
         for event in self.list_at(EVENT_TYPES_PATH, "the event types"):
-            yield from self.list_at(self.path, self.what, {"event_type": str(event["event_type"])})
+            event_type = event.get("event_type") if isinstance(event, dict) else None
+            if not isinstance(event_type, str) or not event_type:
+                self.logger.warning("Amplitude lists an event type without a name; it is skipped.")
+                continue
+            try:
+                properties = self.list_at(
+                    self.path, f"the properties of event type '{event_type}'", {"event_type": event_type}
+                )
+            except RefusedError as error:
+                self.logger.warning("%s It is skipped.", error)
+                continue
+            # Amplitude may leave out what it was given.
+            yield from ({"event_type": event_type} | row if isinstance(row, dict) else row for row in properties)
 
 
-class UserPropertiesStream(ListStream):
-    """User properties (Taxonomy API, Enterprise plans); custom ones begin with `gp:`."""
+class UserPropertiesStream(TaxonomyStream):
+    """User properties; custom ones begin with `gp:`."""
 
     name = "user_properties"
     fields = USER_PROPERTIES

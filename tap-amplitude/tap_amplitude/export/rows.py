@@ -1,0 +1,242 @@
+"""Exported lines to records: one decode per row, every field of its kind, times as RFC 3339.
+
+Rows are decoded, checked and later encoded by msgspec alone, through a struct that is made for the data: a member that
+Amplitude added becomes one more member of the struct, and a column that came with another type is decoded as anything
+and then cleaned. So a peculiarity that all rows share costs the first of them the slow way, not all of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from operator import attrgetter
+from types import NoneType
+from typing import Any, Union
+
+import msgspec
+
+from tap_amplitude.export.broken_json import BROKEN_LINE, repaired, rewritten
+from tap_amplitude.export.event_types import EventTypeFilter
+from tap_amplitude.records.schemas import EXPORTED, Kind
+from tap_amplitude.records.times import rfc3339_of_texts
+from tap_amplitude.records.values import CLEANERS, WRONG_KIND, Cleaner
+
+# What values of each kind decode to.
+TYPES: Mapping[Kind, tuple[type, ...]] = {
+    Kind.TEXT: (str,),
+    Kind.INTEGER: (int,),
+    Kind.NUMBER: (float,),
+    Kind.BOOLEAN: (bool,),
+    Kind.OBJECT: (dict,),
+    Kind.TIME: (str,),
+    Kind.TEXT_OR_BOOLEAN: (str, bool),
+    Kind.TEXT_OR_INTEGER: (str, int),
+    Kind.TEXT_OR_LIST: (str, list),
+}
+KEY, HOUR_FIELD = "uuid", "export_hour"
+# Members beyond the known ones that get a place in the struct. More would be names made of data; such rows take the
+# slow way.
+MAX_LEARNED_MEMBERS = 200
+# How many blocks after an odd line are read line by line, so that none is decoded twice.
+CAREFUL_BLOCKS = 50
+CLEANER = Cleaner(EXPORTED)
+
+Row = Any
+"""A struct of msgspec's, or a dictionary when the row took the slow way; both are encoded alike."""
+
+
+@dataclass
+class Rows:
+    """What came of a block of lines.
+
+    Attributes:
+        good: The records, in the order of their lines.
+        nulled: Values that were not of their field's kind and became null.
+        unreadable: Lines that are not a JSON object or have no `uuid`, which is every event's key.
+        skipped: How many were left out by `event_types`.
+    """
+
+    good: list[Row] = field(default_factory=list)
+    nulled: int = 0
+    unreadable: list[bytes] = field(default_factory=list)
+    skipped: int = 0
+
+
+class RowReader:
+    """Reads blocks of lines. Not safe to use from several threads.
+
+    Args:
+        event_types: Leaves rows out before they are decoded.
+    """
+
+    def __init__(self, event_types: EventTypeFilter | None = None) -> None:
+        self._event_types = event_types
+        self._learned: list[str] = []
+        self._loose: list[str] = []
+        self._careful = 0
+        self._repairing = False
+        self._make_struct()
+
+    def read(self, block: bytes, export_hour: str) -> Rows:
+        """Return the records of a block of whole lines.
+
+        Args:
+            block: Lines of JSON, as exported.
+            export_hour: The hour they were exported for, as its record field.
+        """
+        block, skipped = self._event_types.filter(block) if self._event_types else (block, 0)
+        rows = self._decode(block)
+        rows.skipped = skipped
+        events = []
+        for row in rows.good:
+            if type(row) is dict:
+                row[HOUR_FIELD] = export_hour
+            elif type(row) is self._struct:
+                row.export_hour = export_hour
+                events.append(row)
+        rows.nulled += self._write_times(events) + self._clean_loose(events)
+        return rows
+
+    def _decode(self, block: bytes) -> Rows:
+        """Decode all lines at once, or one by one where some are odd."""
+        if self._repairing:
+            block = repaired(block)
+        if not self._careful:
+            try:
+                return Rows(self._decoder.decode_lines(block))
+            except BROKEN_LINE:
+                self._careful = CAREFUL_BLOCKS
+        self._careful -= 1
+        rows, repairs = Rows(), 0
+        for line in block.split(b"\n"):
+            try:
+                rows.good.append(self._decoder.decode(line))
+            except BROKEN_LINE:
+                if not line.strip():
+                    continue
+                self._careful = CAREFUL_BLOCKS
+                whole = repaired(line)
+                repairs += whole != line
+                if self._read_odd(whole, line, rows):
+                    return self._decode(block)
+        # Where most rows need it, a whole block is repaired at once.
+        self._repairing = self._repairing or 2 * repairs > len(rows.good)
+        return rows
+
+    def _read_odd(self, whole: bytes, line: bytes, rows: Rows) -> bool:
+        """Read a line that the struct does not fit; return whether the struct was remade so that it does.
+
+        Args:
+            whole: The line, repaired.
+            line: As it came.
+            rows: What the line is added to.
+        """
+        try:
+            rows.good.append(self._decoder.decode(whole))
+        except BROKEN_LINE:
+            pass
+        else:
+            return False
+        try:
+            row = msgspec.json.decode(whole)
+        except BROKEN_LINE:
+            try:
+                whole = rewritten(whole)
+                rows.good.append(self._decoder.decode(whole))
+            except msgspec.MsgspecError:
+                row = msgspec.json.decode(whole)
+            except BROKEN_LINE:
+                row = None
+            else:
+                return False
+        return self._read_differing(row, line, rows)
+
+    def _read_differing(self, row: Any, line: bytes, rows: Rows) -> bool:
+        """Learn from a row, or clean it; return whether the struct was remade."""
+        if not isinstance(row, dict) or not isinstance(row.get(KEY), str):
+            rows.unreadable.append(line)
+            return False
+        if self._learn(row):
+            return True
+        record, nulled = CLEANER.clean(row)
+        rows.good.append(record)
+        rows.nulled += nulled
+        return False
+
+    def _learn(self, row: Mapping[str, Any]) -> bool:
+        """Remake the struct for what is new about a row; return whether there was anything."""
+        members = [name for name in row if name not in EXPORTED and name not in self._learned and name != HOUR_FIELD]
+        if len(self._learned) + len(members) > MAX_LEARNED_MEMBERS:
+            members = []
+        loose = [name for name, types in self._typed.items() if type(row.get(name)) not in types]
+        if not members and not loose:
+            return False
+        self._learned += members
+        self._loose += loose
+        self._make_struct()
+        return True
+
+    def _make_struct(self) -> None:
+        """Make the struct, its decoder, and what goes over its members afterwards."""
+        attributes = {name: name.lstrip("$") for name in EXPORTED}
+        attributes |= {name: f"learned_{number}" for number, name in enumerate(self._learned)}
+        # What a member may be besides absent; a number may be written as a whole one.
+        self._typed = {
+            name: (*TYPES[kind], NoneType, *((int,) if kind is Kind.NUMBER else ()))
+            for name, kind in EXPORTED.items()
+            if name != KEY and name not in self._loose
+        }
+        known = [
+            (attributes[name], Any if name in self._loose else Union[(*TYPES[kind], None)], None)
+            for name, kind in EXPORTED.items()
+            if name != KEY
+        ]
+        self._struct: Any = msgspec.defstruct(
+            "Event",
+            [
+                (KEY, str),
+                *known,
+                (HOUR_FIELD, str, ""),
+                *((attributes[name], Any, msgspec.UNSET) for name in self._learned),
+            ],
+            rename={attribute: name for name, attribute in attributes.items() if attribute != name},
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._decoder = msgspec.json.Decoder(self._struct)
+        self._cleaners = [(attributes[name], CLEANERS[EXPORTED[name]]) for name in self._loose]
+        self._times = [name for name, kind in EXPORTED.items() if kind is Kind.TIME and name not in self._loose]
+        self._times_of: Callable[[Any], Any] = attrgetter(*self._times) if len(self._times) > 1 else self._few_times
+
+    def _few_times(self, event: Any) -> tuple[Any, ...]:
+        return tuple(getattr(event, name) for name in self._times)
+
+    def _write_times(self, events: Sequence[Any]) -> int:
+        """Write the times of rows as RFC 3339; return how many were not times and became null.
+
+        All together, since their conversion one by one takes as long as everything else that is done to a row.
+        """
+        texts: list[str | None] = [*chain.from_iterable(map(self._times_of, events))]
+        known = [text for text in texts if text is not None]
+        converted = iter(rfc3339_of_texts(known))
+        times = [None if text is None else next(converted) for text in texts]
+        for position, name in enumerate(self._times):
+            # A loop without Python in it.
+            deque(map(setattr, events, repeat(name), times[position :: len(self._times)]), maxlen=0)
+        return times.count(None) - texts.count(None)
+
+    def _clean_loose(self, events: Sequence[Any]) -> int:
+        """Clean the members that were decoded as anything; return how many values became null."""
+        nulled = 0
+        for name, cleaner in self._cleaners:
+            for event in events:
+                value = getattr(event, name)
+                if value is not None:
+                    try:
+                        setattr(event, name, cleaner(value))
+                    except WRONG_KIND:
+                        setattr(event, name, None)
+                        nulled += 1
+        return nulled

@@ -1,0 +1,3 @@
+"""What a record holds: fields, values, times. Pure."""
+
+from __future__ import annotations
