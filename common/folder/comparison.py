@@ -44,6 +44,7 @@ class Reading:
         self.listing = listing
         self.unread: list[Unread] = []
         self.same_content = 0
+        self._finished: set[bytes] = set()
         self._identities: dict[str, bytes] = {}
         self._last_arrival: dict[bytes, float] = {}
         self._passed = 0  # how many files of the listing lie up to `read_until`
@@ -123,7 +124,12 @@ class Reading:
         """Remember that all of a file is out."""
         self.bookmark.unfinished.pop(unread.file.path, None)
         self.bookmark.read_since.add(unread.identity)
+        self._finished.add(unread.identity)
         self._settle(unread.file)
+
+    def waiting(self) -> list[Unread]:
+        """Return the files that are still not read, or not to their end."""
+        return [unread for unread in self.unread if unread.identity not in self._finished]
 
     def _settle(self, file: File) -> None:
         """Take the directories that moved in for known as soon as the state holds all of their old files."""

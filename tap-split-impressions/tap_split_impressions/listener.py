@@ -157,5 +157,13 @@ class FolderListener:
             sdk_version=data.get("sdk-language-version"),
             machine_name=data.get("instance-id"),
             properties=getattr(impression, "properties", None),
+            attributes=plain(data.get("attributes")),
             previous_time=impression.previous_time,
         )
+
+
+def plain(attributes: Any) -> Any:
+    """Return what the application passed to `get_treatment`, with values that JSON does not know as texts."""
+    if not isinstance(attributes, Mapping):
+        return None
+    return {str(name): msgspec.to_builtins(value, enc_hook=str) for name, value in attributes.items()}

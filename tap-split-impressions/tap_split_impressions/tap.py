@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
@@ -13,10 +14,12 @@ from tap_split_impressions.api.client import DEFAULT_URL, AdminApi
 from tap_split_impressions.common.cli import PlainMessages
 from tap_split_impressions.common.settings import url_problems
 from tap_split_impressions.common.tap.writer import MessageWriter
+from tap_split_impressions.folder.readers.csv_export import DEFAULT_ENCODING
 from tap_split_impressions.impressions.item import field_of
 from tap_split_impressions.impressions.times import NotATime, milliseconds
 from tap_split_impressions.streams.admin import LISTS
 from tap_split_impressions.streams.impressions import ImpressionsStream
+from tap_split_impressions.streams.services import Services
 
 
 class TapSplitImpressions(PlainMessages, Tap):
@@ -84,6 +87,19 @@ class TapSplitImpressions(PlainMessages, Tap):
             "Usual headers need no entry.",
         ),
         th.Property(
+            "csv_encoding",
+            th.StringType,
+            default=DEFAULT_ENCODING,
+            title="CSV encoding",
+            description="Encoding of CSV files without a byte order mark, such as utf-8, latin-1 or cp1252.",
+        ),
+        th.Property(
+            "ignore",
+            th.ArrayType(th.StringType),
+            title="Ignored files",
+            description='Files to leave alone: names, or paths below the folder, with * and ?, such as ["*.log"].',
+        ),
+        th.Property(
             "settle_seconds",
             th.IntegerType(minimum=0),
             default=2,
@@ -115,24 +131,6 @@ class TapSplitImpressions(PlainMessages, Tap):
         ),
     ).to_dict()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._api: AdminApi | None = None
-        super().__init__(*args, **kwargs)
-
-    @property
-    def admin_api(self) -> AdminApi | None:
-        """The Admin API, if the settings give a key. All streams share what it has fetched."""
-        if self._api is None and (key := self.config.get("admin_api_key")):
-            config = self.config
-            self._api = AdminApi(key, config.get("workspace_id", ""), config.get("api_url", DEFAULT_URL), self.logger)
-        return self._api
-
-    @property
-    def output(self) -> MessageWriter:
-        """The writer of all messages."""
-        writer: MessageWriter = self.message_writer  # type: ignore[assignment]
-        return writer
-
     def check_settings(self) -> list[str]:
         """Return what is wrong with settings beyond their types."""
         errors, times = [], {}
@@ -148,6 +146,10 @@ class TapSplitImpressions(PlainMessages, Tap):
             for name in self.config.get("csv_columns") or {}
             if field_of(name) is None
         ]
+        try:
+            codecs.lookup(self.config["csv_encoding"])
+        except LookupError:
+            errors.append("Setting 'csv_encoding' must be an encoding that Python knows, such as latin-1.")
         errors += url_problems("api_url", self.config["api_url"], DEFAULT_URL)
         if self.config.get("admin_api_key") and not self.config.get("workspace_id"):
             errors.append("Setting 'workspace_id' is missing; 'admin_api_key' needs it.")
@@ -155,10 +157,15 @@ class TapSplitImpressions(PlainMessages, Tap):
 
     def discover_streams(self) -> Sequence[Stream]:
         """Return the streams that the settings allow."""
-        lists = [stream(self, self.admin_api) for stream in LISTS] if self.admin_api else []
-        return [ImpressionsStream(self), *lists]
+        config, api = self.config, None
+        if key := config.get("admin_api_key"):
+            api = AdminApi(key, config.get("workspace_id", ""), config.get("api_url", DEFAULT_URL), self.logger)
+        writer: MessageWriter = self.message_writer  # type: ignore[assignment]
+        services = Services(writer, self.stopping, lambda: self.exit_code, api)
+        lists = [stream(self, api, services) for stream in LISTS] if api else []
+        return [ImpressionsStream(self, services), *lists]
 
     def stop(self) -> None:
         """Let the block in work go out whole with its state, then end."""
-        self.output.stop(self.exit_code)
+        self.message_writer.stop(self.exit_code)  # type: ignore[attr-defined]
         self.logger.info("Stopping after the block in work.")

@@ -46,6 +46,7 @@ def test_webhook_item_becomes_the_documented_record() -> None:
         "machine_name": "ip-10-2-4-19",
         "machine_ip": "10.2.4.19",
         "properties": {"plan": "gold"},
+        "attributes": None,
         "previous_time": None,
         "received_at": RECEIVED,
     }
@@ -187,7 +188,7 @@ def test_names_are_joined_where_the_payload_lacks_them() -> None:
     [
         (5, "not an object"),
         (None, "not an object"),
-        ({}, "without key"),
+        ({}, "an object of another kind"),
         (posted(1, key=None), "without key"),
         (posted(1, treatment=None), "without treatment"),
         (posted(1, split=None), "without split"),

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from support.receiver import posted
-from tap_split_impressions.folder.readers import DamagedFileError, read
+from tap_split_impressions.folder.readers import CsvOptions, DamagedFileError, UnknownFormatError, read
 from tap_split_impressions.folder.readers.parquet import BLOCK_ROWS
 from tap_split_impressions.impressions.item import Item, NotAnImpression
 
 
 def rows(name: str, content: bytes, **csv_columns: str) -> list[Item | NotAnImpression]:
-    return [row for block in read(name, io.BytesIO(content), csv_columns) for row in block]
+    return [row for block in read(name, io.BytesIO(content), CsvOptions(csv_columns)) for row in block]
 
 
 def keys(name: str, content: bytes, **csv_columns: str) -> list[str]:
@@ -50,11 +50,11 @@ def test_json_lines_with_bad_lines_keep_their_places() -> None:
     content = lines(posted(1)) + b"{broken\n\n\xff\xfe\n" + lines({"key": "k"}, posted(2)) + b'{"key": "cut'
     expected = [
         "user-000001",
-        "no JSON",
-        "no JSON",
+        "not valid JSON",
+        "not valid JSON",
         "without split",
         "user-000002",
-        "a line cut at the end of the file",
+        "a line cut off at the end of the file",
     ]
     assert keys("bad.jsonl", content) == expected
 
@@ -125,7 +125,7 @@ def test_cut_gzip_yields_what_is_whole_and_is_damaged(damage: Any) -> None:
     content = damage(gzip.compress(lines(*(posted(number) for number in range(50_000)))))
     found = []
     with pytest.raises(DamagedFileError):
-        for block in read("a.jsonl.gz", io.BytesIO(content), {}):
+        for block in read("a", io.BytesIO(content), CsvOptions()):
             found += block
     assert len(found) > 10_000
     assert [row.key for row in found] == [f"user-{number:06}" for number in range(len(found))]
@@ -199,7 +199,7 @@ def test_parquet_of_any_codec_and_ending(codec: str, name: str) -> None:
 
 def test_parquet_row_groups_are_read_piece_by_piece() -> None:
     content = as_parquet(export_of(2 * BLOCK_ROWS + 5), row_group_size=BLOCK_ROWS + 1)
-    blocks = list(read("a.parquet", io.BytesIO(content), {}))
+    blocks = list(read("a", io.BytesIO(content), CsvOptions()))
     assert max(map(len, blocks)) <= BLOCK_ROWS
     assert [row.key for block in blocks for row in block] == [f"user-{n:06}" for n in range(2 * BLOCK_ROWS + 5)]
 
@@ -246,14 +246,14 @@ def test_parquet_with_texts_as_bytes_and_times_to_the_nanosecond() -> None:
     first, second = rows("a.parquet", as_parquet(table))
     assert (first.key, first.split, first.treatment, first.time) == ("a", "f", "on", 1767261600123)
     assert first.properties == '{"plan":"gold"}'
-    assert (second.key, second.properties) == ("no utf-8 \N{REPLACEMENT CHARACTER}", None)
+    assert (second.key, second.properties) == ("no utf-8 \\xff", None)
 
 
 def test_parquet_with_a_text_that_is_no_utf_8() -> None:
     table = export_of(2)
     broken = pa.Array.from_buffers(pa.string(), 2, pa.array([b"a", b"\xff"], pa.binary()).buffers())
     table = table.set_column(table.column_names.index("label"), "label", broken)
-    assert [row.label for row in rows("a.parquet", as_parquet(table))] == ["a", "\N{REPLACEMENT CHARACTER}"]
+    assert [row.label for row in rows("a.parquet", as_parquet(table))] == ["a", "\\xff"]
 
 
 def test_parquet_rows_without_a_value_keep_their_places() -> None:
@@ -265,7 +265,7 @@ def test_parquet_rows_without_a_value_keep_their_places() -> None:
     "content", [b"", b"PAR1", as_parquet(export_of(50))[:-20], as_parquet(export_of(50))[:600], b"x" * 99]
 )
 def test_damaged_parquet(content: bytes) -> None:
-    with pytest.raises(DamagedFileError, match="cut, damaged or no Parquet"):
+    with pytest.raises(DamagedFileError, match="cut off, damaged or"):
         rows("a.parquet", content)
 
 
@@ -342,15 +342,19 @@ def test_csv_of_many_rows_in_gzip() -> None:
     assert keys("a.csv.gz", gzip.compress(content.encode())) == [f"user-{n:06}" for n in range(5000)]
 
 
-def test_csv_with_bytes_that_are_no_utf_8() -> None:
-    assert keys("a.csv", b"key,split,treatment,time\nJos\xe9,f,on,1767261600\n") == ["Jos\N{REPLACEMENT CHARACTER}"]
+def test_csv_in_another_encoding_is_named_and_read_once_the_setting_says_so() -> None:
+    content = b"key,split,treatment,time\nJos\xe9,f,on,1767261600\n"
+    with pytest.raises(DamagedFileError, match="'csv_encoding'"):
+        rows("a.csv", content)
+    (row,) = next(read("a.csv", io.BytesIO(content), CsvOptions(encoding="latin-1")))
+    assert row.key == "José"
 
 
-@given(st.binary(max_size=300), st.sampled_from(["a.jsonl", "a.json", "a.csv", "a.parquet", "a.jsonl.gz"]))
+@given(st.binary(max_size=300), st.sampled_from(["a.jsonl", "a.json", "a.csv", "a.parquet", "a.jsonl.gz", "a"]))
 def test_no_content_ends_in_anything_but_rows_or_damage(content: bytes, name: str) -> None:
     for variant in (content, gzip.compress(content), bz2.compress(content)):
         try:
             found = rows(name, variant)
-        except DamagedFileError:
+        except (DamagedFileError, UnknownFormatError):
             continue
         assert all(isinstance(row, (Item, NotAnImpression)) for row in found)

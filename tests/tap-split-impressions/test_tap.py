@@ -202,7 +202,7 @@ def test_bad_rows_are_counted_by_reason_without_their_data(folder: Path, write: 
     (folder / "a.jsonl").write_text("\n".join(lines))
     result = run()
     assert numbers_of(result) == [1, 3]
-    assert "a.jsonl: 3 rows are no impressions" in result.stderr
+    assert "a.jsonl: 3 rows are not impressions" in result.stderr
     assert "secret-cut" not in result.stderr
     assert result.metrics["records_rejected"] == 3
 
@@ -245,7 +245,7 @@ def test_files_from_long_before_the_start_are_not_opened(folder: Path, write: Wr
         clock.setattr("tap_split_impressions.folder.scan.time.time", lambda: later)
         result = run(start_date=datetime.fromtimestamp(later - 86400, UTC).isoformat())
     assert numbers_of(result) == []
-    assert "1 files were there long before start_date" in result.stderr
+    assert "1 files arrived long before start_date" in result.stderr
 
 
 def test_filters_and_their_counts(folder: Path, write: Write, run: Run) -> None:
@@ -264,7 +264,7 @@ def test_filters_and_their_counts(folder: Path, write: Write, run: Run) -> None:
         exclude_treatments=["control"],
     )
     assert numbers_of(result) == [1, 3, 6]
-    assert "3 sent, 3 left out" in result.stderr
+    assert "3 sent, 3 skipped" in result.stderr
     skipped = Counter()
     for line in result.stderr.splitlines():
         if '"records_skipped"' in line:

@@ -111,7 +111,7 @@ def test_a_damaged_file_is_named_and_the_rest_delivered(
         result = workplace.run(TAP, settings, state=state)
         assert result.code == 1
         assert numbers_of(result) == expected
-        assert "damaged.parquet is cut, damaged or no Parquet file" in result.stderr
+        assert "damaged.parquet is cut off, damaged or" in result.stderr
         assert "Traceback" not in result.stderr
     again = workplace.run(TAP, settings, state=result.state)
     assert (again.code, numbers_of(again)) == (1, [])

@@ -13,22 +13,23 @@ from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.comparison import Reading, Unread
 from tap_split_impressions.common.folder.file import File
 from tap_split_impressions.common.folder.folder import PREFETCH_FILES, Folder
-from tap_split_impressions.common.folder.names import is_sealed
+from tap_split_impressions.common.folder.names import OPEN_SUFFIX, is_sealed
 from tap_split_impressions.common.folder.storage import storage_errors
-from tap_split_impressions.folder.readers import DamagedFileError, Row, read
+from tap_split_impressions.folder.file_pass import FilePass
+from tap_split_impressions.folder.readers import CsvOptions, DamagedFileError, Row, UnknownFormatError, read
 from tap_split_impressions.impressions.filters import Filters
-from tap_split_impressions.impressions.item import Item, NotAnImpression
+from tap_split_impressions.impressions.item import FOREIGN, NOT_AN_OBJECT, NotAnImpression
 from tap_split_impressions.impressions.record import Impression, Shaper
 from tap_split_impressions.impressions.times import rfc3339
 
 PROGRESS_SECONDS = 30.0
-CLOCKS_APART_SECONDS = 86_400.0  # how far the clocks of Split, a receiver and a storage may be apart
+CLOCK_SKEW_SECONDS = 86_400.0  # the most by which the clocks of Split, a receiver and a storage may differ
 LONGEST_WAIT_SECONDS = 5.0  # for files that are about to settle; others are left to the next run
 
 
 @dataclass
 class Selection:
-    """What of the rows is wanted. `start` and `end` are milliseconds since 1970, `end` exclusive."""
+    """Which rows are wanted. `start` and `end` are milliseconds since 1970, `end` exclusive."""
 
     filters: Filters = field(default_factory=Filters)
     start: int | None = None
@@ -37,7 +38,18 @@ class Selection:
 
 @dataclass
 class Counts:
-    """What a run did, for its closing summary."""
+    """What a run did, for its closing summary.
+
+    Attributes:
+        files: Files read to their end.
+        too_early: Files that arrived long before `start_date` and were not opened.
+        read: Rows read.
+        sent: Rows sent.
+        skipped: Rows that the settings leave out, by reason.
+        rejected: Rows that are not impressions, by reason.
+        damaged: Names of the files that could not be read and stay unread.
+        unknown: Names of the files in no known format.
+    """
 
     files: int = 0
     too_early: int = 0
@@ -46,20 +58,24 @@ class Counts:
     skipped: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     damaged: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
 
-class Run:
+class Scan:
     """Reads what the bookmark has not seen, and moves the bookmark with it.
 
     Args:
         folder: Where the files are.
-        reading: The bookmark beside a listing of the folder.
-        selection: What of it is wanted.
+        reading: The bookmark compared with a listing of the folder.
+        selection: Which rows are wanted.
         shaper: Gives each item the stream's shape.
         logger: For the user's messages.
-        settle_seconds: How long a local file must have been left alone.
-        csv_columns: Field of ours to header of CSV files.
-        stopping: Whether the run has been asked to stop.
+        settle_seconds: How long ago a local file must have changed.
+        csv_options: How to read CSV files.
+        is_stopping: Whether the run is to end.
+
+    Attributes:
+        newest: The latest time of arrival sent, in milliseconds.
     """
 
     def __init__(  # noqa: PLR0913
@@ -71,8 +87,8 @@ class Run:
         shaper: Shaper,
         logger: logging.Logger,
         settle_seconds: float,
-        csv_columns: dict[str, str],
-        stopping: Callable[[], bool],
+        csv_options: CsvOptions,
+        is_stopping: Callable[[], bool],
     ) -> None:
         self.folder = folder
         self.reading = reading
@@ -80,31 +96,51 @@ class Run:
         self.shaper = shaper
         self.logger = logger
         self.settle_seconds = settle_seconds
-        self.csv_columns = csv_columns
-        self.stopping = stopping
+        self.csv_options = csv_options
+        self.is_stopping = is_stopping
         self.counts = Counts()
-        self.newest = 0  # the latest time of arrival sent, in milliseconds
+        self.newest = 0
         self._held_back_since = math.inf  # the earliest arrival of a file that a later run must come back to
         self._logged = self._started = time.monotonic()
 
     def blocks(self) -> Iterator[list[Impression]]:
         """Yield impressions; between two blocks the bookmark tells exactly what is out."""
         if (self.selection.start or 0) > time.time() * 1000:
-            # A slip of the hand must not pass for having read everything.
+            # A typing error must not pass for having read everything.
             self.logger.warning("Setting 'start_date' lies in the future, so nothing is read.")
             return
         settled: list[Unread] = []
         settling: list[Unread] = []
         for unread in self.reading.unread:
             (settled if self._is_settled(unread.file) else settling).append(unread)
-        settling_since = min((unread.file.arrived for unread in settling), default=math.inf)
-        yield from self._files(settled, settling_since)
-        if settling and not self.stopping():
-            ready = self._await_settling(settling)
-            left = [unread.file.arrived for unread in settling if unread not in ready]
-            yield from self._files(ready, min(left, default=math.inf))
+        yield from self._read(settled, earliest(settling))
+        if settling and not self.is_stopping():
+            ready, left = self._await_settling(settling)
+            yield from self._read(ready, earliest(left))
 
-    def _files(self, files: list[Unread], others_since: float) -> Iterator[list[Impression]]:
+    def _is_settled(self, file: File) -> bool:
+        """Whether a file is complete: objects are, and so is what a receiver has sealed or left behind."""
+        if not self.folder.local or is_sealed(file.path.removesuffix(OPEN_SUFFIX)):
+            return True
+        # A time in the future says nothing.
+        return not 0 <= time.time() - file.modified < self.settle_seconds
+
+    def _await_settling(self, settling: list[Unread]) -> tuple[list[Unread], list[Unread]]:
+        """Return the files that settle, unchanged, within a short wait, and those that do not."""
+        waits = [unread.file.modified + self.settle_seconds - time.time() for unread in settling]
+        if soon := [wait for wait in waits if wait <= LONGEST_WAIT_SECONDS]:
+            time.sleep(max(*soon, 0))
+        unchanged = {file.path: file for file in self.folder.listing()} if soon else {}
+        ready: list[Unread] = []
+        left: list[Unread] = []
+        for unread in settling:
+            is_ready = unchanged.get(unread.file.path) == unread.file and self._is_settled(unread.file)
+            (ready if is_ready else left).append(unread)
+        if left:
+            self.logger.info("%d files have changed in the last seconds; the next run will read them.", len(left))
+        return ready, left
+
+    def _read(self, files: list[Unread], others_since: float) -> Iterator[list[Impression]]:
         """Yield the wanted impressions of files; `others_since` is the earliest arrival of those left for later."""
         for number, unread in enumerate(files):
             if self._arrived_too_early(unread.file):
@@ -112,8 +148,8 @@ class Run:
                 self.counts.too_early += 1
             else:
                 self.folder.prefetch([following.file for following in files[number : number + PREFETCH_FILES]])
-                yield from self._file(unread)
-            if self.stopping():
+                yield from self._read_file(unread)
+            if self.is_stopping():
                 return
             waiting_since = files[number + 1].file.arrived if number + 1 < len(files) else math.inf
             self.reading.advance(min(waiting_since, others_since, self._held_back_since), time.time())
@@ -123,60 +159,56 @@ class Run:
     def _arrived_too_early(self, file: File) -> bool:
         """Whether a file is so much older than `start_date` that nothing in it can have arrived since."""
         start = self.selection.start
-        return start is not None and file.arrived < start / 1000 - CLOCKS_APART_SECONDS
+        return start is not None and file.arrived < start / 1000 - CLOCK_SKEW_SECONDS
 
-    def _is_settled(self, file: File) -> bool:
-        """Whether a file can be taken for complete: objects are, and so is what the receiver has sealed."""
-        if not self.folder.local or is_sealed(file.path):
-            return True
-        # A time in the future says nothing.
-        return not 0 <= time.time() - file.modified < self.settle_seconds
-
-    def _await_settling(self, settling: list[Unread]) -> list[Unread]:
-        """Return those files that have settled within a short wait, unchanged since they were listed."""
-        waits = [unread.file.modified + self.settle_seconds - time.time() for unread in settling]
-        if soon := [wait for wait in waits if wait <= LONGEST_WAIT_SECONDS]:
-            time.sleep(max(*soon, 0))
-        unchanged = {file.path: file for file in self.folder.listing()} if soon else {}
-        ready = [u for u in settling if unchanged.get(u.file.path) == u.file and self._is_settled(u.file)]
-        if left := len(settling) - len(ready):
-            self.logger.info("%d files have changed in the last seconds; the next run will read them.", left)
-        return ready
-
-    def _file(self, unread: Unread) -> Iterator[list[Impression]]:
-        """Yield the wanted impressions of one file."""
-        name = unread.file.path
+    def _read_file(self, unread: Unread) -> Iterator[list[Impression]]:
+        """Yield the wanted impressions of one file, and note in the bookmark how far it was read."""
+        name, modified = unread.file.path, round(unread.file.modified * 1000)
         rejected: Counter[str] = Counter()
-        # The time of arrival of rows that tell none.
-        modified = round(unread.file.modified * 1000)
-        out = Pass(unread, self.selection.end, modified)
+        progress = FilePass(unread, self.selection.end, modified)
         try:
             with self.folder.open(unread.file) as stream:
-                for rows in read(name, stream, self.csv_columns):
-                    yield self._wanted(out.due(rows), modified, rejected)
-                    out.note(self.reading)
+                for rows in read(name, stream, self.csv_options):
+                    yield self._wanted(progress.due(rows), modified, rejected)
+                    progress.note(self.reading)
                     self._log_progress(name)
-                    if self.stopping():
+                    if self.is_stopping():
                         return
         except FileNotFoundError:
             self.logger.warning("%s was removed before it was read.", name)
-            return
+        except UnknownFormatError as error:
+            self._report_unknown(name, str(error))
+            progress.close(self.reading)
         except (DamagedFileError, PermissionError) as error:
-            why = str(error) if isinstance(error, DamagedFileError) else "may not be read (permission denied)"
-            self.counts.damaged.append(name)
-            self.logger.error("%s %s. It stays unread.", name, why)  # noqa: TRY400  (foreseen: no traceback)
-            out.note(self.reading)
+            why = error if isinstance(error, DamagedFileError) else "may not be read (permission denied)"
+            self._report_damaged(name, str(why))
+            progress.note(self.reading)
         except storage_errors() as error:
             raise ConnectorError(
                 f"{name} could not be read to its end ({type(error).__name__}). The state holds what was: run again."
             ) from error
         else:
-            out.close(self.reading)
-            self.counts.files += 1
+            self._close(progress, rejected)
         finally:
-            self._report(name, rejected)
-        if out.held_back:
+            self._report_rejected(name, rejected)
+        if progress.held_back:
             self._held_back_since = min(self._held_back_since, unread.file.arrived)
+
+    def _close(self, progress: FilePass, rejected: Counter[str]) -> None:
+        """Note that the end of a file is reached.
+
+        A file without any impression does not count as read, unless it holds data of another kind.
+        """
+        name = progress.unread.file.path
+        if not progress.position or rejected.total() < progress.position:
+            progress.close(self.reading)
+            self.counts.files += 1
+        elif rejected.keys() <= {FOREIGN, NOT_AN_OBJECT}:
+            self._report_unknown(name, "holds data of another kind")
+            progress.close(self.reading)
+        else:
+            self._report_damaged(name, "holds no impression that can be read")
+            progress.reopen(self.reading)
 
     def _wanted(self, rows: list[Row], modified: int, rejected: Counter[str]) -> list[Impression]:
         """Return the records of those rows that are wanted; count the others."""
@@ -205,11 +237,19 @@ class Run:
         self.newest = max(self.newest, last)
         return impressions
 
-    def _report(self, name: str, rejected: Counter[str]) -> None:
-        """Say how many rows of a file were no impressions, without their data."""
+    def _report_unknown(self, name: str, why: str) -> None:
+        self.counts.unknown.append(name)
+        self.logger.warning("%s %s. It is left alone from now on; the setting 'ignore' can name it.", name, why)
+
+    def _report_damaged(self, name: str, why: str) -> None:
+        self.counts.damaged.append(name)
+        self.logger.error("%s %s. It stays unread.", name, why)
+
+    def _report_rejected(self, name: str, rejected: Counter[str]) -> None:
+        """Log how many rows of a file are not impressions, without their data."""
         if rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.most_common())
-            self.logger.warning("%s: %d rows are no impressions: %s.", name, rejected.total(), reasons)
+            self.logger.warning("%s: %d rows are not impressions: %s.", name, rejected.total(), reasons)
             self.counts.rejected += rejected
 
     def _log_progress(self, name: str) -> None:
@@ -220,53 +260,6 @@ class Run:
             self.logger.info("%d impressions read so far (%d a second), now in %s.", self.counts.read, rate, name)
 
 
-class Pass:
-    """One pass over the rows of a file, some of which an earlier run may have sent.
-
-    Attributes:
-        position: How many rows have been passed.
-        held_back: Whether a row waits for a later `end_date`.
-    """
-
-    def __init__(self, unread: Unread, end: int | None, modified: int) -> None:
-        self.unread = unread
-        self.earlier = unread.progress
-        self.end = end
-        self.modified = modified
-        self.position = 0
-        self.held_back = False
-        self._any_out = bool(unread.progress)
-
-    def due(self, rows: list[Row]) -> list[Row]:
-        """Pass the next rows and return those to be sent now."""
-        first = self.position
-        self.position += len(rows)
-        if self.earlier or self.end is not None:
-            rows = [row for number, row in enumerate(rows, first) if self._is_due(number, row)]
-        self._any_out = self._any_out or bool(rows)
-        return rows
-
-    def _is_due(self, number: int, row: Row) -> bool:
-        earlier = self.earlier
-        received = row.received if isinstance(row, Item) and row.received is not None else self.modified
-        if self.end is not None and received >= self.end:
-            self.held_back = True
-            return False
-        return not (earlier and number < earlier.rows and (earlier.until is None or received < earlier.until))
-
-    def note(self, reading: Reading) -> None:
-        """Remember the position, once it is beyond what an earlier run had reached."""
-        if self.earlier is None or self.position > self.earlier.rows:
-            reading.note(self.unread, self.position, self.end)
-
-    def close(self, reading: Reading) -> None:
-        """Remember that the end of the file is reached."""
-        if not self.held_back:
-            reading.finish(self.unread)
-        elif self._any_out and not self._reached_further():
-            reading.note(self.unread, self.position, self.end)
-
-    def _reached_further(self) -> bool:
-        """Whether an earlier run went through the whole file with a later end."""
-        earlier, end = self.earlier, self.end or 0
-        return bool(earlier and earlier.rows >= self.position and (earlier.until is None or earlier.until >= end))
+def earliest(files: list[Unread]) -> float:
+    """Return the earliest arrival of some files; infinity when there are none."""
+    return min((unread.file.arrived for unread in files), default=math.inf)

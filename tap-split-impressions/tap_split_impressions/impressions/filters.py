@@ -1,4 +1,4 @@
-"""Which impressions are wanted: by environment, flag, treatment, and time of arrival. Pure."""
+"""Which impressions are wanted: by environment, flag and treatment. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from functools import lru_cache
 
 from tap_split_impressions.impressions.item import Item
 
+MOST_SEEN = 50
+
 
 def matcher(globs: Iterable[str]) -> re.Pattern[str]:
     """Return a pattern that matches what any of the globs (`*`, `?`, `[…]`, case counts) matches."""
@@ -16,7 +18,12 @@ def matcher(globs: Iterable[str]) -> re.Pattern[str]:
 
 
 class Filters:
-    """The settings `environments`, `flags` and `exclude_treatments`; an empty list wants everything."""
+    """The settings `environments`, `flags` and `exclude_treatments`; an empty list wants everything.
+
+    Attributes:
+        active: Whether any of them is set.
+        seen: The environments and flags that came, by the name of the setting, at most 50 each.
+    """
 
     def __init__(
         self, environments: Iterable[str] = (), flags: Iterable[str] = (), exclude_treatments: Iterable[str] = ()
@@ -25,15 +32,20 @@ class Filters:
         self._flags = matcher(flags) if flags else None
         self._treatments = matcher(exclude_treatments) if exclude_treatments else None
         self.active = bool(environments or flags or exclude_treatments)
+        self.seen: dict[str, set[str]] = {"environments": set(), "flags": set()}
         self._reason = lru_cache(maxsize=65536)(self._decide)
 
     def reason_against(self, item: Item, environment_name: str | None) -> str | None:
-        """Return why an item is left out (`environment`, `flag` or `treatment`), or None when it is wanted."""
+        """Return why an item is skipped (`environment`, `flag` or `treatment`), or None when it is wanted."""
         return self._reason(item.split, item.treatment, item.environment_id, environment_name)
 
     def _decide(
         self, flag: str, treatment: str, environment_id: str | None, environment_name: str | None
     ) -> str | None:
+        environment = " ".join(text for text in (environment_name, environment_id and f"({environment_id})") if text)
+        for setting, text in (("environments", environment or "none given"), ("flags", flag)):
+            if len(self.seen[setting]) < MOST_SEEN:
+                self.seen[setting].add(text)
         if self._flags and not self._flags.match(flag):
             return "flag"
         if self._treatments and self._treatments.match(treatment):

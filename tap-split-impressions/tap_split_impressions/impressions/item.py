@@ -64,12 +64,21 @@ class Item(
     machine_name: str | None = None
     machine_ip: str | None = None
     properties: Any = None
+    attributes: Any = None
     previous_time: int | None = None
     received: int | None = None
 
 
-# Every name under which a door gives a field, in small letters without signs, so that `MachineName`, `machine_name` and
-# `machineName` are one. The first is the record's own.
+# What stands beside `impression` in an object of a JavaScript listener, and the field that it fills.
+LISTENER_CONTEXT = {
+    "ip": "machine_ip",
+    "hostname": "machine_name",
+    "sdkLanguageVersion": "sdk_version",
+    "attributes": "attributes",
+}
+
+# Every name under which a source gives a field, in lower case without punctuation, so that `MachineName`,
+# `machine_name` and `machineName` are one. The first is the record's own.
 ALIASES: dict[str, tuple[str, ...]] = {
     "key": ("key", "keyname", "matchingkey"),
     "split": (
@@ -97,11 +106,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "machine_name": ("machinename", "hostname"),
     "machine_ip": ("machineip", "ip"),
     "properties": ("properties",),
+    "attributes": ("attributes",),
     "previous_time": ("previoustime", "pt"),
     "received": ("receivedat", "receptiontimestamp"),
 }
 FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
 NECESSARY = ("key", "split", "treatment", "time")
+FOREIGN, NOT_AN_OBJECT = "an object of another kind", "not an object"  # reasons that tell of data of another kind
 
 
 @lru_cache(maxsize=4096)
@@ -120,14 +131,15 @@ def items_of(body: Any) -> Iterator[Item | NotAnImpression]:
         for element in body:
             yield from items_of(element)
     elif not isinstance(body, dict):
-        yield NotAnImpression("not an object")
+        yield NotAnImpression(NOT_AN_OBJECT)
     elif isinstance(body.get("impressions"), list):
         context = {name: value for name, value in body.items() if name != "impressions"}
         for group in body["impressions"]:
             yield from (items_of_group(group, context) if isinstance(group, dict) else items_of(group))
     elif isinstance(body.get("impression"), dict):
-        context = {name: body.get(name) for name in ("ip", "hostname", "sdkLanguageVersion")}
-        yield item_or_reason(context | body["impression"])
+        impression = body["impression"]
+        context = {name: body.get(name) for name in LISTENER_CONTEXT if impression.get(name) is None}
+        yield item_or_reason({**impression, **context})
     else:
         yield from items_of_group(body, {})
 
@@ -140,7 +152,7 @@ def items_of_group(group: Mapping[str, Any], context: Mapping[str, Any]) -> Iter
         return
     shared = {**context, "testName": group.get("testName")}
     for member in members:
-        yield item_or_reason({**shared, **member}) if isinstance(member, dict) else NotAnImpression("not an object")
+        yield item_or_reason({**shared, **member}) if isinstance(member, dict) else NotAnImpression(NOT_AN_OBJECT)
 
 
 def item_or_reason(values: Mapping[str, Any]) -> Item | NotAnImpression:
@@ -171,23 +183,27 @@ def item_of_fields(fields: dict[str, Any]) -> Item:
     Raises:
         NotAnImpression: As `item_from`.
     """
-    for field in NECESSARY:
-        if fields.get(field) is None:
-            raise NotAnImpression(f"without {field}")
+    missing = [name for name in NECESSARY if fields.get(name) is None]
+    if missing:
+        raise NotAnImpression(FOREIGN if len(missing) == len(NECESSARY) else f"without {missing[0]}")
     for field, value in fields.items():
-        convert: Callable[[Any], Any] = CONVERSIONS.get(field, text_of)
-        fields[field] = convert(value)
+        fields[field] = conversion_of(field)(value)
     if fields["time"] is None:
         raise NotAnImpression("without time")
     return Item(**fields)
 
 
 def with_plausible_arrival(items: list[Any]) -> list[Any]:
-    """Return the items, their times of arrival in milliseconds; an impossible one is taken away."""
+    """Return rows, their times of arrival in milliseconds; an impossible one is removed."""
     for item in items:
-        if item.received is not None and not SECONDS_BELOW <= item.received < MILLISECONDS_BELOW:
-            item.received = moment_or_none(item.received)
+        if isinstance(item, Item) and item.received is not None:
+            item.received = arrival_or_none(item.received)
     return items
+
+
+def arrival_or_none(value: int) -> int | None:
+    """Return a time of arrival in milliseconds, or None for an impossible one."""
+    return value if SECONDS_BELOW <= value < MILLISECONDS_BELOW else moment_or_none(value)
 
 
 def text_of(value: Any) -> str | None:
@@ -210,12 +226,19 @@ def necessary_text(value: Any) -> str:
 
 
 def version_of(value: Any) -> int | None:
-    """Return a flag's version as a number, from a number or digits in a text; anything else is None."""
+    """Return a flag's version as a number, from a number or a text such as `1775000000001.0`; anything else is None."""
+    number: int | None
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
-        return None
-    return number if -(2**63) <= number < 2**63 else None
+        number = version_in(value) if isinstance(value, str) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
+
+
+def version_in(text: str) -> int | None:
+    """Return the whole number that a text writes with a fraction of zeros, as spreadsheets do."""
+    whole, _, fraction = text.strip().partition(".")
+    return int(whole) if whole.isdecimal() and fraction.strip("0") == "" and len(whole) < 20 else None
 
 
 def time_of(value: Any) -> int | None:
@@ -242,6 +265,12 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "time": time_of,
     "version": version_of,
     "properties": unchanged,
+    "attributes": unchanged,
     "previous_time": moment_or_none,
     "received": moment_or_none,
 }
+
+
+def conversion_of(name: str) -> Callable[[Any], Any]:
+    """Return what converts a value for a field of `Item`."""
+    return CONVERSIONS.get(name, text_of)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tap_split_impressions.common.lenient_json import decoded
 from tap_split_impressions.impressions.item import Item, time_of
 from tap_split_impressions.impressions.times import MILLISECONDS_BELOW, SECONDS_BELOW, moment_or_none, rfc3339
 
@@ -35,6 +36,7 @@ class Impression(msgspec.Struct, gc=False):
     machine_name: str | None
     machine_ip: str | None
     properties: dict[str, Any] | None
+    attributes: dict[str, Any] | None
     previous_time: str | None
     received_at: str
 
@@ -45,7 +47,7 @@ encode_natural_key = msgspec.json.Encoder().encode
 
 
 def impression_id(natural_key: NaturalKey) -> str:
-    """Return the id of an impression: 32 hex digits, the same through whichever door it came.
+    """Return the id of an impression: 32 hex digits, the same whatever the source.
 
     BLAKE2b-128 over the natural key as a JSON array. In JSON an absent part (null) differs from an empty one (""), and
     no two lists of parts give one text.
@@ -57,15 +59,23 @@ def properties_of(value: Any) -> dict[str, Any] | None:
     """Return an impression's properties as an object. They come as an object, a JSON text, an empty text or null.
 
     Raises:
-        ValueError: When the value is something else, or a broken text.
+        ValueError: The value is something else, or not valid JSON.
     """
     if not value:
         return None
     if isinstance(value, str):
-        value = msgspec.json.decode(value) if value.strip() else None
+        value = properties_in(value.encode("utf-8", "surrogatepass")) if value.strip() else None
     if value is not None and not isinstance(value, dict):
-        raise ValueError("properties are no object")
+        raise ValueError("properties are not an object")
     return value or None
+
+
+def properties_in(text: bytes) -> Any:
+    """Return the value of a JSON text, which a broken number or character in it does not make invalid."""
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:
+        return decoded(text)
 
 
 class Names(NamedTuple):
@@ -84,7 +94,7 @@ class Shaper:
         names: What is known beside the impressions.
 
     Attributes:
-        unreadable_properties: How many impressions had properties that are no JSON object.
+        unreadable_properties: How many impressions had properties that are not a JSON object.
     """
 
     def __init__(self, traffic_type: str, names: Names | None = None) -> None:
@@ -109,7 +119,7 @@ class Shaper:
         """Return the record of an item; `received_at` is RFC 3339.
 
         Raises:
-            NotAnImpression: When its time is none.
+            NotAnImpression: Its time is none.
         """
         key, split, treatment, version = item.key, item.split, item.treatment, item.version
         environment_id = item.environment_id
@@ -138,6 +148,7 @@ class Shaper:
             item.machine_name,
             item.machine_ip,
             self._properties(item.properties) if item.properties else None,
+            item.attributes if isinstance(item.attributes, dict) and item.attributes else None,
             None if item.previous_time is None else previous_time_text(item.previous_time),
             received_at,
         )

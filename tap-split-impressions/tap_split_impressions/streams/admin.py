@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from singer_sdk import Tap
 from singer_sdk import typing as th
 
+from tap_split_impressions.api.client import AdminApi
 from tap_split_impressions.common.tap.stream import PlainStream
 from tap_split_impressions.impressions.record import Names
 from tap_split_impressions.impressions.times import moment_or_none, rfc3339
-
-if TYPE_CHECKING:
-    from tap_split_impressions.api.client import AdminApi
-    from tap_split_impressions.tap import TapSplitImpressions
+from tap_split_impressions.streams.services import Services
 
 TEXT = th.StringType
 LIST = th.ArrayType(th.AnyType)
@@ -23,20 +22,19 @@ class ListStream(PlainStream):
     """A list of the workspace."""
 
     selected_by_default = True
-    _tap: TapSplitImpressions
 
     # Column to the path in the API's object.
     columns: ClassVar[dict[str, tuple[str, ...]]]
 
-    def __init__(self, tap: TapSplitImpressions, api: AdminApi) -> None:
+    def __init__(self, tap: Tap, api: AdminApi, services: Services) -> None:
         super().__init__(tap)
         self._api = api
+        self._services = services
 
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         """Yield the list's rows."""
         for entry in getattr(self._api, self.name):
-            if self._tap.stopping.is_set():
-                raise SystemExit(self._tap.exit_code)
+            self._services.end_if_stopping()
             record = {column: reached(entry, path) for column, path in self.columns.items()}
             if "created_at" in record:
                 created = moment_or_none(record["created_at"])

@@ -1,34 +1,36 @@
-"""The streams, as Singer sees them."""
+"""The stream `impressions`: its schema, its state, and how its records are written."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import SameRecordTransform
 
 from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.bookmark import Bookmark
 from tap_split_impressions.common.folder.comparison import compare
 from tap_split_impressions.common.folder.folder import Folder
-from tap_split_impressions.common.metrics import count
 from tap_split_impressions.common.tap.stream import PlainStream
-from tap_split_impressions.folder.scan import Run, Selection
+from tap_split_impressions.folder.readers import CsvOptions
+from tap_split_impressions.folder.readers.csv_export import DEFAULT_ENCODING
+from tap_split_impressions.folder.scan import Scan, Selection
 from tap_split_impressions.impressions.filters import Filters
 from tap_split_impressions.impressions.record import Impression, Shaper
 from tap_split_impressions.impressions.times import milliseconds, rfc3339
 from tap_split_impressions.streams.admin import names_of
-
-if TYPE_CHECKING:
-    from tap_split_impressions.tap import TapSplitImpressions
+from tap_split_impressions.streams.mapping import Mapper
+from tap_split_impressions.streams.services import Services
+from tap_split_impressions.streams.summary import summarize
 
 STATE_ROWS = 10_000
 STATE_SECONDS = 5.0
+STATE_SHARE = 50  # a state is written at most every so many times as long as writing one takes
 
 
 class RecordLine(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
@@ -40,7 +42,7 @@ class RecordLine(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
 
 
 class ImpressionsStream(PlainStream):
-    """The impressions of a folder, in order of arrival. The state is that of `bookmark.py`."""
+    """The impressions of a folder, in order of arrival. The state is that of `common/folder/bookmark.py`."""
 
     name = "impressions"
     primary_keys = ("impression_id",)
@@ -52,10 +54,10 @@ class ImpressionsStream(PlainStream):
             "impression_id",
             th.StringType,
             required=True,
-            description="The same for the same impression, whatever its door",
+            description="The same for the same impression, whatever its source",
         ),
         th.Property("key", th.StringType, required=True, description="The key that was evaluated"),
-        th.Property("bucketing_key", th.StringType, description="The second key, used for bucketing alone"),
+        th.Property("bucketing_key", th.StringType, description="The second key, used for bucketing only"),
         th.Property("split", th.StringType, required=True, description="The feature flag"),
         th.Property("treatment", th.StringType, required=True, description="The treatment given"),
         th.Property("label", th.StringType, description="The targeting rule that matched"),
@@ -71,25 +73,33 @@ class ImpressionsStream(PlainStream):
         th.Property(
             "properties", th.ObjectType(additional_properties=True), description="The impression's own properties"
         ),
+        th.Property(
+            "attributes",
+            th.ObjectType(additional_properties=True),
+            description="What the application passed to getTreatment; only SDK listeners tell it",
+        ),
         th.Property("previous_time", th.DateTimeType, description="When the same key got the same flag before"),
         th.Property("received_at", th.DateTimeType, required=True, description="When the impression arrived"),
     ).to_dict()
 
-    _tap: TapSplitImpressions
-    _run: Run | None = None
+    _scan: Scan | None = None
     _bookmark: Bookmark | None = None
     _source: Generator[list[Impression], Any, Any] | None = None
 
+    def __init__(self, tap: Tap, services: Services) -> None:
+        super().__init__(tap)
+        self._services = services
+
     def get_replication_key_signpost(self, context: Any = None) -> None:  # noqa: ARG002
-        """None: the bookmark does not rest on the replication key, so there is no limit to write into the state."""
+        """Return None: the bookmark does not rest on the replication key, so the state needs no limit for it."""
         return
 
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
-        """The bookmark moves with the files, not with single records."""
+        """Do nothing: the bookmark moves with the files, not with single records."""
 
     def _write_state_message(self) -> None:
-        if self._run and self._bookmark:
-            newest = rfc3339(self._run.newest) if self._run.newest else None
+        if self._scan and self._bookmark:
+            newest = rfc3339(self._scan.newest) if self._scan.newest else None
             earlier = self.stream_state.get("replication_key_value")
             self.stream_state.clear()
             self.stream_state.update(
@@ -101,115 +111,77 @@ class ImpressionsStream(PlainStream):
         super()._write_state_message()
 
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
-        """Yield the impressions as dictionaries, for stream maps and selected columns."""
+        """Yield the impressions as dictionaries."""
         for impressions in self._source or self._blocks():
             for impression in impressions:
                 yield msgspec.structs.asdict(impression)
 
     def _sync_records(self, context: Any = None, *, write_messages: bool = True) -> Generator[dict[str, Any], Any, Any]:
-        if not self._goes_out_unchanged():
+        if self.ABORT_AT_RECORD_COUNT is not None:
             # The SDK leaves `get_records` half-way when a test run ends; the file in work is closed here.
             with closing(self._blocks()) as self._source:
                 yield from super()._sync_records(context, write_messages=write_messages)
             return
-        encode = msgspec.json.Encoder().encode_lines
-        rows, written = 0, time.monotonic()
+        mapper = Mapper.of_stream(self)
+        lines_of = mapper.lines if mapper else self._lines
         with self.get_record_counter() as counter, self.get_sync_timer(), closing(self._blocks()) as blocks:
-            for impressions in blocks:
-                # The bookmark stands before this block, behind all that was written.
-                if rows >= STATE_ROWS or time.monotonic() - written > STATE_SECONDS:
-                    self._write_state_message()
-                    rows, written = 0, time.monotonic()
-                extracted = rfc3339(int(time.time() * 1000))
-                lines = [RecordLine(self.name, impression, extracted) for impression in impressions]
-                self._tap.output.write_lines(encode(lines))
-                counter.increment(len(lines))
-                rows += len(lines)
+            self._write_blocks(blocks, lines_of, counter.increment)
         self._write_state_message()
 
-    def _goes_out_unchanged(self) -> bool:
-        """Whether no stream map, flattening, deselected column or limit of a test run changes what goes out."""
-        maps = self.stream_maps
-        return (
-            len(maps) == 1
-            and type(maps[0]) is SameRecordTransform
-            and not maps[0].flattening_enabled
-            and all(self.mask[("properties", name)] for name in self.schema["properties"])
-            and self.ABORT_AT_RECORD_COUNT is None
-        )
+    def _write_blocks(
+        self,
+        blocks: Iterable[list[Impression]],
+        lines_of: Callable[[list[Impression], str], bytes],
+        count: Callable[[int], object],
+    ) -> None:
+        rows, due = 0, time.monotonic() + STATE_SECONDS
+        for impressions in blocks:
+            # The bookmark stands before this block, behind all that was written.
+            started = time.monotonic()
+            if rows >= STATE_ROWS or started > due:
+                self._write_state_message()
+                now = time.monotonic()
+                rows, due = 0, now + max(STATE_SECONDS, STATE_SHARE * (now - started))
+            self._services.writer.write_lines(lines_of(impressions, rfc3339(int(time.time() * 1000))))
+            count(len(impressions))
+            rows += len(impressions)
+
+    def _lines(self, impressions: list[Impression], extracted: str) -> bytes:
+        """Return RECORD messages of impressions that no stream map, flattening or selection changes."""
+        return encode_lines([RecordLine(self.name, impression, extracted) for impression in impressions])
 
     def _blocks(self) -> Generator[list[Impression], Any, Any]:
         """Yield the impressions of this run in blocks; the state is exact between two blocks."""
         started = time.monotonic()
-        self._run = run = self._start()
+        self._scan = scan = self._start()
         try:
-            yield from run.blocks()
+            yield from scan.blocks()
         finally:
-            self._summarise(run, time.monotonic() - started)
-        if self._tap.stopping.is_set():
+            summarize(scan, time.monotonic() - started, self.name, self.logger)
+        if self._services.stopping.is_set():
             self._write_state_message()
-            raise SystemExit(self._tap.exit_code)
+            self._services.end_if_stopping()
 
-    def _start(self) -> Run:
+    def _start(self) -> Scan:
         config = self.config
-        folder = Folder(config["path"], config.get("storage_options"))
-        try:
-            self._bookmark = Bookmark.from_state(self.stream_state, folder.identity, folder.root)
-        except ValueError:
-            raise ConnectorError(
-                "The state of stream 'impressions' cannot be understood. Give the one that this tap wrote, or none to "
-                "read everything (equal impressions have equal impression_id)."
-            ) from None
-        if (self._bookmark.read_until or 0) > time.time():
-            raise ConnectorError(
-                "The state says that files were read which arrived later than now. Set this machine's clock right, or "
-                "start without state."
-            )
-        api = self._tap.admin_api
+        folder = Folder(config["path"], config.get("storage_options"), config.get("ignore") or ())
+        self._bookmark = bookmark_of(self.stream_state, folder)
         listing = folder.listing()
         reading = compare(self._bookmark, listing)
         self.logger.info("%d of %d files in %s are new.", len(reading.unread), len(listing), config["path"])
         if reading.is_doubtful:
             self.logger.warning("The state does not fit what is in the folder, so all of it is read, to be sure.")
-        return Run(
+        api = self._services.admin_api
+        return Scan(
             folder=folder,
             reading=reading,
             selection=selection_of(config),
             shaper=Shaper(config["traffic_type"], names_of(api) if api else None),
             logger=self.logger,
             settle_seconds=config["settle_seconds"],
-            csv_columns=config.get("csv_columns") or {},
-            stopping=self._tap.stopping.is_set,
+            csv_options=CsvOptions(config.get("csv_columns") or {}, config.get("csv_encoding") or DEFAULT_ENCODING),
+            is_stopping=self._services.stopping.is_set,
         )
-
-    def _summarise(self, run: Run, seconds: float) -> None:
-        counts = run.counts
-        count("records_read", counts.read, stream=self.name)
-        for metric, reasons in (("records_skipped", counts.skipped), ("records_rejected", counts.rejected)):
-            for reason, number in reasons.items():
-                count(metric, number, stream=self.name, reason=reason)
-        left_out = ", ".join(f"{number} by {reason}" for reason, number in counts.skipped.most_common())
-        self.logger.info(
-            "Read %d impressions from %d files in %.1f s: "
-            "%d sent, %d left out%s, %d not impressions, %d files unreadable.",
-            counts.read,
-            counts.files,
-            seconds,
-            counts.sent,
-            counts.skipped.total(),
-            f" ({left_out})" if left_out else "",
-            counts.rejected.total(),
-            len(counts.damaged),
-        )
-        if run.shaper.unreadable_properties:
-            self.logger.warning(
-                "%d impressions had properties that are no JSON object; these are left empty.",
-                run.shaper.unreadable_properties,
-            )
-        if counts.too_early:
-            self.logger.info("%d files were there long before start_date; they were not opened.", counts.too_early)
-        if run.reading.same_content:
-            self.logger.info("%d files hold the same as another file; each was read once.", run.reading.same_content)
 
     def log_sync_costs(self) -> None:
         """Fail at the very end, when all else is delivered, if a file could not be read.
@@ -218,11 +190,36 @@ class ImpressionsStream(PlainStream):
             ConnectorError: Naming how many files stay unread.
         """
         super().log_sync_costs()
-        if self._run and self._run.counts.damaged:
+        if self._scan and self._scan.counts.damaged:
             raise ConnectorError(
-                f"{len(self._run.counts.damaged)} files could not be read (named above); all others were. They stay "
-                "unread and are tried again by the next run: repair them, or move them out of the folder."
+                f"{len(self._scan.counts.damaged)} files could not be read (named above); all others were. They stay "
+                "unread and are tried again by the next run: repair them, move them out of the folder, or name them in "
+                "the setting 'ignore'."
             )
+
+
+encode_lines = msgspec.json.Encoder().encode_lines
+
+
+def bookmark_of(state: dict[str, Any], folder: Folder) -> Bookmark:
+    """Return the bookmark of a stream's state.
+
+    Raises:
+        ConnectorError: It is not a state of this stream, or lies in the future.
+    """
+    try:
+        bookmark = Bookmark.from_state(state, folder.identity, folder.root)
+    except ValueError:
+        raise ConnectorError(
+            "The state of stream 'impressions' cannot be understood. Give the one that this tap wrote, or none to "
+            "read everything (equal impressions have equal impression_id)."
+        ) from None
+    if (bookmark.read_until or 0) > time.time():
+        raise ConnectorError(
+            "The state says that files were read which arrived later than now. Set this machine's clock right, or "
+            "start without state."
+        )
+    return bookmark
 
 
 def selection_of(config: Mapping[str, Any]) -> Selection:

@@ -1,7 +1,7 @@
-"""Rows out of a file, by its format: each reader yields blocks of items, in the order in which they lie in the file.
+"""Rows out of a file, by the format of its content: each reader yields blocks of rows in the order of the file.
 
-What is no impression stands in its place in the block as the reason, so that a row's number never depends on other rows
-being readable. Blocks are small: memory does not grow with the file.
+What is not an impression stands in its place in the block as the reason, so that a row's number never depends on other
+rows being readable. Blocks are small: memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -9,80 +9,61 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import shutil
-import tempfile
+import re
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import IO, Any
 
-from tap_split_impressions.impressions.item import Item, NotAnImpression
+from tap_split_impressions.folder.readers.base import DamagedFileError, Row, UnknownFormatError, decompressed, seekable
+from tap_split_impressions.folder.readers.csv_export import CsvOptions, is_csv, read_csv
+from tap_split_impressions.folder.readers.json_text import is_json, read_json
 
-Row = Item | NotAnImpression
-BUFFER_BYTES = 256 * 1024
-GZIP_MAGIC = b"\x1f\x8b"
+__all__ = ["CsvOptions", "DamagedFileError", "Row", "UnknownFormatError", "read"]
+
+PARQUET_MAGIC = b"PAR1"
+SNIFFED_BYTES = 64 * 1024
+PARQUET_NAME = re.compile(r"\.(parquet|pq)\b", re.IGNORECASE)
+JSON_NAME = re.compile(r"\.(json|jsonl|ndjson)\b", re.IGNORECASE)
+CSV_NAME = re.compile(r"\.(csv|tsv)\b", re.IGNORECASE)
 
 
-class DamagedFileError(Exception):
-    """A file that cannot be read further. The message completes a sentence that begins with the file's name."""
-
-
-def read(name: str, stream: IO[bytes], csv_columns: Mapping[str, str]) -> Iterator[list[Row]]:
+def read(name: str, stream: IO[bytes], options: CsvOptions) -> Iterator[list[Row]]:
     """Yield the rows of a file in blocks.
 
     Args:
-        name: The file's name; its ending tells the format.
-        stream: Its bytes. A Parquet file must be seekable.
-        csv_columns: Field of ours to header of a CSV file, before what the headers themselves suggest.
+        name: Its name, whose extension tells what a file should be that has no such content.
+        stream: Its bytes, compressed with gzip or not.
+        options: How to read CSV.
 
     Raises:
-        DamagedFileError: When it cannot be read, or not to its end.
+        DamagedFileError: It cannot be read, or not to its end.
+        UnknownFormatError: Its content is neither Parquet, JSON nor CSV with the columns of impressions.
     """
-    lowered = name.lower()
     try:
-        if ".parquet" in lowered:
-            # pyarrow takes 40 MB, which the other formats do without.
-            from tap_split_impressions.folder.readers.parquet import read_parquet  # noqa: PLC0415
-
-            with unzipped_copy(stream) as seekable:
-                yield from read_parquet(seekable)
-            return
-        with unzipped(stream) as content:
-            if lowered.removesuffix(".gz").endswith(".csv"):
-                from tap_split_impressions.folder.readers.csv_export import read_csv  # noqa: PLC0415
-
-                yield from read_csv(content, csv_columns)
-            else:
-                from tap_split_impressions.folder.readers.json_text import read_document, read_lines  # noqa: PLC0415
-
-                is_document = lowered.removesuffix(".gz").endswith(".json")
-                yield from read_document(content) if is_document else read_lines(content)
+        with decompressed(stream) as content:
+            yield from read_decompressed(name, content, options)
     except csv.Error as error:
-        raise DamagedFileError(f"is no CSV that can be read ({error})") from error
+        raise DamagedFileError(f"is not valid CSV ({error})") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DamagedFileError("is cut or damaged (its gzip compression does not end as it should)") from error
+        raise DamagedFileError("is cut off or damaged (its gzip compression does not end as it should)") from error
 
 
-@contextmanager
-def unzipped(stream: IO[bytes]) -> Iterator[io.BufferedReader[Any]]:
-    """Yield a buffered stream, unzipped if the first bytes say so, whatever the name says."""
-    with io.BufferedReader(stream, BUFFER_BYTES) as plain:  # type: ignore[type-var]  # fsspec's files are raw streams
-        if plain.peek(2)[:2] != GZIP_MAGIC:
-            yield plain
-            return
-        with io.BufferedReader(gzip.GzipFile(fileobj=plain), BUFFER_BYTES) as content:
-            yield content
-
-
-@contextmanager
-def unzipped_copy(stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Yield a seekable stream that is not compressed as a whole: the given one, or a temporary file made of it."""
-    zipped = stream.read(2) == GZIP_MAGIC
-    stream.seek(0)
-    if not zipped:
-        yield stream
-        return
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(gzip.GzipFile(fileobj=stream), copy)
-        copy.seek(0)
-        yield copy
+def read_decompressed(name: str, content: io.BufferedReader[Any], options: CsvOptions) -> Iterator[list[Row]]:
+    """Yield the rows of a file that is not compressed as a whole."""
+    head = content.peek(SNIFFED_BYTES)[:SNIFFED_BYTES]
+    if PARQUET_NAME.search(name) and not head.startswith(PARQUET_MAGIC):
+        raise DamagedFileError("is cut off, damaged or not a Parquet file")
+    if head.startswith(PARQUET_MAGIC):
+        try:
+            # pyarrow takes 40 MB of memory, which the other formats do without.
+            from tap_split_impressions.folder.readers.parquet import read_parquet  # noqa: PLC0415
+        except ImportError:
+            raise DamagedFileError("needs a library that is not installed: pip install pyarrow") from None
+        with seekable(content) as file:
+            yield from read_parquet(file)
+    elif is_json(head) or JSON_NAME.search(name):
+        yield from read_json(content)
+    elif CSV_NAME.search(name) or is_csv(head, options):
+        yield from read_csv(content, options)
+    elif head.strip():
+        raise UnknownFormatError("is neither Parquet, JSON nor CSV with the columns of impressions")

@@ -5,61 +5,148 @@ https://developer.harness.io/docs/feature-management-experimentation/feature-man
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
-from tap_split_impressions.folder.readers import DamagedFileError, Row
+from tap_split_impressions.folder.readers.base import DamagedFileError, Row
 from tap_split_impressions.impressions.item import NECESSARY, NotAnImpression, field_of, item_of_fields
 
 BLOCK_ROWS = 1000
 DELIMITERS = ",;\t|"
 LONGEST_CELL = 64 * 1024 * 1024
+DEFAULT_ENCODING = "utf-8"
+# UTF-32 first: its mark begins with that of UTF-16.
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# What spreadsheets and databases write for an absent value.
+ABSENT = frozenset({"", "NULL", "null", r"\N"})
 
 
-def read_csv(stream: io.BufferedReader, csv_columns: Mapping[str, str]) -> Iterator[list[Row]]:
-    """Yield the rows of a CSV file with a header line, UTF-8 with or without a byte order mark.
+@dataclass(frozen=True)
+class CsvOptions:
+    """How to read CSV files.
+
+    Attributes:
+        columns: Field of ours to header, before what the headers themselves suggest.
+        encoding: Of files without a byte order mark.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = DEFAULT_ENCODING
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of a CSV file.
+
+    Attributes:
+        delimiter: What separates cells.
+        names: The columns' names.
+        fields: The field that each column holds, or None.
+    """
+
+    delimiter: str
+    names: list[str]
+    fields: list[str | None]
+
+    @property
+    def missing(self) -> list[str]:
+        """The necessary fields for which there is no column."""
+        return [name for name in NECESSARY if name not in self.fields]
+
+
+def is_csv(head: bytes, options: CsvOptions) -> bool:
+    """Whether a file begins as CSV does that has at least one column of an impression.
+
+    Args:
+        head: The file's first bytes.
+        options: Columns and encoding.
+    """
+    text = io.StringIO(head.decode(encoding_of(head, options), "replace"), newline="")
+    header = header_of(text, options)
+    return header is not None and len(header.missing) < len(NECESSARY) and "\0" not in "".join(header.names)
+
+
+def read_csv(stream: io.BufferedReader[Any], options: CsvOptions) -> Iterator[list[Row]]:
+    """Yield the rows of a CSV file with a header line.
 
     Args:
         stream: The file.
-        csv_columns: Field of ours to the file's header.
+        options: Columns and encoding.
 
     Raises:
-        DamagedFileError: When no column is found for a necessary field.
+        DamagedFileError: There is no column for a necessary field, or it is not text in its encoding.
+        csv.Error: A quote does not end.
     """
     csv.field_size_limit(LONGEST_CELL)
-    with io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="") as text:
-        header_line = text.readline()
-        if not header_line.strip():
-            return
-        delimiter = max(DELIMITERS, key=header_line.count)
-        headers = next(csv.reader([header_line], delimiter=delimiter))
-        fields = fields_of(headers, csv_columns)
-        if missing := [field for field in NECESSARY if field not in fields]:
-            wanted, given = ", ".join(missing), ", ".join(headers)
-            raise DamagedFileError(f"has no column for {wanted} (setting 'csv_columns' tells which; it has: {given})")
-        rows = csv.reader(text, delimiter=delimiter)
-        while block := list(islice(rows, BLOCK_ROWS)):
-            yield [row_of(cells, fields) for cells in block if cells]
+    encoding = encoding_of(stream.peek(4), options)
+    with io.TextIOWrapper(stream, encoding, newline="") as text:
+        try:
+            header = header_of(text, options)
+            if header is None:
+                return
+            if header.missing:
+                wanted, given = ", ".join(header.missing), ", ".join(header.names)
+                raise DamagedFileError(
+                    f"has no column for {wanted} (setting 'csv_columns' names them; it has: {given})"
+                )
+            rows = csv.reader(text, delimiter=header.delimiter, strict=True)
+            while block := list(islice(rows, BLOCK_ROWS)):
+                yield [row_of(cells, header.fields) for cells in block if cells]
+        except UnicodeError as error:
+            raise DamagedFileError(
+                f"is not text in the encoding {encoding} (the setting 'csv_encoding' names another)"
+            ) from error
 
 
-def fields_of(headers: list[str], csv_columns: Mapping[str, str]) -> list[str | None]:
+def encoding_of(head: bytes, options: CsvOptions) -> str:
+    """Return the encoding that a byte order mark tells, else that of the setting."""
+    return next((name for mark, name in MARKS if head.startswith(mark)), options.encoding)
+
+
+def header_of(text: Any, options: CsvOptions) -> Header | None:
+    """Read the header line; blank lines before it, and Excel's `sep=;`, are skipped. None for a blank file."""
+    delimiter = None
+    while line := text.readline():
+        if line.strip().lower().startswith("sep=") and len(line.strip()) == len("sep=") + 1:
+            delimiter = line.strip()[-1]
+        elif line.strip(" \t\r\n,;"):
+            delimiter = delimiter or max(DELIMITERS, key=line.count)
+            names = next(csv.reader([line], delimiter=delimiter))
+            return Header(delimiter, names, fields_of(names, options.columns))
+    return None
+
+
+def fields_of(headers: list[str], columns: Mapping[str, str]) -> list[str | None]:
     """Return the field that each column holds, by the setting first and by the header's own name else."""
-    chosen = {header.strip().lower(): field_of(name) for name, header in csv_columns.items()}
+    chosen = {header.strip().lower(): field_of(name) for name, header in columns.items()}
     return [chosen.get(header.strip().lower()) or unless_chosen(field_of(header), chosen) for header in headers]
 
 
-def unless_chosen(field: str | None, chosen: Mapping[str, str | None]) -> str | None:
+def unless_chosen(name: str | None, chosen: Mapping[str, str | None]) -> str | None:
     """Return a guessed field unless the setting gives it another column."""
-    return None if field in chosen.values() else field
+    return None if name in chosen.values() else name
 
 
 def row_of(cells: list[str], fields: list[str | None]) -> Row:
-    """Return a row's item; an empty cell is an absent value."""
-    if len(cells) != len(fields):
+    """Return a row's item. Of two columns for one field the first value counts; an absent value is none."""
+    if len(cells) != len(fields) and any(cells[len(fields) :] or ("?",)):
         return NotAnImpression("more or fewer cells than the header")
+    values: dict[str, Any] = {}
+    for name, cell in zip(fields, cells, strict=False):
+        if name and cell not in ABSENT:
+            values.setdefault(name, cell)
     try:
-        return item_of_fields({field: cell for field, cell in zip(fields, cells, strict=True) if field and cell})
+        return item_of_fields(values)
     except NotAnImpression as reason:
         return reason

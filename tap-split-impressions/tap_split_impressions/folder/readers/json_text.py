@@ -1,98 +1,231 @@
-"""JSON: the receiver's files, lines of any payload, and whole documents."""
+"""JSON however its values are separated: lines, one array, or objects behind one another.
+
+The first bytes tell which. Amazon Data Firehose writes objects without any separator; people write arrays and
+pretty-printed objects too. Each block of bytes is cut behind its last whole value, so memory does not grow with the
+file.
+"""
 
 from __future__ import annotations
 
 import io
+import json
+import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from tap_split_impressions.common.lenient_json import decoded
-from tap_split_impressions.folder.readers import BUFFER_BYTES, DamagedFileError, Row
-from tap_split_impressions.impressions.item import Item, NotAnImpression, items_of, with_plausible_arrival
-from tap_split_impressions.impressions.times import moment_or_none
+from tap_split_impressions.folder.readers.base import BUFFER_BYTES, DamagedFileError, Row
+from tap_split_impressions.impressions.item import (
+    Item,
+    NotAnImpression,
+    arrival_or_none,
+    items_of,
+    with_plausible_arrival,
+)
+from tap_split_impressions.impressions.layout import Batch, Decoders
 
-
-class StoredBatch(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A line of a receiver's file when it holds a batch of the webhook: when it came, and its body as it came."""
-
-    received: int
-    batch: list[Item]
-
-
-class AnyBatch(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A line of a receiver's file, whatever the payload."""
-
-    received: int
-    batch: Any
-
-
+BOM = b"\xef\xbb\xbf"
 STORED_BEGINNING = b'{"received":'
+FIRST_LINE_BYTES = 4 * 1024 * 1024  # of a file whose first line tells how its values are separated
 
-_stored = msgspec.json.Decoder(StoredBatch)
-_any_stored = msgspec.json.Decoder(AnyBatch)
-_item = msgspec.json.Decoder(Item)
+# Places between two objects: of an array, and of objects behind one another.
+IN_ARRAY, ADJOINING = re.compile(rb"\}\s*,\s*(?=\{)"), re.compile(rb"\}\s*(?=\{)")
+MOST_CUTS = 3  # such places at the end of a block that are tried: the last may lie inside a text
 
-NO_JSON = "no JSON"
-
-
-def read_lines(stream: io.BufferedReader) -> Iterator[list[Row]]:
-    """Yield the rows of JSON lines; each line may hold one impression or a payload of many."""
-    while lines := stream.readlines(BUFFER_BYTES):
-        # The usual case, all lines alike, is decoded in one go.
-        text = b"".join(lines)
-        try:
-            if not text.startswith(STORED_BEGINNING):
-                yield with_plausible_arrival(_item.decode_lines(text))
-                continue
-            batches = _stored.decode_lines(text)
-        except (ValueError, RecursionError):
-            for line in lines:
-                if line.strip():
-                    yield rows_of_line(line)
-            continue
-        for batch in batches:
-            yield received(batch.batch, batch.received)
+NOT_JSON, CUT_LINE = "not valid JSON", "a line cut off at the end of the file"
 
 
-def rows_of_line(line: bytes) -> list[Row]:
-    """Return the rows of one line of any shape."""
+class RawBatch(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A `Batch` whose objects are not decoded yet."""
+
+    received: int
+    batch: list[msgspec.Raw]
+
+
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_batch = msgspec.json.Decoder(RawBatch)
+
+PYTHON_DECODER = json.JSONDecoder(strict=False)  # to find where a value ends
+
+
+def is_json(head: bytes) -> bool:
+    """Whether a file begins as JSON does."""
+    return head.removeprefix(BOM).lstrip()[:1] in (b"{", b"[")
+
+
+def read_json(stream: io.BufferedReader[Any]) -> Iterator[list[Row]]:
+    """Yield the rows of a file of JSON values; each may hold one impression or many.
+
+    Raises:
+        DamagedFileError: An array or an object does not end, or is not valid JSON.
+    """
+    first = stream.read(BUFFER_BYTES)
+    if b"\n" not in first:
+        first += stream.readline(FIRST_LINE_BYTES)
+    first = first.removeprefix(BOM).lstrip()
+    separator = separator_of(first)
+    if separator is None:
+        yield from read_lines(first, stream)
+    else:
+        yield from read_values(first, stream, separator)
+
+
+def separator_of(text: bytes) -> re.Pattern[bytes] | None:
+    """Return what stands between the values of a file, by its beginning; None for lines."""
+    line = text.partition(b"\n")[0].strip()
+    if line.startswith(STORED_BEGINNING) or is_valid(line):
+        return None
+    if text.startswith(b"["):
+        return None if line.endswith(b"]") else IN_ARRAY
+    # Several objects in the first line, or one of which it is only the beginning.
+    return ADJOINING if ADJOINING.search(line) or line.endswith((b"{", b"[", b",")) else None
+
+
+def is_valid(text: bytes) -> bool:
+    """Whether a text is one JSON value."""
     try:
-        if line.startswith(STORED_BEGINNING):
-            stored = _any_stored.decode(line)
-            return received(list(items_of(stored.batch)), stored.received)
-        return list(items_of(decoded(line)))
+        decoded(text)
     except (ValueError, RecursionError):
-        return [NotAnImpression(NO_JSON if line.endswith(b"\n") else "a line cut at the end of the file")]
+        return False
+    return True
 
 
-def received(rows: list[Any], moment: int) -> list[Any]:
-    """Give the rows of a stored batch the time (milliseconds) at which it came."""
-    arrival = moment_or_none(moment)
+def read_lines(first: bytes, stream: io.BufferedReader[Any]) -> Iterator[list[Row]]:
+    """Yield the rows of JSON lines.
+
+    Args:
+        first: What has been read of the stream.
+        stream: The rest.
+    """
+    decoders = Decoders()
+    text = first + stream.readline()
+    while text:
+        yield rows_of_block(text, decoders)
+        text = stream.read(BUFFER_BYTES)
+        text += stream.readline() if text else b""
+
+
+def rows_of_block(text: bytes, decoders: Decoders) -> list[Row]:
+    """Return the rows of whole lines: all at once in the usual case that they are alike."""
+    if not decoders.singly:
+        shape = decoders.shape
+        try:
+            if text.startswith(STORED_BEGINNING):
+                batches = shape.stored.decode_lines(text)
+                return [row for batch in batches for row in arrived(shape.rows(batch.batch), batch.received)]
+            return with_plausible_arrival(shape.rows(shape.item.decode_lines(text)))
+        except (ValueError, RecursionError):
+            pass
+    decoders.singly = False
+    return [row for line in io.BytesIO(text) if line.strip() for row in rows_of_line(line, decoders)]
+
+
+def rows_of_line(line: bytes, decoders: Decoders | None = None) -> list[Row]:
+    """Return the rows of one line: a batch that a receiver stored, or any payload, or several of them."""
+    decoders = decoders or Decoders()
+    if line.startswith(STORED_BEGINNING) and (rows := rows_of_batch(line, decoders)) is not None:
+        return rows
+    try:
+        return with_plausible_arrival(decoders.rows_of(line))
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return rows_of_values(line.strip(), ADJOINING, decoders)
+    except (ValueError, RecursionError):
+        return [NotAnImpression(NOT_JSON if line.endswith(b"\n") else CUT_LINE)]
+
+
+def rows_of_batch(line: bytes, decoders: Decoders) -> list[Row] | None:
+    """Return the rows of a batch that a receiver stored, or None when the line is something else."""
+    try:
+        raw = _raw_batch.decode(line)
+        return arrived([row for item in raw.batch for row in decoders.rows_of(item)], raw.received)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        batch = msgspec.convert(decoded(line), Batch)
+        return arrived(list(items_of(batch.batch)), batch.received)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_values(first: bytes, stream: io.BufferedReader[Any], separator: re.Pattern[bytes]) -> Iterator[list[Row]]:
+    """Yield the rows of an array, or of objects behind one another.
+
+    Args:
+        first: What has been read of the stream.
+        stream: The rest.
+        separator: What stands between two objects.
+    """
+    decoders = Decoders()
+    text = first[1:] if separator is IN_ARRAY else first
+    while True:
+        # Where the text before a place is valid JSON, that place does lie between two objects.
+        for cut in reversed(deque(separator.finditer(text), MOST_CUTS)):
+            try:
+                rows = rows_of_values(text[: cut.start() + 1], separator, decoders)
+            except (ValueError, RecursionError):
+                continue
+            yield rows
+            text = text[cut.end() :]
+            break
+        more = stream.read(max(BUFFER_BYTES, len(text)))
+        if not more:
+            break
+        text += more
+    rest = text.strip()
+    if separator is IN_ARRAY:
+        if not rest.endswith(b"]"):
+            raise DamagedFileError("is cut off (its JSON array does not end)")
+        rest = rest[:-1].rstrip().removesuffix(b",")
+    try:
+        yield rows_of_values(rest, separator, decoders)
+    except (ValueError, RecursionError):
+        raise DamagedFileError("is cut off or not valid JSON") from None
+
+
+def rows_of_values(text: bytes, separator: re.Pattern[bytes], decoders: Decoders) -> list[Row]:
+    """Return the rows of a text that is objects and what stands between them.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    # The line feed makes it invalid where a separator was part of a text.
+    array = b"[%b]" % (text if separator is IN_ARRAY else ADJOINING.sub(b"}\n,", text))
+    try:
+        if not decoders.singly:
+            try:
+                return with_plausible_arrival(decoders.shape.rows(decoders.shape.items.decode(array)))
+            except (ValueError, RecursionError):
+                pass
+        decoders.singly = False
+        return with_plausible_arrival([row for raw in _raw_list.decode(array) for row in decoders.rows_of(raw)])
+    except (ValueError, RecursionError):
+        pass
+    values = decoded(array) if separator is IN_ARRAY else list(adjoining_values(text))
+    return with_plausible_arrival(list(items_of(values)))
+
+
+def adjoining_values(text: bytes) -> Iterator[Any]:
+    """Yield the values of a text in which they stand behind one another.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    rest = text.decode("utf-8", "replace").strip()
+    while rest:
+        _, end = PYTHON_DECODER.raw_decode(rest)
+        yield decoded(rest[:end].encode("utf-8", "surrogatepass"))
+        rest = rest[end:].lstrip()
+
+
+def arrived(rows: list[Any], received: int) -> list[Any]:
+    """Give the rows of a stored batch the time (milliseconds) at which it arrived."""
+    arrival = arrival_or_none(received)
     for row in rows:
         if isinstance(row, Item):
             row.received = arrival
     return rows
-
-
-def read_document(stream: io.BufferedReader) -> Iterator[list[Row]]:
-    """Yield the rows of a file that is one JSON value, or lines of JSON under the wrong name."""
-    first = stream.readline()
-    rest = stream.peek(1)
-    try:
-        decoded(first)
-    except (ValueError, RecursionError):
-        pass
-    else:
-        yield rows_of_line(first)
-        if rest:
-            yield from read_lines(stream)
-        return
-    text = first + stream.read()
-    if not text.strip():
-        return
-    try:
-        yield list(items_of(decoded(text)))
-    except (ValueError, RecursionError):
-        raise DamagedFileError("is no complete JSON") from None

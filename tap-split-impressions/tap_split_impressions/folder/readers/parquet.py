@@ -1,12 +1,15 @@
-"""Parquet, as Split's S3 export writes it; any column may be missing, and others are ignored.
+"""Parquet, as Split's S3 export and warehouses write it; any column may be missing, and others are ignored.
 
 https://developer.harness.io/docs/feature-management-experimentation/integrations/amazon-s3
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import repeat
 from typing import IO, Any
 
@@ -14,9 +17,10 @@ from typing import IO, Any
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
-from tap_split_impressions.folder.readers import DamagedFileError, Row
+from tap_split_impressions.folder.readers.base import DamagedFileError, Row
 from tap_split_impressions.impressions.item import (
     NECESSARY,
     Item,
@@ -30,55 +34,96 @@ BLOCK_ROWS = 2000
 BUFFER_BYTES = 64 * 1024
 FIELDS = Item.__struct_fields__
 WHOLE_NUMBERS = ("time", "version", "previous_time", "received")
+OBJECTS = ("properties", "attributes")
+
+# What pyarrow raises for a file or value that it cannot read; ArrowException covers only a part.
+UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError)
 
 
 def read_parquet(stream: IO[bytes]) -> Iterator[list[Row]]:
     """Yield the rows of a Parquet file, one piece of a row group at a time.
 
     Raises:
-        DamagedFileError: When it is no Parquet file, is cut, or holds no column for a necessary field.
+        DamagedFileError: It is not Parquet, is cut off, holds no column for a necessary field, or types nobody reads.
     """
     try:
         # Without these two options whole column chunks are held.
         file = parquet.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False)
-        columns = {field: name for name in file.schema_arrow.names if (field := field_of(name))}
-        if missing := [field for field in NECESSARY if field not in columns]:
+        names = [name for name in file.schema_arrow.names if field_of(name)]
+        if missing := [name for name in NECESSARY if name not in map(field_of, names)]:
             raise DamagedFileError(f"has no column for {', '.join(missing)}")
-        for batch in file.iter_batches(BLOCK_ROWS, columns=list(columns.values())):
-            fields = {field: plain(batch.column(name)) for field, name in columns.items()}
+        for batch in file.iter_batches(BLOCK_ROWS, columns=list(dict.fromkeys(names))):
+            fields = columns_of(batch)
             yield rows_as_they_are(fields, len(batch)) if is_as_documented(fields) else rows_converted(fields)
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedFileError(f"is cut, damaged or no Parquet file ({type(error).__name__})") from error
+    except UNREADABLE as error:
+        raise DamagedFileError(
+            f"is cut off, damaged or has values that cannot be read ({type(error).__name__})"
+        ) from error
+
+
+def columns_of(batch: Any) -> dict[str, Any]:
+    """Return the columns by field. Of two columns for one field the first value of a row counts."""
+    found: dict[str, Any] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        target = field_of(name)
+        if target is None:
+            continue
+        column = column if target in OBJECTS else plain(column)  # noqa: PLW2901
+        first = found.get(target)
+        if first is None or first.type.equals(column.type):
+            found[target] = column if first is None else pc.coalesce(first, column)
+        else:
+            pairs = zip(values_of(first), values_of(column), strict=True)
+            found[target] = pa.array([str(a if a is not None else b) for a, b in pairs], pa.string())
+    return found
 
 
 def plain(column: Any) -> Any:
-    """Return a column as texts and numbers: some writers mark texts as bytes, or milliseconds as times."""
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        texts = (None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist())
+    """Return a column as texts and numbers: writers also mark texts as bytes, or milliseconds as times or decimals.
+
+    Bytes that are not UTF-8 stay distinct: replacing them by one character would merge keys.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return plain(column.dictionary_decode())
+    if is_binary(kind):
+        texts = (None if value is None else value.decode("utf-8", "backslashreplace") for value in column.to_pylist())
         return pa.array(texts, pa.string())
-    if pa.types.is_timestamp(column.type):
-        return column.cast(pa.timestamp("ms", column.type.tz), safe=False).cast(pa.int64())
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("ms", kind.tz), safe=False).cast(pa.int64())
+    if pa.types.is_date(kind):
+        return column.cast(pa.timestamp("ms")).cast(pa.int64())
+    if pa.types.is_decimal(kind):
+        whole = [None if value is None else decimal_value(value) for value in column.to_pylist()]
+        return pa.array(whole, pa.int64() if all(isinstance(value, int | None) for value in whole) else pa.float64())
     return column
+
+
+def is_binary(kind: Any) -> bool:
+    """Whether a type is bytes, of whatever size."""
+    checks = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+    return any(check(kind) for check in checks)
 
 
 def is_as_documented(fields: dict[str, Any]) -> bool:
     """Whether columns have the documented types, with nothing missing that is necessary."""
-    return not any(fields[field].null_count for field in NECESSARY) and all(
-        pa.types.is_integer(column.type) if field in WHOLE_NUMBERS else pa.types.is_string(column.type)
-        for field, column in fields.items()
+    return not any(fields[name].null_count for name in NECESSARY) and all(
+        pa.types.is_integer(column.type) if name in WHOLE_NUMBERS else pa.types.is_string(column.type)
+        for name, column in fields.items()
     )
 
 
 def rows_as_they_are(fields: dict[str, Any], count: int) -> list[Row]:
     """Return the items of columns whose values need no conversion."""
-    values = [values_of(fields[field]) if field in fields else repeat(None, count) for field in FIELDS]
+    values = [values_of(fields[name]) if name in fields else repeat(None, count) for name in FIELDS]
     return with_plausible_arrival(list(map(Item, *values)))
 
 
 def rows_converted(fields: dict[str, Any]) -> list[Row]:
     """Return the items of columns of other types, or with missing values, row by row."""
     rows: list[Row] = []
-    for row in zip(*map(values_of, fields.values()), strict=True):
+    columns = [object_values(fields[name]) if name in OBJECTS else values_of(fields[name]) for name in fields]
+    for row in zip(*columns, strict=True):
         try:
             rows.append(item_of_fields(dict(zip(fields, row, strict=True))))
         except NotAnImpression as reason:
@@ -93,3 +138,53 @@ def values_of(column: Any) -> list[Any]:
     except UnicodeDecodeError:
         values = plain(column.cast(pa.large_binary())).to_pylist()
     return values
+
+
+def object_values(column: Any) -> list[Any]:
+    """Return values that may be objects, in the types of JSON."""
+    coarse = column.cast(without_nanoseconds(column.type), safe=False)
+    return [json_value(value, coarse.type) for value in values_of(coarse)]
+
+
+def without_nanoseconds(kind: Any) -> Any:
+    """Return a type with microseconds in place of nanoseconds, which Python's times do not hold."""
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(without_nanoseconds(field.type)) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(kind.key_type, without_nanoseconds(kind.item_type))
+    if pa.types.is_list(kind):
+        return pa.list_(without_nanoseconds(kind.value_type))
+    return kind
+
+
+def json_value(value: Any, kind: Any) -> Any:
+    """Return a value in the types of JSON."""
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return {str(json_value(key, kind.key_type)): json_value(item, kind.item_type) for key, item in value}
+    if pa.types.is_struct(kind):
+        return {field.name: json_value(value.get(field.name), field.type) for field in kind}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [json_value(item, kind.value_type) for item in value]
+    return json_scalar(value)
+
+
+def json_scalar(value: Any) -> Any:
+    """Return a value that is neither an object nor a list in the types of JSON."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, Decimal):
+        return decimal_value(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def decimal_value(value: Decimal) -> int | float:
+    """Return a decimal as a number, whole where it is."""
+    return int(value) if value == value.to_integral_value() else float(value)

@@ -1,0 +1,48 @@
+"""What all readers share: rows, errors, and streams that are decompressed by their first bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from tap_split_impressions.impressions.item import Item, NotAnImpression
+
+Row = Item | NotAnImpression
+BUFFER_BYTES = 256 * 1024
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class DamagedFileError(Exception):
+    """A file that cannot be read, or not to its end. The message completes a sentence that begins with its name."""
+
+
+class UnknownFormatError(Exception):
+    """A file whose content is in no format that a reader knows. The message is as that of `DamagedFileError`."""
+
+
+@contextmanager
+def decompressed(stream: IO[bytes]) -> Iterator[io.BufferedReader[Any]]:
+    """Yield a buffered stream, decompressed if its first bytes are those of gzip, whatever the name says."""
+    with io.BufferedReader(stream, BUFFER_BYTES) as plain:  # type: ignore[type-var]  # fsspec's files are raw streams
+        if plain.peek(2)[:2] != GZIP_MAGIC:
+            yield plain
+            return
+        with io.BufferedReader(gzip.GzipFile(fileobj=plain), BUFFER_BYTES) as content:
+            yield content
+
+
+@contextmanager
+def seekable(stream: io.BufferedReader[Any]) -> Iterator[IO[bytes]]:
+    """Yield a seekable stream: the given one, or a temporary file with what it decompresses to."""
+    if not isinstance(stream.raw, gzip.GzipFile) and stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(stream, copy)
+        copy.seek(0)
+        yield copy

@@ -1,0 +1,36 @@
+"""What the streams need from the tap, given to them when they are made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tap_split_impressions.api.client import AdminApi
+from tap_split_impressions.common.tap.writer import MessageWriter
+
+
+@dataclass
+class Services:
+    """What streams share.
+
+    Attributes:
+        writer: Writes messages to standard output.
+        stopping: Set once a signal has asked the run to end.
+        exit_code: Returns the exit code of a run that a signal ended.
+        admin_api: The lists of the Admin API, each fetched once; None without a key.
+    """
+
+    writer: MessageWriter
+    stopping: threading.Event
+    exit_code: Callable[[], int]
+    admin_api: AdminApi | None = None
+
+    def end_if_stopping(self) -> None:
+        """End the run if a signal has asked for it.
+
+        Raises:
+            SystemExit: With the exit code of that signal.
+        """
+        if self.stopping.is_set():
+            raise SystemExit(self.exit_code())
