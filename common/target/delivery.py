@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
 from typing import Any
 
 import msgspec
 
-from ..errors import ConnectorError
 from .checkpoints import Hold
-from .decoding import batch_lines, decode_line
+from .decoding import decode_line
 
 
 class Origin(msgspec.Struct, gc=False):
-    """Where a record came from."""
+    """Where a record came from.
+
+    Attributes:
+        stream: The stream as the tap names it, before stream maps.
+    """
+
+    stream: str
 
     def record(self) -> Any:
-        """Return the record as the tap sent it; None when it cannot be read any more."""
+        """Return the record as the tap sent it."""
         raise NotImplementedError
 
 
@@ -46,22 +50,16 @@ class BatchLine(Origin, gc=False):
     """A record in a batch file.
 
     Attributes:
-        stream: Its stream.
-        url: The file.
-        number: Its line, from 1.
+        line: Its line in the file.
+        number: The line's number, from 1.
     """
 
-    stream: str
-    url: str
+    line: bytes
     number: int
 
     def record(self) -> Any:
-        """Return the record as the tap sent it; None when the file cannot be read any more."""
-        try:
-            line = next(islice(batch_lines(self.stream, self.url), self.number - 1, None))
-        except (ConnectorError, StopIteration):
-            return None
-        return decode_line(line, self.number)
+        """Return the record as the tap sent it."""
+        return decode_line(self.line, self.number)
 
 
 class Delivery(msgspec.Struct, gc=False):

@@ -1,13 +1,13 @@
-"""The file of records that can never be delivered, and the limits on their number."""
+"""Records that can never be delivered: what a line about one holds, and how many there may be."""
 
 from __future__ import annotations
 
 import json
-import os
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -15,36 +15,80 @@ from ..errors import ConnectorError
 from ..summary import Summary
 from .delivery import Origin
 
+# The share of rejects means something only from this many records on.
+LEAST_RECORDS_FOR_SHARE = 100
+
+# What was made of a record is left out of a line that would be longer: the record itself is what counts.
+LONGEST_LINE_BYTES = 10_000_000
+
+
+class RejectsWriter(Protocol):
+    """Keeps the lines of rejects."""
+
+    def check(self) -> None:
+        """Raise when lines cannot be kept."""
+
+    def write(self, line: bytes, origin: Any) -> None:
+        """Keep a line.
+
+        Args:
+            line: JSON with a line feed.
+            origin: The record's `Origin`, where it is known.
+        """
+
+
+@dataclass(frozen=True)
+class RejectLimits:
+    """How many records may be rejected.
+
+    Attributes:
+        count: More rejects than this stop the run.
+        share: A larger share of the records read stops the run, 0 to 1.
+    """
+
+    count: int
+    share: float = 1.0
+
 
 class Rejects:
-    """Writes rejected records as JSON lines, mode 0600, and counts them. Safe to use from any thread.
+    """Keeps rejected records as JSON lines and counts them. Safe to use from any thread.
 
     A line holds `time`, `stream`, `reason`, `status`, `record` (as the tap sent it) and `sent` (what was made of it).
 
     Args:
-        path: The file; None to only count.
-        limit: More rejects than this stop the run.
+        writer: Keeps the lines; None to only count.
+        limits: How many there may be; None for any number.
         summary: Counts rejects by reason.
+        records_read: Returns how many records were read so far.
     """
 
-    def __init__(self, path: str | None, limit: int, summary: Summary) -> None:
-        self._path = path
-        self._limit = limit
+    def __init__(
+        self,
+        writer: RejectsWriter | None,
+        limits: RejectLimits | None,
+        summary: Summary,
+        records_read: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._writer = writer
+        self._limits = limits
         self._summary = summary
+        self._records_read = records_read
         self._lock = threading.Lock()
         self.count = 0
 
     def check(self) -> None:
-        """Check that the file can be written.
+        """Check that rejects can be kept.
 
         Raises:
-            ConnectorError: It cannot; the message names the setting.
+            ConnectorError: They cannot; the message names the setting.
         """
-        if self._path is None:
-            return
-        folder = Path(self._path).expanduser().absolute().parent
-        if not os.access(folder, os.W_OK):
-            raise ConnectorError(f"Setting 'rejects_path': the folder {folder} does not exist or cannot be written to.")
+        if self._writer is not None:
+            self._writer.check()
+
+    def replace_writer(self, writer: RejectsWriter) -> None:
+        """Keep rejects elsewhere from now on, any number of them."""
+        self._writer = writer
+        self._limits = None
 
     def reject(  # noqa: PLR0913  # each is a member of the line
         self, stream: str, reason: str, record: Any, status: int | None = None, sent: Any = None, *, detail: str = ""
@@ -52,7 +96,7 @@ class Rejects:
         """Keep a record that can never be delivered.
 
         Args:
-            stream: Its stream.
+            stream: Its stream; that of the `Origin` where one is given.
             reason: Why, in words, without any of its values; also the reason by which it is counted.
             record: The record as the tap sent it, or its `Origin`.
             status: HTTP status that refused it, if one did.
@@ -60,37 +104,44 @@ class Rejects:
             detail: More about the reason, for the file alone.
 
         Raises:
-            ConnectorError: There are more than the limit now, or the file cannot be written.
+            ConnectorError: There are more than the limits now, or the file cannot be written.
         """
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "stream": stream,
+            "stream": record.stream if isinstance(record, Origin) else stream,
             "reason": f"{reason}: {detail}" if detail else reason,
             "status": status,
             "record": record.record() if isinstance(record, Origin) else record,
-            "sent": msgspec.Raw(sent) if isinstance(sent, bytes) else sent,
+            "sent": msgspec.json.decode(sent) if isinstance(sent, bytes) else sent,
         }
         self._summary.add("records_rejected", 1, reason, stream)
         with self._lock:
             self.count += 1
-            if self._path is not None:
-                self._append(self._path, json_line(line))
-            if self.count > self._limit:
-                raise ConnectorError(
-                    f"More than {self._limit} records were rejected, the last because of: {reason}. "
-                    "Fix the cause, or raise 'max_rejects'."
-                )
+            if self._writer is not None:
+                self._writer.write(json_line(line), record)
+        self.check_limits(reason)
 
-    def _append(self, path: str, line: bytes) -> None:
-        try:
-            descriptor = os.open(Path(path).expanduser(), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "ab") as file:
-                size = os.fstat(descriptor).st_size
-                if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                    line = b"\n" + line  # behind a line that a full disk cut short
-                file.write(line)
-        except OSError as error:
-            raise ConnectorError(f"Setting 'rejects_path': cannot write {path}: {error.strerror}.") from error
+    def check_limits(self, reason: str = "") -> None:
+        """Check how many records were rejected.
+
+        Args:
+            reason: The last one, for the message.
+
+        Raises:
+            ConnectorError: More than the limits allow.
+        """
+        limits, read = self._limits, self._records_read()
+        if limits is None:
+            return
+        last = f", the last because of: {reason}" if reason else ""
+        if self.count > limits.count:
+            raise ConnectorError(
+                f"More than {limits.count:,} records were rejected{last}. Fix the cause, or raise 'max_rejects'."
+            )
+        if read >= LEAST_RECORDS_FOR_SHARE and self.count > limits.share * read:
+            raise ConnectorError(
+                f"{self.count:,} of {read:,} records were rejected{last}. Fix the cause, or raise 'max_reject_share'."
+            )
 
 
 def json_line(content: dict[str, Any]) -> bytes:
@@ -98,9 +149,9 @@ def json_line(content: dict[str, Any]) -> bytes:
     try:
         text = msgspec.json.encode(content, enc_hook=str)
     except UnicodeEncodeError:  # lone surrogates: only Python's own writer can write them
-        sent = content["sent"]
-        plain = content | {"sent": msgspec.json.decode(sent)} if isinstance(sent, msgspec.Raw) else content
-        text = json.dumps(plain, default=str).encode()
+        text = json.dumps(content, default=str).encode()
     except RecursionError:  # the reason alone, rather than nothing
         text = msgspec.json.encode(content | {"record": None, "sent": None})
+    if len(text) > LONGEST_LINE_BYTES and content.get("sent") is not None:
+        return json_line(content | {"sent": None})
     return text + b"\n"

@@ -72,7 +72,7 @@ class StreamingSink(abc.ABC):
 
     def skip(self, reason: str) -> None:
         """Count a record that is left out on purpose."""
-        self.services.summary.add("records_skipped", 1, reason, self.stream_name)
+        self.services.skip(reason, self.stream_name)
 
 
 class TestStreamSink(StreamingSink):

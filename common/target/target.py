@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import abc
-import copy
 import json
 import sys
 from collections import Counter
+from collections.abc import Collection
 from typing import IO, Any, cast
 
-from singer_sdk.exceptions import MappingError as StreamMapError
+import click
 from singer_sdk.helpers.capabilities import (
     TARGET_VALIDATE_RECORDS_CONFIG,
     CapabilitiesEnum,
     PluginCapabilities,
     TargetCapabilities,
 )
-from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform, StreamMap
 from singer_sdk.target_base import Target
 
 from ..cli import PlainMessages
@@ -27,15 +26,18 @@ from .checkpoints import Checkpoints
 from .decoding import UNREADABLE, batch_lines, decode, decode_line
 from .delivery import BatchLine, MessageLine
 from .messages import Message, batch_of, record_of, schema_of, state_of, version_of
+from .outcome import accepted, check_accepted
 from .reader import MessageReader, blocks
-from .rejects import Rejects
-from .services import Services, Stream
-from .sink import StreamingSink, TestStreamSink
-from .streams import InputStream
-from .validation import RustValidator
+from .rejects import RejectLimits, Rejects
+from .rejects_file import RejectsFile
+from .replay import LINES_PER_STEP, Replay
+from .services import Proof, Services, Stream
+from .settings import DEFAULT_REJECT_SHARE, REJECT_SETTINGS
+from .sink import StreamingSink
+from .streams import InputStream, Streams
 
-# The stream that `meltano config test` sends.
-TEST_STREAM = "meltano_test_stream"
+# Where the command line keeps the file that is to be replayed.
+REPLAY = "replay"
 
 # How many lines of a batch file go by before `tick` runs.
 LINES_PER_TICK = 1_000
@@ -57,23 +59,39 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     ]
 
     message_reader_class = MessageReader
+    # Reasons to skip records of which a run must not consist: a column that settings name is empty.
+    unintended_skips: Collection[str] = frozenset({"no key"})
 
     def __init__(self, **options: Any) -> None:
         """Set up what all sinks share."""
         super().__init__(**options)
         cast(MessageReader, self.message_reader).process_input = self._process_input
         self.summary = Summary(self.logger, self.metrics_logger)
-        self.rejects = Rejects(self.config.get("rejects_path"), self.config["max_rejects"], self.summary)
+        self.rejects_file = RejectsFile(self.config.get("rejects_path") or f"{self.name}-rejects.jsonl", self.name)
+        self.rejects = self._make_rejects()
+        checkpoints = Checkpoints(self._emit_state)
         self.services = Services(
             summary=self.summary,
             rejects=self.rejects,
-            checkpoints=Checkpoints(self._emit_state),
+            checkpoints=checkpoints,
+            proof=Proof(checkpoints, self.unintended_skips),
             stopping=self.stopping,
             logger=self.logger,
         )
-        self._records_read = 0
-        self._streams: dict[str, InputStream] = {}
-        self._sinks: dict[str, StreamingSink] = {}
+        self._records_read = self._records_counted = 0
+        self._replay: Replay | None = None
+        self._streams = Streams(
+            self.mapper, self.services, self.make_sink, validate=self.config.get("validate_records", True)
+        )
+
+    def _make_rejects(self) -> Rejects:
+        """Return what keeps rejects. A dry run only counts them: it leaves nothing behind that could be replayed."""
+        config = self.config
+        limits = RejectLimits(config["max_rejects"], float(config.get("max_reject_share", DEFAULT_REJECT_SHARE)))
+        writer = None if config.get("dry_run") else self.rejects_file
+        rejects = Rejects(writer, limits, self.summary, lambda: self._records_read)
+        rejects.check()
+        return rejects
 
     @abc.abstractmethod
     def make_sink(self, stream: Stream) -> StreamingSink:
@@ -97,12 +115,14 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     @property
     def stream_names(self) -> list[str]:
         """Names of the streams that came, after stream maps."""
-        return list(self._sinks)
+        return self._streams.sink_names
 
     def tick(self) -> None:
         """Do what is due now and then."""
         self._count_read()
         self.flush_old()
+        if self.services.proof.is_wanted and accepted(self.summary.counts()):
+            self.services.proof.give()
 
     # Messages
 
@@ -132,35 +152,50 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
                 process = processors.get(message["type"])
                 if process is None:
                     raise ConnectorError(f"Line {number} of the input is not a Singer message: its 'type' is unknown.")
-                process(message, MessageLine(block, position))
+                process(message, MessageLine(str(message.get("stream")), block, position))
                 counts[message["type"]] += 1
             number -= block.endswith(b"\n")  # nothing stands behind the last line feed
         return counts
 
     def process_endofpipe(self) -> None:
-        """Deliver what is left; STATE follows."""
+        """Deliver what is left; STATE follows.
+
+        Raises:
+            ConnectorError: Something cannot be delivered, nothing was accepted, or too much was rejected.
+        """
         self._count_read()
         self.deliver_all()
+        if self.stopping.is_set():
+            return
+        self.rejects.check_limits()
+        warning = check_accepted(self.summary.counts(), self.unintended_skips)
+        if warning:
+            self.summary.note(warning)
+        self.services.proof.give()
 
     def _process_record(self, message: Message, origin: MessageLine) -> None:
         name, record = record_of(message)
         self._records_read += 1
-        self._stream(name, "RECORD").take(record, origin)
+        self._streams.get(name, "RECORD").take(record, origin)
 
     def _process_schema(self, message: Message, _: MessageLine) -> None:
-        self._set_up(schema_of(message))
+        stream = schema_of(message)
+        self.rejects_file.add_stream(stream)
+        self._streams.set_up(stream)
 
     def _process_state(self, message: Message, _: MessageLine) -> None:
         self.services.checkpoints.state(state_of(message))
 
     def _process_activate_version(self, message: Message, _: MessageLine) -> None:
         name, version = version_of(message)
-        self._stream(name, "ACTIVATE_VERSION").activate_version(version)
+        self._streams.get(name, "ACTIVATE_VERSION").activate_version(version)
 
     def _process_batch(self, message: Message, _: MessageLine) -> None:
         files = batch_of(message)
-        stream = self._stream(files.stream, "BATCH")
+        stream = self._streams.get(files.stream, "BATCH")
         for url in files.urls:
+            if self.stopping.is_set():
+                return
             if not stream.take_file(url):
                 self._read_batch_file(stream, url)
             self.tick()
@@ -171,57 +206,54 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
                 return
             if not line.isspace():
                 self._records_read += 1
-                stream.take_batch_line(line, BatchLine(stream.name, url, number))
+                stream.take_batch_line(BatchLine(stream.name, line, number))
             if number % LINES_PER_TICK == 0:
                 self.tick()
 
-    # Streams
+    # Replay
 
-    def _stream(self, name: str, message_type: str) -> InputStream:
-        try:
-            return self._streams[name]
-        except KeyError:
-            raise ConnectorError(f"Stream '{name}': {message_type} came before SCHEMA. Fix the tap.") from None
+    def replay(self, path: str) -> None:
+        """Send the rejects of a file again; what is delivered leaves the file.
 
-    def _set_up(self, stream: Stream) -> None:
-        try:
-            # The mapper changes the schema that it is given.
-            self.mapper.register_raw_stream_schema(stream.name, copy.deepcopy(stream.schema), stream.key_properties)
-        except StreamMapError as error:
-            raise ConnectorError(f"Setting 'stream_maps', stream '{stream.name}': {error}") from None
-        branches = [(one, self._sink_of(one, stream)) for one in self.mapper.stream_maps[stream.name]]
-        direct = branches[0][1] if len(branches) == 1 and is_unchanged(branches[0][0]) else None
-        validator = validator_of(stream) if self.config.get("validate_records", True) else None
-        self._streams[stream.name] = InputStream(stream.name, validator, branches, direct, self.services)
-
-    def _sink_of(self, stream_map: StreamMap, source: Stream) -> StreamingSink | None:
-        """Return the sink of a stream map: the one at hand while the schema stays the same."""
-        if isinstance(stream_map, RemoveRecordTransform):
-            return None
-        keys = list(stream_map.transformed_key_properties or [])
-        stream = Stream(
-            stream_map.stream_alias,
-            stream_map.transformed_schema,
-            keys,
-            is_mapped=not is_unchanged(stream_map),
-            is_incremental=source.is_incremental,
-        )
-        sink = self._sinks.get(stream.name)
-        if sink is None or sink.stream != stream:
-            sink = TestStreamSink(stream, self.services) if stream.name == TEST_STREAM else self.make_sink(stream)
-            self._sinks[stream.name] = sink
-        return sink
+        Raises:
+            ConnectorError: The file cannot be replayed, or something cannot be delivered.
+        """
+        self._replay = replay = Replay(path, self.name)
+        self.rejects.replace_writer(replay)
+        for stream in replay.streams():
+            self._streams.set_up(stream)
+        for origin, record in replay.records():
+            if self.stopping.is_set():
+                break
+            self._records_read += 1
+            skipped = self.summary["records_skipped"]
+            self._streams.get(origin.stream, "RECORD").take(record, origin)
+            if self.summary["records_skipped"] > skipped:
+                replay.keep(origin, "skipped by the present settings")
+            if origin.number % LINES_PER_STEP == 0:
+                self.services.checkpoints.state(origin.number + 1)
+                self.tick()
+        else:
+            self.services.checkpoints.state(replay.END)
+        for number in replay.unreadable:
+            self.logger.warning("--replay: line %d of %s is not a reject. It stays in the file.", number, path)
+        self.process_endofpipe()
+        replay.close()
 
     # STATE and the end
 
-    def _emit_state(self, state: dict[str, Any]) -> None:
-        if not self.config.get("dry_run"):
+    def _emit_state(self, state: Any) -> None:
+        if self.config.get("dry_run"):
+            return
+        if self._replay is not None:
+            self._replay.done(state)
+        else:
             sys.stdout.write(json.dumps(state) + "\n")  # ASCII, whatever the terminal's encoding
             sys.stdout.flush()
 
     def _count_read(self) -> None:
-        self.summary.add("records_read", self._records_read)
-        self._records_read = 0
+        self.summary.add("records_read", self._records_read - self._records_counted)
+        self._records_counted = self._records_read
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -237,8 +269,13 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         config = config or ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
         target.summary.start()
+        context = click.get_current_context(silent=True)
+        replayed = context.meta.get(REPLAY) if context else None
         try:
-            target.listen(file_input)
+            if replayed:
+                target.replay(replayed)
+            else:
+                target.listen(file_input)
         except BaseException:
             target.stopping.set()
             target.give_up()
@@ -249,10 +286,23 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             sys.exit(target.exit_code)
 
     @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command line, with `--replay`."""
+        command = super().get_singer_command()
+
+        def note(ctx: click.Context, _: click.Parameter, path: str | None) -> None:
+            ctx.meta[REPLAY] = path
+
+        words = "Send the records of a rejects file again; delivered ones leave the file."
+        option = click.Option(["--replay"], metavar="FILE", help=words, expose_value=False, callback=note)
+        command.params.append(option)
+        return command
+
+    @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add the SDK's settings that mean something here: stream maps, flattening and validation."""
+        """Add the settings of rejects, and the SDK's that mean something here: stream maps, flattening, validation."""
         properties = config_jsonschema["properties"]
-        for name, setting in TARGET_VALIDATE_RECORDS_CONFIG["properties"].items():
+        for name, setting in (TARGET_VALIDATE_RECORDS_CONFIG["properties"] | REJECT_SETTINGS).items():
             properties.setdefault(name, setting)
         super(Target, cls).append_builtin_config(config_jsonschema)
 
@@ -271,22 +321,3 @@ def read_message(line: bytes, number: int) -> Message:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ConnectorError(f"Line {number} of the input is not a Singer message: its 'type' is unknown.")
     return message
-
-
-def is_unchanged(stream_map: StreamMap) -> bool:
-    """Whether a stream map leaves records as they are."""
-    return isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
-
-
-def validator_of(stream: Stream) -> RustValidator:
-    """Return what checks a stream's records.
-
-    Raises:
-        ConnectorError: Its schema is not valid.
-    """
-    try:
-        return RustValidator(stream.schema, stream.key_properties)
-    except ValueError:
-        raise ConnectorError(
-            f"Stream '{stream.name}': its schema is not a valid JSON Schema. Fix the tap, or its catalog."
-        ) from None

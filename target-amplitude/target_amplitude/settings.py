@@ -117,14 +117,6 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Compression of requests; auto compresses for Amplitude's own hosts only.",
     ),
     th.Property(
-        "rejects_path",
-        th.StringType,
-        description="File that keeps records which can never be delivered, as JSON lines.",
-    ),
-    th.Property(
-        "max_rejects", th.IntegerType, default=1000, description="More rejected records than this fail the run."
-    ),
-    th.Property(
         "audit_path",
         th.StringType,
         description="Audit file. When set, nothing is sent: records of a source are noted as expected, exported events "

@@ -29,13 +29,13 @@ class TargetAmplitude(StreamingTarget):
     """Loads any stream into Amplitude: as events, as exposures of flags, or as user properties."""
 
     name = "target-amplitude"
+    unintended_skips = frozenset({"no key", "no user or device id", "no group"})
 
     config_jsonschema = SETTINGS
 
     def __init__(self, **options: Any) -> None:
         """Check what no schema can, and start the workers."""
         super().__init__(**options)
-        self.rejects.check()
         self._load_settings = LoadSettings(**self._chosen(LoadSettings))
         self.delivery_settings = DeliverySettings(**self._chosen(DeliverySettings))
         self.transport = self._new_transport()

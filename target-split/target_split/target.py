@@ -54,7 +54,6 @@ class TargetSplit(StreamingTarget):
         )
         self._connection = Connection(config, self.services)
         self._converters: list[Converter] = []
-        self.rejects.check()
 
     def check_settings(self) -> list[str]:
         """Check what JSON types cannot say."""
@@ -96,12 +95,9 @@ class TargetSplit(StreamingTarget):
         def truncated(what: str) -> None:
             self.summary.add("records_truncated", 1, what)
 
-        def skipped(why: str) -> None:
-            self.summary.add("records_skipped", 1, why)
-
         converter = read_mapping(
             stream.name,
-            lambda: Converter(stream, given, self._event_options, truncated, skipped),
+            lambda: Converter(stream, given, self._event_options, truncated, self.services.skip),
         )
         if self._connection.workspace is not None:
             self._connection.workspace.check_traffic_types(converter.traffic_types)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,13 +17,18 @@ import pytest
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.summary import Summary
 from target_amplitude.common.target.delivery import MessageLine
-from target_amplitude.common.target.rejects import Rejects
+from target_amplitude.common.target.rejects import LONGEST_LINE_BYTES, RejectLimits, Rejects
+from target_amplitude.common.target.rejects_file import RejectsFile, locked, read_schemas, replacing, schemas_path
+from target_amplitude.common.target.services import Stream
 
 LOGGER = logging.getLogger("test")
+STREAM = Stream("s", {"type": "object", "properties": {"id": {"type": "integer"}}}, ["id"])
 
 
-def rejects_at(path: Path, limit: int) -> Rejects:
-    return Rejects(str(path), limit, Summary(LOGGER, LOGGER))
+def rejects_at(path: Path, limit: int, share: float = 1.0, read: int = 0) -> Rejects:
+    file = RejectsFile(str(path), "target-x")
+    file.add_stream(STREAM)
+    return Rejects(file, RejectLimits(limit, share), Summary(LOGGER, LOGGER), lambda: read)
 
 
 def test_anything_can_be_rejected(tmp_path: Path):
@@ -48,7 +57,7 @@ def test_a_line_holds_the_record_as_the_tap_sent_it_and_what_was_made_of_it(tmp_
     path = tmp_path / "rejects.jsonl"
     rejects = rejects_at(path, 10)
     block = b'{"type": "STATE"}\n{"type": "RECORD", "stream": "s", "record": {"id": 1, "half": "\\ud800"}}\n'
-    rejects.reject("s", "refused", MessageLine(block, 1), 400, b'{"insert_id":"a"}', detail="it is too old")
+    rejects.reject("s", "refused", MessageLine("s", block, 1), 400, b'{"insert_id":"a"}', detail="it is too old")
     (line,) = map(json.loads, path.read_text().splitlines())
     assert line.pop("time")
     assert line == {
@@ -84,6 +93,87 @@ def test_one_more_than_the_limit_stops(limit: int, tmp_path: Path):
     with pytest.raises(ConnectorError, match="max_rejects"):
         rejects.reject("s", "why", {})
     assert len((tmp_path / "rejects.jsonl").read_text().splitlines()) == limit + 1
+
+
+@pytest.mark.parametrize(("read", "rejected", "stops"), [(99, 99, False), (100, 20, False), (100, 21, True)])
+def test_a_larger_share_than_allowed_stops(read: int, rejected: int, stops: bool, tmp_path: Path):
+    rejects = rejects_at(tmp_path / "rejects.jsonl", 1000, 0.2, read)
+    for _ in range(rejected - 1):
+        rejects.reject("s", "why", {})
+    if stops:
+        with pytest.raises(ConnectorError, match=r"21 of 100 records were rejected.*max_reject_share"):
+            rejects.reject("s", "why", {})
+    else:
+        rejects.reject("s", "why", {})
+
+
+def test_nothing_is_made_before_the_first_reject(tmp_path: Path):
+    rejects_at(tmp_path / "rejects.jsonl", 1).check()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_files_are_private_and_the_schema_stands_beside(tmp_path: Path):
+    path = tmp_path / "rejects.jsonl"
+    path.touch(mode=0o644)
+    rejects_at(path, 5).reject("s", "why", MessageLine("s", b'{"record": {"id": 1}}', 0))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+    schemas = read_schemas(path)
+    assert schemas is not None
+    assert (schemas.target, schemas.streams["s"].key_properties) == ("target-x", ["id"])
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, schemas_path(path).name}
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe", "foreign", "nowhere"])
+def test_what_is_not_a_file_of_our_own_is_refused(kind: str, tmp_path: Path):
+    path = tmp_path / "rejects.jsonl"
+    if kind == "link":
+        (tmp_path / "other").touch()
+        path.symlink_to(tmp_path / "other")
+    elif kind == "dangling":
+        path.symlink_to(tmp_path / "nothing")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "foreign":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a file away")
+        path.touch()
+        os.chown(path, 12345, -1)
+    else:
+        path = tmp_path / "nowhere" / "rejects.jsonl"
+    with pytest.raises(ConnectorError, match="rejects_path"):
+        rejects_at(path, 5).check()
+    with pytest.raises(ConnectorError, match="rejects_path"):
+        rejects_at(path, 5).reject("s", "why", {})
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_what_was_made_of_a_record_is_left_out_where_a_line_would_be_too_long(tmp_path: Path):
+    path = tmp_path / "rejects.jsonl"
+    rejects_at(path, 5).reject("s", "why", {"id": 1}, 400, {"text": "x" * LONGEST_LINE_BYTES})
+    (line,) = map(json.loads, path.read_text().splitlines())
+    assert (line["record"], line["sent"]) == ({"id": 1}, None)
+
+
+def test_two_programs_append_whole_lines(tmp_path: Path):
+    """Each in a process of its own, while a third replaces the file as a replay does."""
+    path = tmp_path / "rejects.jsonl"
+    code = (
+        "import logging, sys; from target_amplitude.common.target.rejects_file import RejectsFile;"
+        "file = RejectsFile(sys.argv[1], 't')\n"
+        "for n in range(300): file.write(b'{\"n\": %d}\\n' % n, None)"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(2)]
+    while not path.exists():
+        assert any(writer.poll() is None for writer in writers)
+    seen: list[bytes] = []
+    while any(writer.poll() is None for writer in writers):
+        with locked(path) as descriptor, replacing(path):
+            seen += os.pread(descriptor, 1 << 20, 0).splitlines()
+    seen += path.read_bytes().splitlines()
+    assert sorted(json.loads(line)["n"] for line in seen) == sorted([*range(300)] * 2)
+    assert all(writer.returncode == 0 for writer in writers)
 
 
 def test_later_runs_append(tmp_path: Path):

@@ -49,6 +49,21 @@ def test_a_rejects_path_that_cannot_be_written(config):
         load(config | {"rejects_path": "/proc/nowhere/rejects.jsonl"}, [])
 
 
+def test_without_a_path_rejects_are_kept_in_the_working_directory(config, sandbox: Sandbox, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    del config["rejects_path"]
+    records = [impression(n, **({"time": 12} if n == 1 else {})) for n in range(3)]
+    assert load(config, messages(records)).error == ""
+    (line,) = map(json.loads, (tmp_path / "target-amplitude-rejects.jsonl").read_text().splitlines())
+    assert line["record"] == records[1]
+
+
+def test_a_dry_run_keeps_no_rejects(config, sandbox: Sandbox):
+    loaded = load(config | {"dry_run": True}, messages([impression(0), impression(1, time=12)]))
+    assert (loaded.error, loaded.counts["records_rejected"]) == ("", 1)
+    assert not Path(config["rejects_path"]).exists()
+
+
 def test_a_missing_key_property_breaks_the_schema(config, sandbox: Sandbox):
     record = impression(0)
     del record["impression_id"]

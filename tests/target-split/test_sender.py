@@ -24,7 +24,8 @@ from target_split.common.summary import Summary
 from target_split.common.target.checkpoints import Checkpoints
 from target_split.common.target.delivery import BatchLine
 from target_split.common.target.rejects import Rejects
-from target_split.common.target.services import Services
+from target_split.common.target.rejects_file import RejectsFile
+from target_split.common.target.services import Proof, Services
 from target_split.events.batch import Batch
 from target_split.events.event_id import EventIds
 from target_split.events.sender import EventSender
@@ -57,8 +58,9 @@ class Bench:
 
         self.client = Client(self.summary, 4, self.clock)
         host = Host(self.client, url, "events_url", key, new_retry)
-        rejects = Rejects(str(self.path), 1000, self.summary)
-        services = Services(self.summary, rejects, Checkpoints(lambda _: None), self.stopping, logger)
+        rejects = Rejects(RejectsFile(str(self.path), "target-split"), None, self.summary)
+        checkpoints = Checkpoints(lambda _: None)
+        services = Services(self.summary, rejects, checkpoints, Proof(checkpoints, ()), self.stopping, logger)
         self.checkpoints = services.checkpoints
         self.sender = EventSender(
             HttpTransport(host), self.ledger, new_retry, host.redacted, services, skip_ambiguous=skip
@@ -66,7 +68,7 @@ class Bench:
 
     def deliver(self, events: list[bytes]) -> None:
         ids = EventIds(["host"], "events")
-        origin = BatchLine("events", "file:///nowhere", 1)
+        origin = BatchLine("events", b"{}", 1)
         self.sender.deliver(
             Batch(
                 "events", self.checkpoints.begin(), events, [ids.of(event) for event in events], [origin] * len(events)

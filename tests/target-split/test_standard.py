@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +32,9 @@ class TestTarget(StandardTests):
     """Three outcomes differ: errors are sentences, bad records are rejected, a schema need not list properties."""
 
     @pytest.fixture
-    def runner(self, sandbox: Sandbox) -> Iterator[TargetTestRunner]:
+    def runner(self, sandbox: Sandbox, tmp_path: Path) -> Iterator[TargetTestRunner]:
         settings = {"sdk_api_key": "test-sdk-key", "events_url": sandbox.url, "mappings": ANY_STREAM}
+        settings["rejects_path"] = str(tmp_path / "rejects.jsonl")
         runner = TargetTestRunner(TargetSplit, settings, parse_env_config=False)
         yield runner
         if runner.target_input:
@@ -46,7 +48,8 @@ class TestTarget(StandardTests):
     def test_target_record_missing_key_property(
         self, config: SuiteConfig, runner: TargetTestRunner, sandbox: Sandbox
     ) -> None:
-        run_sample("record_missing_key_property", config, runner)
+        with pytest.raises(ConnectorError, match="No record was accepted"):
+            run_sample("record_missing_key_property", config, runner)
         assert sandbox.split_events() == []
 
     def test_target_invalid_schema(self, config: SuiteConfig, runner: TargetTestRunner) -> None:

@@ -262,19 +262,6 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Comment of each change to a segment; some workspaces require one.",
     ),
     th.Property(
-        "rejects_path",
-        th.StringType,
-        title="Rejects",
-        description="File for records that can never be delivered, as JSON lines.",
-    ),
-    th.Property(
-        "max_rejects",
-        whole(0),
-        default=1000,
-        title="Most rejects",
-        description="More rejected records than this stop the run.",
-    ),
-    th.Property(
         "dry_run",
         th.BooleanType,
         default=False,

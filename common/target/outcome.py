@@ -1,0 +1,49 @@
+"""What a run comes to as a whole: a run in which nothing was accepted and something was refused has failed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ..errors import ConnectorError
+
+# What a dry run or an audit skips has served its purpose.
+SERVED = ("dry run", "audit")
+
+Counts = Mapping[tuple[str, str], int]
+
+
+def total(counts: Counts, metric: str) -> int:
+    """Return a counter's value over all its reasons."""
+    return sum(n for (name, _), n in counts.items() if name == metric)
+
+
+def accepted(counts: Counts) -> int:
+    """Return how many records the service took, now or in an earlier run."""
+    taken = total(counts, "records_sent") + total(counts, "records_deduplicated")
+    return taken + sum(n for (name, why), n in counts.items() if name == "records_skipped" and why.startswith(SERVED))
+
+
+def check_accepted(counts: Counts, unintended: Collection[str]) -> str | None:
+    """Check that a run had an effect; return a warning when its filters let nothing pass.
+
+    Args:
+        counts: Counters by metric and reason.
+        unintended: Reasons to skip a record that nobody asks for: a column is empty that settings name.
+
+    Raises:
+        ConnectorError: Nothing was accepted, and something was refused.
+    """
+    if accepted(counts):
+        return None
+    refused = {
+        why: n
+        for (name, why), n in counts.items()
+        if n and (name == "records_rejected" or (name == "records_skipped" and why in unintended))
+    }
+    if refused:
+        raise ConnectorError(
+            f"No record was accepted: {sum(refused.values()):,} were refused, most because of: "
+            f"{max(refused, key=refused.__getitem__)}. Fix the cause and run again."
+        )
+    skipped = total(counts, "records_skipped")
+    return f"No record was sent: all {skipped:,} were skipped. Check the filters." if skipped else None
