@@ -45,7 +45,7 @@ def floor_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
         yield {
             "floor": Way([helper("floor", url)], lines),
             "ours": Way([ours(folder, url)], lines),
-            "ours, one lane": Way([ours(folder, url, max_parallel_requests=1)], lines),
+            "ours, one worker": Way([ours(folder, url, max_parallel_requests=1)], lines),
             "ours, exposures, dedupe day": Way([ours(folder, url, load_as="exposure", dedupe="day")], lines),
             "ours, user properties": Way([ours(folder, url, load_as="identify")], lines),
         }

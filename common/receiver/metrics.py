@@ -23,7 +23,7 @@ class Metrics:
         connector: The label of every metric.
         batches: Batches stored, that is, answered with 200.
         records: Records in them.
-        rejected: Records put aside as rejects.
+        rejected: Records written to the rejects.
         bytes: Bytes of bodies as they were sent.
     """
 
@@ -52,7 +52,7 @@ class Metrics:
         for name, value, meaning in (
             ("receiver_batches_total", self.batches, "Batches stored."),
             ("receiver_records_total", self.records, "Records stored."),
-            ("receiver_rejected_total", self.rejected, "Records put aside as rejects."),
+            ("receiver_rejected_total", self.rejected, "Records written to the rejects."),
             ("receiver_bytes_total", self.bytes, "Bytes of request bodies, as sent."),
         ):
             lines += self._metric(name, "counter", meaning, {"": value})

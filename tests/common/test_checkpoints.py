@@ -108,7 +108,7 @@ def test_each_worker_delivers_in_order(requests: list[tuple[int, int]]):
         workers.submit(request[0], request)
     workers.wait()
     workers.close()
-    assert sent == [[value for lane, value in requests if lane == number] for number in range(4)]
+    assert sent == [[value for worker, value in requests if worker == number] for number in range(4)]
 
 
 def test_workers_work_side_by_side():

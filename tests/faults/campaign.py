@@ -123,7 +123,7 @@ def judge(pipeline: Pipeline, verdict: Verdict) -> None:
     if isinstance(pipeline, EventsToSplit) and pipeline.skips:
         # Skipped on purpose, and said so: that is no loss, and then nothing may be there twice.
         verdict.lost = max(0, found.lost - verdict.ambiguous)
-        verdict.problem = "doubled although events of unknown fate are skipped" if found.doubled else ""
+        verdict.problem = "doubled although ambiguous events are skipped" if found.doubled else ""
 
 
 class Run:
@@ -196,7 +196,7 @@ class Run:
 
 def ambiguous(said: str) -> int:
     """Return how many records a run said it could not know about."""
-    return sum(int(count) for count in re.findall(r'"metric":"records_unknown","value":(\d+)', said))
+    return sum(int(count) for count in re.findall(r'"metric":"records_ambiguous","value":(\d+)', said))
 
 
 def forbidden(attempt: Attempt) -> str:

@@ -20,9 +20,9 @@ class Verdict:
         disturbances: Each fault that fired and each signal that met a living process.
         records: How many things had to arrive.
         attempts: How often the pipeline was started.
-        lost: Neither in the service nor in the rejects, nor said to be of unknown fate.
+        lost: Neither in the service nor in the rejects, nor said to be ambiguous.
         doubled: There more often than they were put in.
-        ambiguous: How many records target-split said to be of unknown fate.
+        ambiguous: How many records target-split said to be ambiguous.
         rejected: How many stand in the rejects.
         problem: What else must not be, such as a traceback.
         seconds: How long it took.

@@ -15,10 +15,10 @@ from support.sandbox import Sandbox
 from target_amplitude.target import TargetAmplitude
 
 
-@pytest.mark.parametrize("lanes", [1, 4, 7])
-def test_one_users_events_keep_their_order(lanes: int, config, sandbox: Sandbox):
+@pytest.mark.parametrize("workers", [1, 4, 7])
+def test_one_users_events_keep_their_order(workers: int, config, sandbox: Sandbox):
     """While requests fail, are cut, and users are throttled."""
-    chance = random.Random(lanes)
+    chance = random.Random(workers)
     # Requests that vary in size, since one record in ten is large.
     large = {"text": "x" * 1000}
     records = [
@@ -27,12 +27,12 @@ def test_one_users_events_keep_their_order(lanes: int, config, sandbox: Sandbox)
     ]
     at_once = {"Retry-After": "0.2"}
     sandbox.plan(
-        path="*", kind="status", status=503, probability=0.2, seed=lanes, times=4, headers={"Retry-After": "0"}
+        path="*", kind="status", status=503, probability=0.2, seed=workers, times=4, headers={"Retry-After": "0"}
     )
-    sandbox.plan(path="*", kind="lost", probability=0.3, seed=lanes, times=2)
+    sandbox.plan(path="*", kind="lost", probability=0.3, seed=workers, times=2)
     body = {"code": 429, "throttled_users": {"user-7": 1, "user-8": 1}, "throttled_events": []}
     sandbox.plan(path="*", kind="status", status=429, body=body, skip=1, times=2, headers=at_once, when='"user-7"')
-    loaded = load(config | {"endpoint": "http", "max_parallel_requests": lanes}, messages(records, every=1000))
+    loaded = load(config | {"endpoint": "http", "max_parallel_requests": workers}, messages(records, every=1000))
     assert loaded.error == ""
     assert loaded.state == {"read": 15_000}
     by_user = defaultdict(list)

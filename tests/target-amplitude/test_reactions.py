@@ -347,7 +347,7 @@ def test_a_wrong_key_costs_one_request_and_no_state(key: str, config, sandbox: S
 
 
 @at_each_place
-def test_patience_ends_with_the_state_of_what_was_delivered(skip: int, config, sandbox: Sandbox):
+def test_the_deadline_leaves_the_state_of_what_was_delivered(skip: int, config, sandbox: Sandbox):
     sandbox.plan(path="/batch", skip=skip, kind="status", status=503, times=None)
     loaded = load_impressions(config, retry_timeout_seconds=1)
     assert "503" in loaded.error

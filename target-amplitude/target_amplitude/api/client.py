@@ -145,8 +145,8 @@ def is_amplitudes(url: str) -> bool:
 
 def compressed(body: bytes) -> bytes:
     """Return a body as gzip. The fastest level gains most of what there is to gain on events."""
-    packer = compression.packer()
-    return bytes(packer.compress(body) + packer.flush())
+    compressor = compression.compressor()
+    return bytes(compressor.compress(body) + compressor.flush())
 
 
 def json_object(content: bytes) -> dict[str, Any]:
