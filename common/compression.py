@@ -16,8 +16,8 @@ else:
     DAMAGE = (*DAMAGE, isal_zlib.error)  # type: ignore[arg-type]  # typed as an instance
 
 GZIP = 31  # zlib's number for "gzip header and check sum"
-# Compressing with ISA-L at this level costs less than writing what it saves. Better levels are slower, to save a fifth of
-# the size of a file that is read once.
+# Compressing with ISA-L at this level costs less than writing what it saves. Better levels are slower, to save a fifth
+# of the size of a file that is read once.
 LEVEL = 1
 
 

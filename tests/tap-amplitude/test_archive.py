@@ -135,7 +135,7 @@ def test_both_libraries_unpack_the_same_and_see_every_cut(library: Any, members:
         for cut in {len(packed) - 1, len(packed) - 8, len(packed) - len(gzip.compress(members[-1], level)) + 1}:
             with pytest.raises(DAMAGE):
                 list(decompressed(io.BytesIO(packed[:cut])))
-        pack = packing.packer()
+        pack = packing.compressor()
         assert gzip.decompress(pack.compress(members[0]) + pack.flush()) == members[0]
 
 

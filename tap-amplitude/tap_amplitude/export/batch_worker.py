@@ -19,7 +19,7 @@ from typing import IO, Any
 import fsspec
 import msgspec
 
-from tap_amplitude.common.compression import DAMAGE, packer
+from tap_amplitude.common.compression import DAMAGE, compressor
 from tap_amplitude.export.event_types import EventTypeFilter
 from tap_amplitude.export.lines import decompressed, whole_lines
 from tap_amplitude.export.rows import Row, RowReader
@@ -145,7 +145,7 @@ class BatchFiles:
         files.makedirs(path.rpartition("/")[0], exist_ok=True)
         self._file = files.open(path, "wb")
         self.urls.append(url)
-        self._compressor = packer() if self._task.compress else None
+        self._compressor = compressor() if self._task.compress else None
         self._room = self._task.batch_size
 
 

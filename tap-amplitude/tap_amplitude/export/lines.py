@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from tap_amplitude.common.compression import unpacker
+from tap_amplitude.common.compression import decompressor
 
 READ_BYTES = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
@@ -58,14 +58,14 @@ def gunzip(data: bytes, compressed: Readable) -> Iterator[bytes]:
     Raises:
         compression.DAMAGE: It is not gzip, its check sum is wrong, or it ends too early.
     """
-    inflate = unpacker()
+    inflate = decompressor()
     while data:
         piece = inflate.decompress(data, BLOCK_BYTES)
         if piece:
             yield piece
         if inflate.eof:
             data = (inflate.unused_data or compressed.read(READ_BYTES)).lstrip(b"\0")
-            inflate = unpacker() if data else inflate
+            inflate = decompressor() if data else inflate
         else:
             data = inflate.unconsumed_tail or compressed.read(READ_BYTES)
     if not inflate.eof:
