@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -11,9 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.processes import BIN, run
-
-# A line of Meltano's log names the plugin that said it; the target's counters tell what was delivered.
-METRIC = re.compile(r"\btarget-\S+ +METRIC: (\{.*\})")
 
 
 @dataclass(frozen=True)
@@ -64,15 +60,17 @@ def run_pipeline(pipeline: Pipeline, log: Path, environment: Mapping[str, str]) 
         DemoError: It failed.
     """
     started = time.monotonic()
-    said = run([BIN / "meltano", "run", pipeline.tap, pipeline.target], log, environment)
+    said = run([BIN / "meltano", "--log-format=json", "run", pipeline.tap, pipeline.target], log, environment)
     return Outcome(pipeline, started, time.monotonic() - started, counters(said))
 
 
 def counters(said: str) -> Counter[tuple[str, str]]:
-    """Add up the Singer counters in a log, by metric and reason."""
+    """Add up the target's counters in Meltano's log, a JSON object per line, by metric and reason."""
     totals: Counter[tuple[str, str]] = Counter()
-    for text in METRIC.findall(said):
-        point = json.loads(text)
-        if point["type"] == "counter":
-            totals[point["metric"], point["tags"].get("reason", "")] += point["value"]
+    for line in said.splitlines():
+        if '"metric_info"' in line:
+            logged = json.loads(line)
+            point = logged["metric_info"]
+            if logged["consumer"] and point["type"] == "counter":
+                totals[point["metric"], point["tags"].get("reason", "")] += point["value"]
     return totals
