@@ -8,15 +8,25 @@ from typing import Any
 
 import pytest
 
+from support.harness import TOKEN
+from support.processes import Workplace
 from support.receiver import Run, posted
 from support.sandbox import Sandbox
 from tap_split_impressions.common.cli import ConnectorError
 
-LOOKUPS = "/internal/api/v2/*"
+PATHS = {"v2": "/internal/api/v2/*", "v4": "/fme/api/v4/*"}
+SCOPES = {"v2": "ws-demo", "v4": "demoAccount/default/demo"}
+HARNESS = {"admin_api_key": TOKEN, "organization": "default", "project": "demo"}
 
 
-def settings(sandbox: Sandbox, **changes: Any) -> dict[str, Any]:
-    return {"admin_api_key": "test-admin-key", "workspace_id": "ws-demo", "api_url": sandbox.url, **changes}
+def settings(sandbox: Sandbox, api: str = "v2", **changes: Any) -> dict[str, Any]:
+    given = HARNESS if api == "v4" else {"admin_api_key": "test-admin-key", "workspace_id": "ws-demo"}
+    return {**given, "api_url": sandbox.url, **changes}
+
+
+@pytest.fixture(params=["v2", "v4"])
+def api(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture
@@ -34,8 +44,8 @@ def names(result: Any) -> list[tuple[str, str | None]]:
     return [(record["traffic_type"], record["environment_name"]) for record in result.records("impressions")]
 
 
-def test_names_are_joined_in_one_pass(sandbox: Sandbox, rows: None, run: Run) -> None:
-    result = run(**settings(sandbox, traffic_type="visitor"))
+def test_names_are_joined_in_one_pass(sandbox: Sandbox, api: str, rows: None, run: Run) -> None:
+    result = run(**settings(sandbox, api, traffic_type="visitor"))
     assert names(result) == [("account", "Production"), ("user", "Production"), ("visitor", None)]
     # Four lists, each once, although the streams send them as well.
     paths = [request["path"] for request in sandbox.requests()]
@@ -52,16 +62,16 @@ def test_environments_are_selected_by_joined_names(sandbox: Sandbox, rows: None,
     assert len(names(run(**settings(sandbox, environments=["Production"])))) == 2
 
 
-def test_the_lists_are_streams(sandbox: Sandbox, folder: Path, run: Run) -> None:
-    result = run(**settings(sandbox))
+def test_the_lists_are_streams(sandbox: Sandbox, api: str, folder: Path, run: Run) -> None:
+    result = run(**settings(sandbox, api))
     assert len(result.records("feature_flags")) == 8
     flag = next(flag for flag in result.records("feature_flags") if flag["name"] == "checkout_redesign")
-    assert (flag["workspace_id"], flag["traffic_type_id"], flag["traffic_type"]) == ("ws-demo", "tt-user", "user")
+    assert (flag["workspace_id"], flag["traffic_type_id"], flag["traffic_type"]) == (SCOPES[api], "tt-user", "user")
     assert flag["created_at"].endswith("Z")
-    assert {environment["name"] for environment in result.records("environments")} == {
-        "Production",
-        "Staging",
-        "Development",
+    assert {environment["name"]: environment["production"] for environment in result.records("environments")} == {
+        "Production": True,
+        "Staging": False,
+        "Development": False,
     }
     assert {kind["id"] for kind in result.records("traffic_types")} == {"tt-user", "tt-account", "tt-anonymous"}
     assert result.of_type("SCHEMA")[-1]["stream"] == "traffic_types"
@@ -77,22 +87,23 @@ def create_segments(sandbox: Sandbox, count: int) -> None:
         ).raise_for_status()
 
 
-def test_long_lists_come_in_pages(sandbox: Sandbox, run: Run) -> None:
+def test_long_lists_come_in_pages(sandbox: Sandbox, api: str, run: Run) -> None:
     create_segments(sandbox, 15)
     sandbox.call("POST", "/split/feature-flags", [{"name": f"flag_{number:03}"} for number in range(112)])
-    result = run(**settings(sandbox))
+    result = run(**settings(sandbox, api))
     assert len({segment["name"] for segment in result.records("segments")}) == 15
     assert len({flag["name"] for flag in result.records("feature_flags")}) == 120
-    assert len(sandbox.requests("/internal/api/v2/splits/ws/ws-demo")) == 3
+    path = {"v2": "/internal/api/v2/splits/ws/ws-demo", "v4": "/fme/api/v4/feature-flags"}[api]
+    assert len(sandbox.requests(path)) == 3
 
 
-def test_the_rate_limit_is_waited_out(sandbox: Sandbox, rows: None, run: Run) -> None:
+def test_the_rate_limit_is_waited_out(sandbox: Sandbox, api: str, rows: None, run: Run) -> None:
     limits = {"X-RateLimit-Reset-Seconds-Org": "0", "X-RateLimit-Reset-Seconds-IP": "1"}
-    sandbox.plan(path=LOOKUPS, kind="status", status=429, headers=limits, times=2)
-    result = run(**settings(sandbox))
+    sandbox.plan(path=PATHS[api], kind="status", status=429, headers=limits, times=1)
+    result = run(**settings(sandbox, api))
     assert len(names(result)) == 3
-    assert "asks to wait 1 s" in result.stderr
-    assert result.metrics["http_retry_count"] == 2
+    assert "trying again in 1.0 s" in result.stderr
+    assert result.metrics["http_retry_count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -103,41 +114,133 @@ def test_the_rate_limit_is_waited_out(sandbox: Sandbox, rows: None, run: Run) ->
         {"kind": "lost"},
         {"kind": "cut", "after_bytes": 20},
         {"kind": "status", "status": 200, "body": "<html>maintenance</html>"},
+        {"kind": "status", "status": 200, "body": "[" * 5000},
     ],
 )
-def test_what_can_pass_is_tried_again(sandbox: Sandbox, rows: None, run: Run, fault: dict[str, Any]) -> None:
-    sandbox.plan(path=LOOKUPS, times=1, **fault)
-    result = run(**settings(sandbox))
+def test_transient_failures_are_retried(
+    sandbox: Sandbox, api: str, rows: None, run: Run, fault: dict[str, Any]
+) -> None:
+    sandbox.plan(path=PATHS[api], times=1, **fault)
+    result = run(**settings(sandbox, api))
     assert len(names(result)) == 3
     assert result.metrics["http_retry_count"] == 1
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("api", "changes", "sentence"),
     [
-        ({"admin_api_key": "wrong-admin-key"}, "does not accept 'admin_api_key'"),
-        ({"workspace_id": "ws-nowhere"}, "There is no workspace with the id in 'workspace_id'"),
-        ({"workspace_id": "../../x?y#z"}, "There is no workspace with the id in 'workspace_id'"),
+        ("v2", {"admin_api_key": "wrong-admin-key"}, r"\(401\), sent as 'Authorization' and as 'x-api-key'"),
+        ("v4", {"admin_api_key": "sat.demoAccount.wrong"}, r"\(401\), sent as 'x-api-key'. It must be a Harness token"),
+        ("v2", {"workspace_id": "ws-nowhere"}, "Setting 'workspace_id': there is no workspace 'ws-nowhere'"),
+        ("v2", {"workspace_id": "../../x?y#z"}, "Setting 'workspace_id': there is no workspace"),
+        ("v4", {"project": "nowhere"}, "Check 'account', 'organization' and 'project'"),
+        ("v4", {"account": "elsewhere"}, "403|Check 'account'"),
+        ("v4", {"admin_api": "v2", "project": "nowhere"}, "no workspace belongs to project 'nowhere'"),
     ],
 )
-def test_errors_are_sentences(sandbox: Sandbox, rows: None, run: Run, changes: dict[str, str], sentence: str) -> None:
-    with pytest.raises(ConnectorError, match=sentence) as failure:
-        run(**settings(sandbox, **changes))
-    assert "wrong-admin-key" not in str(failure.value)
-
-
-def test_no_permission_is_a_sentence(sandbox: Sandbox, rows: None, run: Run) -> None:
-    sandbox.plan(path=LOOKUPS, kind="status", status=403, times=None)
-    with pytest.raises(ConnectorError, match="may not read this workspace"):
-        run(**settings(sandbox))
-    assert len(sandbox.requests()) == 1
-
-
-def test_an_api_that_stays_away_stops_the_run(
-    sandbox: Sandbox, rows: None, run: Run, monkeypatch: pytest.MonkeyPatch
+def test_errors_are_sentences(
+    sandbox: Sandbox, rows: None, run: Run, api: str, changes: dict[str, str], sentence: str
 ) -> None:
-    monkeypatch.setattr("backoff._sync.time.sleep", lambda seconds: None)
-    sandbox.plan(path=LOOKUPS, kind="status", status=500, times=None)
-    with pytest.raises(ConnectorError, match=r"did not answer after 5 tries \(status 500\)"):
-        run(**settings(sandbox))
-    assert len(sandbox.requests()) == 5
+    with pytest.raises(ConnectorError, match=sentence) as failure:
+        run(**settings(sandbox, api, **changes))
+    assert "wrong" not in str(failure.value).replace("is wrong", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "workspace"),
+    [
+        ({"workspace_id": "Demo"}, "ws-demo"),
+        ({"workspace_id": "", "organization": "default", "project": "demo", "admin_api": "v2"}, "ws-demo"),
+    ],
+)
+def test_a_workspace_is_found_by_name_or_project(
+    sandbox: Sandbox, rows: None, run: Run, changes: dict[str, str], workspace: str
+) -> None:
+    result = run(**settings(sandbox, **changes))
+    assert {row["workspace_id"] for row in result.records("environments")} == {workspace}
+
+
+def test_the_other_header_is_tried_once_and_remembered(sandbox: Sandbox, rows: None, run: Run) -> None:
+    result = run(**settings(sandbox, auth_header="x-unknown"))
+    assert len(names(result)) == 3
+    assert [request["status"] for request in sandbox.requests()].count(401) == 1
+
+
+def test_no_permission_is_a_sentence(sandbox: Sandbox, api: str, rows: None, run: Run) -> None:
+    sandbox.plan(path=PATHS[api], kind="status", status=403, times=None)
+    with pytest.raises(ConnectorError, match=r"may not list \w+ \(403\)"):
+        run(**settings(sandbox, api))
+    assert len(sandbox.requests()) <= 2
+
+
+def test_an_api_that_stays_away_stops_the_run(sandbox: Sandbox, api: str, rows: None, run: Run) -> None:
+    sandbox.plan(path=PATHS[api], kind="status", status=500, times=None)
+    with pytest.raises(ConnectorError, match=r"Split answered 500\. Gave up after"):
+        run(**settings(sandbox, api, retry_timeout_seconds=1))
+    assert len(sandbox.requests()) >= 1
+
+
+def test_a_signal_ends_the_wait_for_the_api(sandbox: Sandbox, rows: None, folder: Path, workplace: Workplace) -> None:
+    sandbox.plan(path=PATHS["v2"], kind="status", status=429, headers={"Retry-After": "100"}, times=None)
+    config = {"path": str(folder), "settle_seconds": 0, **settings(sandbox)}
+    process = workplace.start(workplace.command("tap-split-impressions", config))
+    said = ""
+    while "trying again" not in said:
+        said = process.stderr.readline()
+    process.terminate()
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "bug" not in rest
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"workspace_id": "ws-demo", "organization": "default", "project": "demo"}, "'workspace_id' and 'project'"),
+        ({"project": "demo"}, "'organization' and 'project' belong together"),
+        ({"admin_api": "v4"}, "Setting 'organization' is missing; the Admin API v4 needs it."),
+        ({"organization": "default", "project": "demo"}, "Setting 'account' is missing"),
+        ({}, "Setting 'workspace_id' (or 'organization' and 'project') is missing"),
+        ({"workspace_id": "ws-demo", "admin_api": "v5"}, "Setting 'admin_api' must be one of: auto, v2, v4."),
+    ],
+)
+def test_settings_of_the_api_are_checked(workplace: Workplace, changes: dict[str, str], sentence: str) -> None:
+    result = workplace.run("tap-split-impressions", {"path": ".", "admin_api_key": "test-admin-key", **changes})
+    assert result.code == 1
+    assert sentence in result.stderr
+
+
+# --- --check
+
+
+def test_check_prints_what_can_be_seen(
+    sandbox: Sandbox, api: str, rows: None, folder: Path, workplace: Workplace
+) -> None:
+    config = {"path": str(folder), **settings(sandbox, api, environments=["Prodution"])}
+    result = workplace.run("tap-split-impressions", config, "--check")
+    assert result.code == 0, result.stderr
+    assert f"Folder {folder}: 1 data files" in result.stdout
+    assert "Newest file: a.jsonl, arrived 20" in result.stdout
+    assert f"Admin API {api}: workspace {SCOPES[api]}." in result.stdout
+    assert "Production (env-prod)" in result.stdout
+    assert "the setting 'environments' matches none of them: Prodution." in result.stdout
+    assert "Traffic types: account, anonymous, user." in result.stdout
+    assert {request["method"] for request in sandbox.requests()} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"path": "nowhere"}, "there is no folder nowhere"),
+        ({"admin_api_key": "wrong-admin-key"}, "Split refused the key in 'admin_api_key' (401)"),
+        ({"workspace_id": "ws-nowhere"}, "there is no workspace 'ws-nowhere'"),
+    ],
+)
+def test_check_fails_with_a_sentence(
+    sandbox: Sandbox, folder: Path, workplace: Workplace, changes: dict[str, str], sentence: str
+) -> None:
+    config = {"path": str(folder), **settings(sandbox), **changes}
+    result = workplace.run("tap-split-impressions", config, "--check")
+    assert result.code == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr

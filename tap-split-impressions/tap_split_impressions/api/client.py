@@ -1,171 +1,215 @@
-"""Split's Admin API: all its HTTP, its retries, and its errors in words.
+"""All HTTP to the Admin APIs: one GET, repeated until it succeeds or fails for good, and what each refusal means.
 
-https://docs.split.io/reference/introduction
+| answer | reaction |
+| --- | --- |
+| 200 with JSON | success |
+| a status that the caller expects | the caller's to judge |
+| 408, 425, 429, 5xx, a web page, a cut answer, no answer | retried, after as long as Split asks to wait |
+| 401 | the key in the other header, once; then the run stops |
+| 403, 404 and anything else | the run stops, with what to check |
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from logging import Logger
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
-import backoff
+import msgspec
 import requests
 
-from tap_split_impressions.common.errors import ConnectorError, check_certificate
+from tap_split_impressions.common.errors import ConnectorError, RetriableError
+from tap_split_impressions.common.http import new_session, read_body, send
 from tap_split_impressions.common.metrics import count
+from tap_split_impressions.common.retry import Retry, StoppedError, retry_after_seconds
 
-DEFAULT_URL = "https://api.split.io"
-BASE_PATH = "/internal/api/v2"
-PAGE_SIZE = 50  # the largest that flags allow
-TIMEOUT_SECONDS = (10, 60)  # to connect, to answer
-FAILURES = 5  # tries of a request that fails for a reason that can pass
-LONGEST_WAIT_SECONDS = 120.0
+USER_AGENT = "tap-split-impressions"
+SETTING = "api_url"
+MOST_BODY_BYTES = 64_000_000
 
+RETRIABLE = frozenset({408, 425, 429})
 # https://docs.split.io/reference/rate-limiting: wait for the longer of both
 RESET_HEADERS = ("X-RateLimit-Reset-Seconds-Org", "X-RateLimit-Reset-Seconds-IP")
-RESET_DEFAULT_SECONDS = 5.0
-RATE_LIMITED = 10  # waits in a row for one request before something else must be wrong
 
-ADVICE = {
-    401: "The Admin API does not accept 'admin_api_key'. It must be an Admin API key, not an SDK key.",
-    403: "The key in 'admin_api_key' may not read this workspace. Give it a role that may.",
-    404: "There is no workspace with the id in 'workspace_id'. Split shows it in the address of its pages.",
-}
+BEARER, BARE = "Authorization", "x-api-key"
 
 
-class Passing(Exception):  # noqa: N818  (a state, not a fault)
-    """A failure that another try may not meet."""
+@dataclass(frozen=True)
+class Refusals:
+    """What an API's refusals mean.
 
-
-class AdminApi:
-    """The lists of one workspace. Each is fetched once and remembered.
-
-    Args:
-        key: Admin API key, or a Harness token.
-        workspace_id: The workspace (Harness: project) whose lists are wanted.
-        url: Scheme and host.
-        logger: For waits and retries.
-
-    Raises:
-        ConnectorError: From every list, when the API refuses or stays away.
+    Attributes:
+        key: What is wrong with the key, for 401.
+        permission: What the key lacks, for 403.
+        scope: What may not exist, for 404.
     """
 
-    def __init__(self, key: str, workspace_id: str, url: str, logger: Logger) -> None:
-        self._host = url.rstrip("/")
-        self._workspace = workspace_id
-        self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {key}"
-        # Without this, a netrc file of the user's would replace the Authorization header.
-        self._session.auth = lambda request: request
-        self._logger = logger
-        self._requests = self._retries = 0
+    key: str
+    permission: str
+    scope: str
 
-    @cached_property
-    def environments(self) -> list[dict[str, Any]]:
-        """Environments: `{id, name, production}`."""
-        return self._list("environments", paged=False)
 
-    @cached_property
-    def traffic_types(self) -> list[dict[str, Any]]:
-        """Traffic types: `{id, name, displayAttributeId}`."""
-        return self._list("trafficTypes", paged=False)
+@dataclass(frozen=True)
+class Access:
+    """How an Admin API is reached.
 
-    @cached_property
-    def feature_flags(self) -> list[dict[str, Any]]:
-        """Feature flags: `{id, name, trafficType: {id, name}, creationTime, rolloutStatus, …}`."""
-        return self._list("splits", paged=True)
+    Attributes:
+        url: Scheme and host.
+        key: Admin API key or Harness token.
+        new_retry: Makes the retry of one request; takes what to do before each wait.
+        logger: For waits.
+        end: Ends the run after a signal.
+    """
 
-    @cached_property
-    def segments(self) -> list[dict[str, Any]]:
-        """Segments: `{name, description, trafficType: {id, name}, creationTime, tags}`."""
-        return self._list("segments", paged=True)
+    url: str
+    key: str
+    new_retry: Callable[[Callable[[str, float], object]], Retry]
+    logger: Logger
+    end: Callable[[], NoReturn]
 
-    def _list(self, kind: str, *, paged: bool) -> list[dict[str, Any]]:
-        self._requests = self._retries = 0
+
+class AdminClient:
+    """Gets JSON from one Admin API.
+
+    Args:
+        access: How it is reached.
+        base: Path of the API.
+        headers: Names of the headers that may carry the key, the first choice first.
+        query: Parameters of every request.
+        refusals: What refusals mean.
+    """
+
+    def __init__(
+        self, access: Access, base: str, headers: list[str], query: Mapping[str, str], refusals: Refusals
+    ) -> None:
+        self._access = access
+        self._base = access.url.rstrip("/") + base
+        self._headers = headers  # loses the first choice once Split refuses it
+        self._tried: list[str] = []
+        self._query = query
+        self._refusals = refusals
+        self._session = new_session(user_agent=USER_AGENT, pool_size=1)
+
+    def get(self, path: str, what: str, *, expected: Collection[int] = (), **query: Any) -> Any:
+        """Return the JSON of an answer, or None for a status in `expected`.
+
+        Args:
+            path: Below the API's base.
+            what: What the call lists, for messages and metrics: "environments".
+            expected: Statuses that the caller judges.
+            query: Parameters of this request.
+
+        Raises:
+            ConnectorError: Split refuses it, or the retry deadline is over.
+        """
+
+        def report(reason: str, seconds: float) -> None:
+            count("http_retry_count", 1, endpoint=what)
+            self._access.logger.warning("%s; trying again in %.1f s.", reason, seconds)
+
         try:
-            return list(self._pages(kind)) if paged else self._objects(self._get(kind, {}))
-        finally:
-            count("http_request_count", self._requests, endpoint=kind)
-            count("http_retry_count", self._retries, endpoint=kind)
+            return self._access.new_retry(report).run(lambda: self._try(path, what, expected, query))
+        except StoppedError:
+            self._access.end()
 
-    def _pages(self, kind: str) -> Iterator[dict[str, Any]]:
-        offset = 0
-        while True:
-            page = self._get(kind, {"offset": offset, "limit": PAGE_SIZE})
-            objects = self._objects(page)
-            yield from objects
-            offset += len(objects)
-            if not objects or offset >= page.get("totalCount", 0):
-                return
-
-    @staticmethod
-    def _objects(answer: Any) -> list[dict[str, Any]]:
-        """Return the objects of a list, bare or in a page."""
-        objects = answer.get("objects") if isinstance(answer, dict) else answer
-        if not isinstance(objects, list):
-            raise ConnectorError("The Admin API answered with something that is no list. Check the setting 'api_url'.")
-        return objects
-
-    def _get(self, kind: str, query: dict[str, int]) -> Any:
+    def _try(self, path: str, what: str, expected: Collection[int], query: Mapping[str, Any]) -> Any:
+        count("http_request_count", 1, endpoint=what)
+        header = self._headers[0]
+        key = f"Bearer {self._access.key}" if header.lower() == BEARER.lower() else self._access.key
+        parameters = {**self._query, **query}
         try:
-            return self._try(kind, query)
-        except Passing as failure:
-            raise ConnectorError(
-                f"The Admin API at {self._host} did not answer after {FAILURES} tries ({failure}). Check the setting "
-                "'api_url', or leave out 'admin_api_key' to go on without names."
+            response = send(
+                self._session, "GET", self._base + path, setting=SETTING, params=parameters, headers={header: key}
+            )
+            with response:
+                body = read_body(response, limit_bytes=MOST_BODY_BYTES)
+        except RetriableError as error:
+            raise RetriableError(f"cannot list {what}: {error} (setting '{SETTING}')") from None
+        if response.status_code == 401 and len(self._headers) > 1:
+            self._tried.append(self._headers.pop(0))
+            return self._try(path, what, expected, query)
+        return self._judged(response, body, what, expected)
+
+    def _judged(self, response: requests.Response, body: bytes, what: str, expected: Collection[int]) -> Any:
+        """Return what an answer holds, or raise what it means."""
+        status = response.status_code
+        if status in RETRIABLE or status >= 500:
+            wait = retry_after_seconds(response.headers, *RESET_HEADERS)
+            raise RetriableError(f"cannot list {what}: Split answered {status}", retry_after=wait)
+        if status in expected:
+            return None
+        if not 200 <= status < 300:
+            self._fail(status, what)
+        self._headers[1:] = []  # this header is right, so a later 401 is about something else
+        try:
+            return msgspec.json.decode(body)
+        except (ValueError, RecursionError):
+            raise RetriableError(
+                f"cannot list {what}: {self._access.url} answered {status} with something that is not JSON (setting "
+                f"'{SETTING}')"
             ) from None
 
-    @backoff.on_exception(
-        backoff.expo, Passing, max_tries=FAILURES, on_backoff=lambda details: details["args"][0].note_retry(details)
-    )
-    def _try(self, kind: str, query: dict[str, int]) -> Any:
-        for _ in range(RATE_LIMITED):
-            answer = self._send(kind, query)
-            if answer.status_code != requests.codes.too_many_requests:
-                break
-            wait = min(reset_seconds(answer), LONGEST_WAIT_SECONDS)
-            self._logger.info("The Admin API asks to wait %.0f s.", wait)
-            time.sleep(wait)
-            self._retries += 1
-        if answer.ok:
-            try:
-                return answer.json()
-            except ValueError:
-                raise Passing("an answer that is no JSON") from None
-        if answer.status_code in ADVICE:
-            raise ConnectorError(ADVICE[answer.status_code])
-        if answer.status_code >= requests.codes.server_error or answer.status_code == requests.codes.too_many_requests:
-            raise Passing(f"status {answer.status_code}")
-        raise ConnectorError(f"The Admin API refused to list {kind} (status {answer.status_code}).")
-
-    def _send(self, kind: str, query: dict[str, int]) -> requests.Response:
-        self._requests += 1
-        try:
-            return self._session.get(
-                f"{self._host}{BASE_PATH}/{kind}/ws/{quote(self._workspace, safe='')}",
-                params=query,
-                timeout=TIMEOUT_SECONDS,
+    def _fail(self, status: int, what: str) -> NoReturn:
+        if status == 401:
+            headers = " and as ".join(f"'{header}'" for header in [*self._tried, *self._headers])
+            raise ConnectorError(
+                f"Split refused the key in 'admin_api_key' (401), sent as {headers}. {self._refusals.key}"
             )
-        except requests.RequestException as error:
-            check_certificate(error, self._host)
-            raise Passing(type(error).__name__) from None
+        if status == 403:
+            raise ConnectorError(f"The key in 'admin_api_key' may not list {what} (403). {self._refusals.permission}")
+        if status == 404:
+            raise ConnectorError(f"Cannot list {what}: Split answered 404. {self._refusals.scope}")
+        if 300 <= status < 400:
+            raise ConnectorError(
+                f"{self._access.url} answered {status} with a redirect, which is not Split's API. Check the setting "
+                f"'{SETTING}'."
+            )
+        raise ConnectorError(f"Cannot list {what}: Split answered {status}.")
 
-    def note_retry(self, details: Any) -> None:
-        """Count and log a try that failed."""
-        self._retries += 1
-        self._logger.warning(
-            "The Admin API failed (%s); trying again in %.1f s.", details["exception"], details["wait"]
-        )
+
+def rows_of(page: Any, what: str) -> list[dict[str, Any]]:
+    """Return the objects of a list, bare or in a page of either API.
+
+    Raises:
+        ConnectorError: There is no list in it.
+    """
+    found = page if isinstance(page, list) else None
+    if isinstance(page, dict):
+        found = next((page[name] for name in ("objects", "data") if isinstance(page.get(name), list)), None)
+    if found is None:
+        raise ConnectorError(f"Cannot list {what}: the answer holds no list. Check the setting '{SETTING}'.")
+    return [row for row in found if isinstance(row, dict)]
 
 
-def reset_seconds(answer: requests.Response) -> float:
-    """Return how long a 429 asks to wait."""
-    given = [answer.headers[name] for name in RESET_HEADERS if name in answer.headers]
-    try:
-        return max(float(text) for text in given) if given else RESET_DEFAULT_SECONDS
-    except ValueError:
-        return RESET_DEFAULT_SECONDS
+def is_last_page(page: Any, rows: int, offset: int, limit: int) -> bool:
+    """Whether a list ends with a page: a total is trusted where there is one, else a page that is not full is the last.
+
+    Args:
+        page: The page. A service may lower the limit, and says so.
+        rows: Rows on it.
+        offset: Rows up to its end.
+        limit: Rows that were asked for.
+    """
+    total = page.get("totalCount") if isinstance(page, dict) else None
+    if not rows or isinstance(total, int):
+        return not rows or offset >= (total or 0)
+    lowered = page.get("limit") if isinstance(page, dict) else None
+    return rows < (lowered if isinstance(lowered, int) else limit)
+
+
+def all_pages(client: AdminClient, path: str, what: str, limit: int, **query: Any) -> list[dict[str, Any]]:
+    """Return the rows of a list that comes in pages."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = client.get(path, what, offset=len(found), limit=limit, **query)
+        rows = rows_of(page, what)
+        found += rows
+        if is_last_page(page, len(rows), len(found), limit):
+            return found
+
+
+def part(text: str) -> str:
+    """Return a text as one part of a path."""
+    return quote(text, safe="")

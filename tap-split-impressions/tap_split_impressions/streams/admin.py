@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from singer_sdk import Tap
 from singer_sdk import typing as th
 
-from tap_split_impressions.api.client import AdminApi
+from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.tap.stream import PlainStream
 from tap_split_impressions.impressions.record import Names
 from tap_split_impressions.impressions.times import moment_or_none, rfc3339
@@ -26,7 +26,7 @@ class ListStream(PlainStream):
     # Column to the path in the API's object.
     columns: ClassVar[dict[str, tuple[str, ...]]]
 
-    def __init__(self, tap: Tap, api: AdminApi, services: Services) -> None:
+    def __init__(self, tap: Tap, api: AdminLists, services: Services) -> None:
         super().__init__(tap)
         self._api = api
         self._services = services
@@ -39,7 +39,7 @@ class ListStream(PlainStream):
             if "created_at" in record:
                 created = moment_or_none(record["created_at"])
                 record["created_at"] = None if created is None else rfc3339(created)
-            yield {"workspace_id": self.config["workspace_id"], **record}
+            yield {"workspace_id": self._api.scope, **record}
 
 
 class FeatureFlags(ListStream):
@@ -134,7 +134,7 @@ def reached(entry: Any, path: tuple[str, ...]) -> Any:
     return entry
 
 
-def names_of(api: AdminApi) -> Names:
+def names_of(api: AdminLists) -> Names:
     """Return what the Admin API knows beside the impressions."""
     return Names(
         environments=pairs(api.environments, ("id",), ("name",)),

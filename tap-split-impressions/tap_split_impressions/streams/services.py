@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tap_split_impressions.api.client import AdminApi
+from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.tap.writer import MessageWriter
 
 
@@ -24,7 +24,7 @@ class Services:
     writer: MessageWriter
     stopping: threading.Event
     exit_code: Callable[[], int]
-    admin_api: AdminApi | None = None
+    admin_api: AdminLists | None = None
 
     def end_if_stopping(self) -> None:
         """End the run if a signal has asked for it.
