@@ -48,7 +48,7 @@ def main() -> int:
         print("\nStopped. Nothing is left running.", file=sys.stderr)
         return 130
     print(f"\n{time.monotonic() - started:.0f} seconds.")
-    print(f"{REPORT.name} charts the run; logs, state and rejects are in {WORK.name}/.")
+    print(f"{REPORT.name} charts the run; logs, state, rejects and audit.html are in {WORK.name}/.")
     print("To see what both services hold now: make sandbox")
     return 0 if equal else 1
 
@@ -75,6 +75,7 @@ def circle() -> bool:
         print("\nWhat the services hold now, compared with what was put in")
         print("\n".join(f"  {side.what}: {side.count:,} - {side.verdict}" for side in sides))
         REPORT.write_text(page(first, second, sides), encoding="utf-8")
+        print(f"\nThe audit of the impressions sent as events\n{audit(environment)}")
         return nothing_sent(second) and not any(side.difference for side in sides)
 
 
@@ -110,6 +111,23 @@ def run_all(number: int, environment: dict[str, str]) -> list[Outcome]:
         log = WORK / f"run{number}-{pipeline.tap}-to-{pipeline.target}.log"
         outcomes.append(run_pipeline(pipeline, log, environment))
     return outcomes
+
+
+def audit(environment: dict[str, str]) -> str:
+    """Compare the impressions with what Amplitude exports; return the report, written as a page as well.
+
+    Raises:
+        DemoError: An impression is missing.
+    """
+    say("meltano run audit")
+    file = WORK / "audit.sqlite"
+    run(
+        [BIN / "meltano", "run", "audit"],
+        WORK / "audit.log",
+        environment | {"TARGET_AMPLITUDE_AUDIT_AUDIT_PATH": str(file)},
+    )
+    report = [BIN / "target-amplitude", "--audit-report", file, "--html", WORK / "audit.html"]
+    return run(report, WORK / "audit-report.log", environment).strip()
 
 
 def compared(
