@@ -126,7 +126,7 @@ def audit(environment: dict[str, str]) -> str:
         WORK / "audit.log",
         environment | {"TARGET_AMPLITUDE_AUDIT_AUDIT_PATH": str(file)},
     )
-    report = [BIN / "target-amplitude", "--audit-report", file, "--html", WORK / "audit.html"]
+    report: list[str | Path] = [BIN / "target-amplitude", "--audit-report", file, "--html", WORK / "audit.html"]
     return run(report, WORK / "audit-report.log", environment).strip()
 
 
