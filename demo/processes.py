@@ -103,7 +103,7 @@ def await_answer(url: str, process: subprocess.Popen[bytes], name: str, log: Pat
         try:
             requests.get(url, timeout=2)
         except requests.RequestException:
-            time.sleep(0.05)  # nothing tells when another process listens; asking again is the only way
+            time.sleep(0.05)  # nothing tells when another process listens
         else:
             return
     raise DemoError(f"The {name} did not start. What it said is in {log}.")
