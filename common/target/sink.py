@@ -6,6 +6,8 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from .delivery import Origin
 from .services import Services, Stream
 
@@ -45,6 +47,14 @@ class StreamingSink(abc.ABC):
             problem: Tells how a record breaks the schema; None when it does not.
         """
         return False
+
+    @property
+    def message_decoder(self) -> msgspec.json.Decoder[Any] | None:
+        """What decodes RECORD messages of the stream, into structs whose `record` holds the columns that are needed.
+
+        It refuses every other line, and records that break the schema in these columns. None where that is not enough.
+        """
+        return None
 
     def take_line(self, line: bytes) -> dict[str, Any] | None:  # noqa: ARG002
         """Return the columns that the sink needs of a batch file's line; None to have the line read as a whole."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from singer_sdk.exceptions import MappingError as StreamMapError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
@@ -106,6 +108,21 @@ class InputStream:
                 sink.record_dropped()
 
 
+@dataclass(frozen=True)
+class FastStream:
+    """The stream whose SCHEMA came last, if its sink decodes whole messages.
+
+    Attributes:
+        stream: Its name.
+        decoder: Decodes RECORD messages of the stream into structs with `record`, and refuses every other line.
+        process_record: Takes the record.
+    """
+
+    stream: str
+    decoder: msgspec.json.Decoder[Any]
+    process_record: Callable[[dict[str, Any], Origin], None]
+
+
 class Streams:
     """The streams that the input describes, and their sinks.
 
@@ -114,6 +131,9 @@ class Streams:
         services: What all sinks share.
         make_sink: Returns a new sink for a stream.
         validate: Whether records are checked against their schemas.
+
+    Attributes:
+        fast: The stream whose messages a sink decodes itself, if there is one.
     """
 
     def __init__(
@@ -130,6 +150,7 @@ class Streams:
         self._validate = validate
         self._streams: dict[str, InputStream] = {}
         self._sinks: dict[str, StreamingSink] = {}
+        self.fast: FastStream | None = None
 
     @property
     def sink_names(self) -> list[str]:
@@ -163,6 +184,10 @@ class Streams:
         direct = branches[0][1] if len(branches) == 1 and is_unchanged(branches[0][0]) else None
         validator = validator_of(stream) if self._validate else None
         self._streams[name] = InputStream(name, validator, branches, direct, self._services)
+        decoder = None if direct is None else direct.message_decoder
+        self.fast = None
+        if direct is not None and decoder is not None:
+            self.fast = FastStream(name, decoder, direct.process_record)
 
     def _sink_of(self, stream_map: StreamMap, source: Stream) -> StreamingSink | None:
         """Return the sink of a stream map: the one at hand while the schema stays the same."""

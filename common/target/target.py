@@ -39,6 +39,9 @@ from .streams import InputStream, Streams
 # Where the command line keeps the file that is to be replayed.
 REPLAY = "replay"
 
+# What decoding raises for what is not a record of the stream.
+UNDECODABLE = (*UNREADABLE, ValueError)
+
 # How many lines of a batch file go by before `tick` runs.
 LINES_PER_TICK = 1_000
 
@@ -142,11 +145,18 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         }
         number = 0
         for block in blocks(source, self.stopping, self.tick):
+            if taken := self._take_records(block):
+                counts["RECORD"] += taken
+                number += taken
+                continue
             for position, line in enumerate(block.split(b"\n")):
                 if self.stopping.is_set():
                     break
                 number += 1
                 if not line or line.isspace():
+                    continue
+                if self._take_record(line, block, position):
+                    counts["RECORD"] += 1
                     continue
                 message = read_message(line, number)
                 process = processors.get(message["type"])
@@ -156,6 +166,40 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
                 counts[message["type"]] += 1
             number -= block.endswith(b"\n")  # nothing stands behind the last line feed
         return counts
+
+    def _take_records(self, block: bytes) -> int:
+        """Take a block of nothing but records of one stream whose sink decodes them; return how many, 0 for none."""
+        fast = self._streams.fast
+        if fast is None:
+            return 0
+        try:
+            messages = fast.decoder.decode_lines(block)
+        except UNDECODABLE:
+            return 0
+        if len(messages) != block.count(b"\n") + (not block.endswith(b"\n")):
+            return 0  # blank lines, so positions differ
+        process, stopping, stream = fast.process_record, self.stopping.is_set, fast.stream
+        taken = 0
+        for position, message in enumerate(messages):
+            if stopping():
+                break
+            process(message.record, MessageLine(stream, block, position))
+            taken += 1
+        self._records_read += taken
+        return len(messages)
+
+    def _take_record(self, line: bytes, block: bytes, position: int) -> bool:
+        """Take a line if it is a record of the stream whose sink decodes them; return whether it was."""
+        fast = self._streams.fast
+        if fast is None:
+            return False
+        try:
+            message = fast.decoder.decode(line)
+        except UNDECODABLE:
+            return False
+        self._records_read += 1
+        fast.process_record(message.record, MessageLine(fast.stream, block, position))
+        return True
 
     def process_endofpipe(self) -> None:
         """Deliver what is left; STATE follows.

@@ -16,7 +16,7 @@ from target_split.common.target.services import Services, Stream
 from target_split.common.target.sink import StreamingSink
 from target_split.common.timestamps import epoch_milliseconds
 from target_split.events.batch import BatchBuilder
-from target_split.events.column_decoder import record_decoder
+from target_split.events.column_decoder import message_decoder, record_decoder
 from target_split.events.converter import Converter
 from target_split.events.event import InvalidEventError
 from target_split.mapping.segments import GroupError, SegmentMapping
@@ -53,6 +53,12 @@ class EventSink(StreamingSink):
         self._add = builder.add
         columns = converter.columns if is_validated else None
         self._decode = record_decoder(columns).decode if columns is not None else None
+        self._messages = message_decoder(stream.name, columns) if columns is not None else None
+
+    @property
+    def message_decoder(self) -> msgspec.json.Decoder[Any] | None:
+        """What decodes RECORD messages into the columns that events need; None where whole records are needed."""
+        return self._messages
 
     def take_line(self, line: bytes) -> dict[str, Any] | None:
         """Return the columns that events need of a line; None where it must be read as a whole."""
@@ -71,7 +77,8 @@ class EventSink(StreamingSink):
             self.reject(str(error), origin)
             return
         if made is not None:
-            self._add(made.event, made.ledger_id, origin)
+            event, ledger_id = made
+            self._add(event, ledger_id, origin)
 
 
 class MemberSink(StreamingSink):

@@ -61,7 +61,7 @@ def made(
     mapping = event_mapping(schema, given or {}, defaults(**changes))
     style = Style("amp.", 63, None, join_arrays=False)
     event = EventMaker(mapping, style, (notes if notes is not None else []).append)(record)
-    return None if event is None else json.loads(event.content)
+    return None if event is None else json.loads(event[0])
 
 
 def refused(record: dict[str, Any], **changes: Any) -> str:

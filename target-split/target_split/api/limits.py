@@ -11,7 +11,7 @@ from typing import Any
 
 MAX_KEY_LENGTH = 250
 # What is cut off both ends of a key: blanks, and characters that nobody sees, which pasted texts bring along.
-BLANKS = " \t\n\r\v\f\u00a0\u2028\u2029\u3000\u200b\u200c\u200d\u2060\ufeff"
+BLANKS = " \u200b\u200c\u200d\u2060\ufeff"
 MAX_PROPERTIES = 300
 MAX_PROPERTY_LENGTH = 256
 # The whole of an event's properties, of which Split takes 1,024 bytes for the event itself.
@@ -37,7 +37,8 @@ def clean_key(value: Any) -> str | None:
         value: A text or a whole number. Anything else is not a key.
     """
     if isinstance(value, str):
-        return value.strip(BLANKS) or None
+        text = value.strip()
+        return (text if text.isascii() else text.strip(BLANKS)) or None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, float):

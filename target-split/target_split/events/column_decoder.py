@@ -43,15 +43,14 @@ def column_types(schema: Mapping[str, Any], columns: Collection[str], keys: Coll
     """
     if not is_simple(schema, HARMLESS_OF_RECORD):
         return None
+    required = frozenset(keys) | frozenset(schema.get("required", ()))
     types: dict[str, Any] = {}
-    for column in columns:
+    for column in required | frozenset(columns):
         rule = schema["properties"].get(column, {})
         if not is_simple(rule, HARMLESS):
             return None
-        types[column] = type_of(rule)
-    required = frozenset(keys) | frozenset(schema.get("required", ()))
-    wanted = dict.fromkeys(required, Any) | types
-    return {name: (Required if name in required else NotRequired)[kind] for name, kind in wanted.items()}
+        types[column] = (Required if column in required else NotRequired)[type_of(rule)]
+    return types
 
 
 def record_decoder(columns: Columns) -> msgspec.json.Decoder[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -37,11 +37,8 @@ class Event(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     environment_name: str | None = None
 
 
-class MadeEvent(NamedTuple):
-    """A serialized event and its time in milliseconds since 1970."""
-
-    content: bytes
-    timestamp: int
+# A serialized event and its time in milliseconds since 1970.
+MadeEvent = tuple[bytes, int]
 
 
 class InvalidEventError(Exception):
@@ -85,7 +82,7 @@ class EventMaker:
         self._select = Selection(mapping.properties, note, join_arrays=style.join_arrays)
         self._rule = event_type_rule(style.max_name_length)
         self._prefix = style.prefix
-        self._name = lru_cache(MAX_NAMES)(self._new_name)
+        self._names = lru_cache(MAX_NAMES)(self._new_name)
 
     def __call__(self, record: Record) -> MadeEvent | None:
         """Return the event, or None for a record without a key.
@@ -102,11 +99,10 @@ class EventMaker:
         if not isinstance(traffic_type, str) or not traffic_type:
             raise InvalidEventError("no traffic type")
         event_type = mapping.event_type(record)
-        if is_empty(event_type):
-            raise InvalidEventError("no event type")
-        timestamp = self._time(record)
+        name = self._names(event_type if type(event_type) is str else text_of(event_type))
+        timestamp = self._time(mapping.time(record))
         event = Event(
-            self._name(event_type if isinstance(event_type, str) else str(event_type)),
+            name,
             traffic_type.lower(),
             key,
             timestamp,
@@ -114,21 +110,20 @@ class EventMaker:
             self._select(record) or None,
             self._environment,
         )
-        return MadeEvent(self._encoded(event), timestamp)
+        return self._encoded(event), timestamp
 
     def _new_name(self, event_type: str) -> str:
+        if is_empty(event_type):
+            raise InvalidEventError("no event type")
         name = event_type_name(self._rule, self._prefix, event_type)
         self.event_types.add(name)
         return name
 
-    def _time(self, record: Record) -> int:
-        moment = self._mapping.time(record)
-        if is_empty(moment):
-            raise InvalidEventError("no time")
+    def _time(self, moment: Any) -> int:
         try:
             milliseconds = epoch_milliseconds(moment)
-        except (ValueError, OverflowError):
-            raise InvalidEventError("a time that cannot be read") from None
+        except (ValueError, OverflowError, TypeError):
+            raise InvalidEventError("no time" if is_empty(moment) else "a time that cannot be read") from None
         if milliseconds < 0:
             raise InvalidEventError("a time before 1970")
         return milliseconds
@@ -153,6 +148,11 @@ class EventMaker:
             event.properties = trimmed(properties)
             return encode(event)
         return text
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text; an empty one for null."""
+    return "" if value is None else str(value)
 
 
 def make_well_formed(event: Event) -> None:

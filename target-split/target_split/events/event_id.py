@@ -6,8 +6,8 @@ in order of time lie beside each other in the ledger, which then stays fast howe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from hashlib import blake2b
 
 ID_BYTES, HOUR_BYTES = 16, 4
 HASH_BYTES = ID_BYTES - HOUR_BYTES
@@ -28,8 +28,8 @@ class EventIds:
     """
 
     def __init__(self, destination: Sequence[str], stream: str) -> None:
-        prefix = hashlib.blake2b("\0".join([*destination, stream]).encode(errors="surrogatepass"), digest_size=ID_BYTES)
-        self._hash = hashlib.blake2b(prefix.digest(), digest_size=ID_BYTES)
+        self._prefix = hashed("\0".join([*destination, stream]).encode(errors="surrogatepass"))
+        self._hour, self._hour_bytes = -1, b""  # of the last event: the next one is likely of the same hour
 
     def of(self, identity: bytes, timestamp: int | None = None) -> bytes:
         """Return the id of an event.
@@ -38,13 +38,15 @@ class EventIds:
             identity: What tells it from all others of its stream.
             timestamp: Its time in milliseconds since 1970; None where that may change between runs.
         """
-        hashed = self._hash.copy()
-        hashed.update(identity)
-        return hour_of(timestamp) + hashed.digest()[:HASH_BYTES]
+        digest = blake2b(self._prefix + identity, digest_size=ID_BYTES).digest()[:HASH_BYTES]
+        if timestamp is None:
+            return NO_HOUR + digest
+        hour = timestamp // MILLISECONDS_PER_HOUR
+        if hour != self._hour:
+            self._hour, self._hour_bytes = hour, min(max(hour, 0), LAST_HOUR).to_bytes(HOUR_BYTES, "big")
+        return self._hour_bytes + digest
 
 
-def hour_of(timestamp: int | None) -> bytes:
-    """Return the first bytes of the id of an event at a time."""
-    if timestamp is None:
-        return NO_HOUR
-    return min(max(timestamp, 0) // MILLISECONDS_PER_HOUR, LAST_HOUR).to_bytes(HOUR_BYTES, "big")
+def hashed(text: bytes) -> bytes:
+    """Return a hash of `ID_BYTES`."""
+    return blake2b(text, digest_size=ID_BYTES).digest()

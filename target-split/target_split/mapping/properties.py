@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -92,11 +93,16 @@ class Flattener:
             name = prefix + part
             if kind is dict and depth < MAX_DEPTH:
                 self.put_parts(value, name + ".", chosen, depth + 1)
-            elif name in chosen:
+            elif value is None or name in chosen:
                 continue
-            elif kind is str and len(value) <= MAX_PROPERTY_LENGTH:
+            elif (
+                kind is bool
+                or (kind is str and len(value) <= MAX_PROPERTY_LENGTH)
+                or (kind is float and -math.inf < value < math.inf)
+                or (kind is int and -LARGEST_LONG <= value <= LARGEST_LONG)
+            ):
                 chosen[name] = value
-            elif value is not None and (scalar := self.scalar(value)) is not None:
+            elif (scalar := self.scalar(value)) is not None:
                 chosen[name] = scalar
 
     def put_matching(
@@ -146,13 +152,16 @@ class Columns:
 
     def __init__(self, names: Sequence[str], flattener: Flattener) -> None:
         self._names = names
+        self._values = itemgetter(*names, names[0])  # the first once more, so that one name gives a tuple as well
         self._put = flattener.put
 
     def __call__(self, record: Record, chosen: Properties) -> None:
         """Put the columns among the properties."""
-        get = record.get
-        for name in self._names:
-            value = get(name)
+        try:
+            values = self._values(record)
+        except KeyError:  # a column that the stream does not have
+            values = [*map(record.get, self._names)]
+        for name, value in zip(self._names, values, strict=False):
             if value is None:
                 continue
             if type(value) is str and len(value) <= MAX_PROPERTY_LENGTH and name not in chosen:
