@@ -144,7 +144,7 @@ def _from_number(number: float) -> int:
     Raises:
         ValueError: They do not.
     """
-    if not math.isfinite(number):
+    if isinstance(number, float) and not math.isfinite(number):  # of a large integer `isfinite` raises
         raise ValueError("not a finite number")
     whole = int(number)
     digits = len(str(whole)) if 0 < whole < 10**20 else 0

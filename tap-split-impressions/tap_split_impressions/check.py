@@ -8,8 +8,8 @@ from typing import Any
 
 from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.folder.folder import Folder
+from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.impressions.filters import matcher
-from tap_split_impressions.impressions.times import rfc3339
 from tap_split_impressions.settings import is_v4
 
 MOST_NAMES = 20

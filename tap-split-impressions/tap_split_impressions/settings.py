@@ -12,8 +12,7 @@ from tap_split_impressions.api import admin_v2, admin_v4
 from tap_split_impressions.api.client import BEARER
 from tap_split_impressions.common.settings import url_problems
 from tap_split_impressions.folder.readers.csv_export import DEFAULT_ENCODING
-from tap_split_impressions.impressions.item import field_of
-from tap_split_impressions.impressions.times import NotATime, milliseconds
+from tap_split_impressions.impressions.item import NotAnImpression, field_of, time_of
 
 SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -171,8 +170,8 @@ def time_problems(config: Mapping[str, Any]) -> list[str]:
     errors, times = [], {}
     for name in ("start_date", "end_date"):
         try:
-            times[name] = milliseconds(config.get(name))
-        except NotATime:
+            times[name] = time_of(config.get(name))
+        except NotAnImpression:
             errors.append(f"Setting '{name}' must be a time such as 2026-01-31T00:00:00Z.")
     if not errors and times["start_date"] and times["end_date"] and times["end_date"] <= times["start_date"]:
         errors.append("Setting 'end_date' must be later than 'start_date'.")

@@ -15,12 +15,12 @@ from tap_split_impressions.common.folder.file import File
 from tap_split_impressions.common.folder.folder import PREFETCH_FILES, Folder
 from tap_split_impressions.common.folder.names import OPEN_SUFFIX, is_sealed
 from tap_split_impressions.common.folder.storage import storage_errors
+from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.folder.file_pass import FilePass
 from tap_split_impressions.folder.readers import CsvOptions, DamagedFileError, Row, UnknownFormatError, read
 from tap_split_impressions.impressions.filters import Filters
 from tap_split_impressions.impressions.item import FOREIGN, NOT_AN_OBJECT, NotAnImpression
 from tap_split_impressions.impressions.record import Impression, Shaper
-from tap_split_impressions.impressions.times import rfc3339
 
 PROGRESS_SECONDS = 30.0
 CLOCK_SKEW_SECONDS = 86_400.0  # the most by which the clocks of Split, a receiver and a storage may differ

@@ -12,13 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.impressions.times import (
-    MILLISECONDS_BELOW,
-    SECONDS_BELOW,
-    NotATime,
-    milliseconds,
-    moment_or_none,
-)
+from tap_split_impressions.common.timestamps import USUAL_MILLISECONDS, epoch_milliseconds
 
 
 class NotAnImpression(ValueError):  # noqa: N818  (it names what was found)
@@ -203,7 +197,7 @@ def with_plausible_arrival(items: list[Any]) -> list[Any]:
 
 def arrival_or_none(value: int) -> int | None:
     """Return a time of arrival in milliseconds, or None for an impossible one."""
-    return value if SECONDS_BELOW <= value < MILLISECONDS_BELOW else moment_or_none(value)
+    return value if value in USUAL_MILLISECONDS else moment_or_none(value)
 
 
 def text_of(value: Any) -> str | None:
@@ -242,15 +236,25 @@ def version_in(text: str) -> int | None:
 
 
 def time_of(value: Any) -> int | None:
-    """Return a time in milliseconds.
+    """Return a time in milliseconds since 1970; None for a blank one.
 
     Raises:
-        NotAnImpression: When it is none.
+        NotAnImpression: It is not a time that can be read without doubt.
     """
+    if value is None or value == "":
+        return None
     try:
-        return milliseconds(value)
-    except NotATime as reason:
-        raise NotAnImpression(str(reason)) from None
+        return epoch_milliseconds(value)
+    except ValueError as reason:
+        raise NotAnImpression(f"time: {reason}") from None
+
+
+def moment_or_none(value: Any) -> int | None:
+    """Return a time in milliseconds since 1970, or None for what is not one."""
+    try:
+        return epoch_milliseconds(value)
+    except ValueError:
+        return None
 
 
 def unchanged(value: Any) -> Any:

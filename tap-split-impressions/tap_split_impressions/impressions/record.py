@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_split_impressions.common.lenient_json import decoded
-from tap_split_impressions.impressions.item import Item, time_of
-from tap_split_impressions.impressions.times import MILLISECONDS_BELOW, SECONDS_BELOW, moment_or_none, rfc3339
+from tap_split_impressions.common.timestamps import USUAL_MILLISECONDS, rfc3339
+from tap_split_impressions.impressions.item import Item, moment_or_none, time_of
 
 # `sdkVersion` of the Synchronizer and `sdkLanguageVersion` of the listeners hold both, as in "python-10.4.0".
 JOINED_SDK = re.compile(r"([A-Za-z_.+-]+?)-(\d.*)")
@@ -126,7 +126,7 @@ class Shaper:
         # S3 writes an empty text where the webhook writes null.
         bucketing_key, label = item.bucketing_key or None, item.label or None
         time = item.time
-        if not SECONDS_BELOW <= time < MILLISECONDS_BELOW:
+        if time not in USUAL_MILLISECONDS:
             time = time_of(time)  # type: ignore[assignment]  # a number never gives None
         sdk, sdk_version = item.sdk, item.sdk_version
         if not sdk and sdk_version and (joined := JOINED_SDK.fullmatch(sdk_version)):

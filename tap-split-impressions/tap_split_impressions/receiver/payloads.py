@@ -13,8 +13,8 @@ import msgspec
 
 from tap_split_impressions.common.lenient_json import decoded
 from tap_split_impressions.common.receiver.bodies import InvalidBodyError, Parsed
+from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.impressions.item import Item, NotAnImpression, items_of
-from tap_split_impressions.impressions.times import rfc3339
 
 LINE_ITEMS = 1000  # a larger batch is stored in several lines, so that a reader's memory stays small
 

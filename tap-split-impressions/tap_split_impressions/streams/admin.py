@@ -10,8 +10,9 @@ from singer_sdk import typing as th
 
 from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.tap.stream import PlainStream
+from tap_split_impressions.common.timestamps import rfc3339
+from tap_split_impressions.impressions.item import moment_or_none
 from tap_split_impressions.impressions.record import Names
-from tap_split_impressions.impressions.times import moment_or_none, rfc3339
 from tap_split_impressions.streams.services import Services
 
 TEXT = th.StringType

@@ -17,12 +17,13 @@ from tap_split_impressions.common.folder.bookmark import Bookmark
 from tap_split_impressions.common.folder.comparison import compare
 from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.common.tap.stream import PlainStream
+from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.folder.readers import CsvOptions
 from tap_split_impressions.folder.readers.csv_export import DEFAULT_ENCODING
 from tap_split_impressions.folder.scan import Scan, Selection
 from tap_split_impressions.impressions.filters import Filters
+from tap_split_impressions.impressions.item import time_of
 from tap_split_impressions.impressions.record import Impression, Shaper
-from tap_split_impressions.impressions.times import milliseconds, rfc3339
 from tap_split_impressions.streams.admin import names_of
 from tap_split_impressions.streams.mapping import Mapper
 from tap_split_impressions.streams.services import Services
@@ -226,6 +227,6 @@ def selection_of(config: Mapping[str, Any]) -> Selection:
     """Return what the settings select."""
     return Selection(
         Filters(config.get("environments") or (), config.get("flags") or (), config.get("exclude_treatments") or ()),
-        milliseconds(config.get("start_date")),
-        milliseconds(config.get("end_date")),
+        time_of(config.get("start_date")),
+        time_of(config.get("end_date")),
     )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from tap_split_impressions.folder.readers.base import DamagedFileError, Row, UnknownFormatError, decompressed, seekable
-from tap_split_impressions.folder.readers.csv_export import CsvOptions, is_csv, read_csv
+from tap_split_impressions.folder.readers.csv_export import CsvOptions, is_csv, read_csv, wide_encoding
 from tap_split_impressions.folder.readers.json_text import is_json, read_json
 
 __all__ = ["CsvOptions", "DamagedFileError", "Row", "UnknownFormatError", "read"]
@@ -61,9 +61,24 @@ def read_decompressed(name: str, content: io.BufferedReader[Any], options: CsvOp
             raise DamagedFileError("needs a library that is not installed: pip install pyarrow") from None
         with seekable(content) as file:
             yield from read_parquet(file)
+    elif mark := wide_encoding(head):
+        yield from read_wide(name, content, mark, options)
     elif is_json(head) or JSON_NAME.search(name):
         yield from read_json(content)
     elif CSV_NAME.search(name) or is_csv(head, options):
         yield from read_csv(content, options)
     elif head.strip():
         raise UnknownFormatError("is neither Parquet, JSON nor CSV with the columns of impressions")
+
+
+def read_wide(name: str, content: io.BufferedReader[Any], encoding: str, options: CsvOptions) -> Iterator[list[Row]]:
+    """Yield the rows of a file in UTF-16 or UTF-32, as spreadsheets write them, which is held as a whole.
+
+    Raises:
+        DamagedFileError: It is not text in that encoding.
+    """
+    try:
+        text = content.read().decode(encoding).encode()
+    except UnicodeError:
+        raise DamagedFileError(f"is not text in the encoding {encoding}, which its byte order mark tells") from None
+    yield from read_decompressed(name, io.BufferedReader(io.BytesIO(text)), options)

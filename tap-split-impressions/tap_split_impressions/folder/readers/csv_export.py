@@ -22,7 +22,6 @@ LONGEST_CELL = 64 * 1024 * 1024
 DEFAULT_ENCODING = "utf-8"
 # UTF-32 first: its mark begins with that of UTF-16.
 MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -111,7 +110,12 @@ def read_csv(stream: io.BufferedReader[Any], options: CsvOptions) -> Iterator[li
 
 def encoding_of(head: bytes, options: CsvOptions) -> str:
     """Return the encoding that a byte order mark tells, else that of the setting."""
-    return next((name for mark, name in MARKS if head.startswith(mark)), options.encoding)
+    return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else options.encoding
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """Return the encoding of a file whose byte order mark tells UTF-16 or UTF-32."""
+    return next((name for mark, name in MARKS if head.startswith(mark)), None)
 
 
 def header_of(text: Any, options: CsvOptions) -> Header | None:

@@ -8,7 +8,6 @@ file.
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.common.lenient_json import decoded
+from tap_split_impressions.common.lenient_json import decoded, decoded_values
 from tap_split_impressions.folder.readers.base import BUFFER_BYTES, DamagedFileError, Row
 from tap_split_impressions.impressions.item import (
     Item,
@@ -47,8 +46,6 @@ class RawBatch(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_batch = msgspec.json.Decoder(RawBatch)
-
-PYTHON_DECODER = json.JSONDecoder(strict=False)  # to find where a value ends
 
 
 def is_json(head: bytes) -> bool:
@@ -205,21 +202,8 @@ def rows_of_values(text: bytes, separator: re.Pattern[bytes], decoders: Decoders
         return with_plausible_arrival([row for raw in _raw_list.decode(array) for row in decoders.rows_of(raw)])
     except (ValueError, RecursionError):
         pass
-    values = decoded(array) if separator is IN_ARRAY else list(adjoining_values(text))
+    values = decoded(array) if separator is IN_ARRAY else list(decoded_values(text))
     return with_plausible_arrival(list(items_of(values)))
-
-
-def adjoining_values(text: bytes) -> Iterator[Any]:
-    """Yield the values of a text in which they stand behind one another.
-
-    Raises:
-        ValueError: It is something else.
-    """
-    rest = text.decode("utf-8", "replace").strip()
-    while rest:
-        _, end = PYTHON_DECODER.raw_decode(rest)
-        yield decoded(rest[:end].encode("utf-8", "surrogatepass"))
-        rest = rest[end:].lstrip()
 
 
 def arrived(rows: list[Any], received: int) -> list[Any]:
