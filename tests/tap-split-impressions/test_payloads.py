@@ -166,3 +166,25 @@ def test_a_list_in_the_place_of_an_impression_is_not_counted_as_one() -> None:
     lines = lines_of(json.dumps(body).encode(), RECEIVED)
     assert (lines.accepted, lines.rejected) == (1, 1)
     assert b"an empty list" in lines.rejects
+
+
+@pytest.mark.parametrize("separator", ["\n", "", "\n\n", " \r\n"])
+def test_values_behind_one_another_are_stored(separator: str) -> None:
+    body = separator.join(json.dumps(posted(number)) for number in range(3)) + separator
+    made = lines_of(body.encode(), RECEIVED)
+    assert (made.accepted, [row.key for row in rows_of_line(made.lines)]) == (3, [f"user-{n:06}" for n in range(3)])
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"Infinity", b'"raw \t tab"', b'"half \\ud83d"'])
+def test_a_broken_value_costs_only_itself(value: bytes) -> None:
+    body = json.dumps([posted(1), posted(2, label="BROKEN"), posted(3)]).encode().replace(b'"BROKEN"', value)
+    made = lines_of(body, RECEIVED)
+    assert (made.accepted, made.rejected) == (3, 0)
+    assert [row.key for row in rows_of_line(made.lines)] == ["user-000001", "user-000002", "user-000003"]
+
+
+def test_a_rejected_item_takes_no_more_than_its_limit() -> None:
+    made = lines_of(json.dumps([posted(1), {"of another make": "ü" * 500_000}]).encode(), RECEIVED)
+    assert (made.accepted, made.rejected) == (1, 1)
+    assert len(made.rejects) < 600_000
+    assert json.loads(made.rejects)["item"].startswith('{"of another make":')
