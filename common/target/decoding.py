@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
+import re
 import zlib
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
 import msgspec
 
+from .. import lenient_json
 from ..errors import ConnectorError
 from ..sdk_private import StorageTarget
 
@@ -23,6 +24,12 @@ except ImportError:
 else:
     GzipFile = igzip.IGzipFile
     DAMAGE = (*DAMAGE, isal_zlib.error)  # type: ignore[arg-type]  # typed as an instance
+
+# What JSON does not allow and Python's own writer, and so many a tap, writes.
+NOT_A_NUMBER = re.compile(rb"-?\bInfinity\b|\bNaN\b")
+STRING_OR_NOT_A_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Infinity|NaN', re.DOTALL)
+# An escape in a text; the halves of a surrogate pair in its groups.
+ESCAPE = re.compile(rb"\\(?:u([dD][89abAB]..)(\\u[dD][c-fC-F]..)?|u([dD][c-fC-F]..)|.)", re.DOTALL)
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -42,9 +49,8 @@ def decode_line(line: bytes, number: int) -> dict[str, Any]:
     except RecursionError:
         raise ConnectorError(f"Line {number} of the input is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Python's own writer, and so many a tap, writes NaN, Infinity and lone surrogates, which JSON does not allow.
         try:
-            message = json.loads(line)
+            message = lenient_json.decoded(repaired(line))
         except (ValueError, RecursionError):
             raise ConnectorError(
                 f"Line {number} of the input is not valid JSON. Is the tap's output complete?"
@@ -52,6 +58,37 @@ def decode_line(line: bytes, number: int) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise ConnectorError(f"Line {number} of the input is not a Singer message.")
     return message
+
+
+def repaired(line: bytes) -> bytes:
+    """Return a line with null in place of NaN and Infinity, and U+FFFD in place of halves of surrogate pairs.
+
+    It is the same object when there is nothing to repair.
+    """
+    if b"NaN" in line or b"Infinity" in line:
+        line = without_nan(line)
+    if b"\\ud" in line or b"\\uD" in line:
+        line = ESCAPE.sub(lambda match: rb"\ufffd" if is_half(match) else match[0], line)
+    return line
+
+
+def is_half(escape: re.Match[bytes]) -> bool:
+    """Whether an escape is half of a surrogate pair."""
+    high, low, lone_low = escape.groups()
+    return lone_low is not None or (high is not None and low is None)
+
+
+def without_nan(line: bytes) -> bytes:
+    """Return a line with null in place of NaN and Infinity outside of texts."""
+    if b"\\" in line:  # escaped quotes: each text must be looked at
+        return STRING_OR_NOT_A_NUMBER.sub(lambda match: match[0] if match[0].startswith(b'"') else b"null", line)
+    pieces, end, is_text = [], 0, False
+    for match in NOT_A_NUMBER.finditer(line):
+        start = match.start()
+        is_text ^= bool(line.count(b'"', end, start) % 2)
+        pieces += [line[end:start], match[0] if is_text else b"null"]
+        end = match.end()
+    return b"".join((*pieces, line[end:]))
 
 
 def batch_lines(stream: str, url: str) -> Iterator[bytes]:

@@ -41,9 +41,14 @@ class MessageLine(Origin, gc=False):
     block: bytes
     position: int
 
+    @property
+    def line(self) -> bytes:
+        """The message."""
+        return self.block.split(b"\n")[self.position]
+
     def record(self) -> Any:
         """Return the record as the tap sent it."""
-        return decode_line(self.block.split(b"\n")[self.position], self.position)["record"]
+        return decode_line(self.line, self.position)["record"]
 
 
 class BatchLine(Origin, gc=False):

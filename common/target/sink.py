@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from .delivery import Origin
 from .services import Services, Stream
-
-Problem = Callable[[dict[str, Any]], str | None]
 
 
 class StreamingSink(abc.ABC):
@@ -38,15 +35,6 @@ class StreamingSink(abc.ABC):
             record: A record that keeps its stream's schema, after stream maps.
             origin: Where to find it as the tap sent it.
         """
-
-    def take_file(self, url: str, problem: Problem) -> bool:  # noqa: ARG002
-        """Take a whole batch file, if the sink has a better way than line by line; return whether it does.
-
-        Args:
-            url: The file.
-            problem: Tells how a record breaks the schema; None when it does not.
-        """
-        return False
 
     @property
     def message_decoder(self) -> msgspec.json.Decoder[Any] | None:

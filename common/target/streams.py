@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,13 +11,20 @@ from singer_sdk.exceptions import MappingError as StreamMapError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
 from ..errors import ConnectorError
+from .decoding import UNREADABLE, repaired
 from .delivery import BatchLine, Origin
+from .schemas import compiled
 from .services import Services, Stream
 from .sink import StreamingSink, TestStreamSink
-from .validation import RustValidator, is_valid
+from .validation import RecordValidator
 
 # The stream that `meltano config test` sends.
 TEST_STREAM = "meltano_test_stream"
+
+JSON_TYPES = frozenset({str, int, float, bool, type(None), dict, list})
+
+# What decoding raises for anything but a record of the stream that keeps its schema.
+UNDECODABLE = (*UNREADABLE, ValueError)
 
 Branch = tuple[StreamMap, StreamingSink | None]
 
@@ -37,7 +43,7 @@ class InputStream:
     def __init__(
         self,
         name: str,
-        validator: RustValidator | None,
+        validator: RecordValidator | None,
         branches: Sequence[Branch],
         direct: StreamingSink | None,
         services: Services,
@@ -55,16 +61,13 @@ class InputStream:
         Raises:
             ConnectorError: A stream map cannot be followed, or too many records were rejected.
         """
-        if self._validator is not None and not is_valid(self._validator, record):
-            self._reject(self._validator.problem(record), origin)
+        problem = None if self._validator is None else self._validator.problem(record)
+        if problem is not None:
+            self._reject(problem, origin)
         elif self.direct is not None:
             self.direct.process_record(record, origin)
         else:
             self._map(record, origin)
-
-    def take_file(self, url: str) -> bool:
-        """Take a whole batch file, if the sink has a better way than line by line; return whether it does."""
-        return self.direct is not None and self._validator is not None and self.direct.take_file(url, self.problem)
 
     def take_batch_line(self, origin: BatchLine) -> None:
         """Take a line of a batch file.
@@ -77,12 +80,6 @@ class InputStream:
             self.direct.process_record(read, origin)
         else:
             self.take(origin.record(), origin)
-
-    def problem(self, record: dict[str, Any]) -> str | None:
-        """Return how a record breaks the schema; None when it does not."""
-        if self._validator is None or is_valid(self._validator, record):
-            return None
-        return self._validator.problem(record)
 
     def activate_version(self, version: Any) -> None:
         """Tell the sinks that all records of a version have come."""
@@ -101,26 +98,46 @@ class InputStream:
             except StreamMapError as error:
                 raise ConnectorError(f"Setting 'stream_maps', stream '{self.name}': {error}") from None
             if mapped is not None and sink is not None:
-                sink.process_record(mapped, origin)
+                sink.process_record(plain(mapped), origin)
                 continue
             self._services.skip("stream map", self.name)
             if sink is not None:
                 sink.record_dropped()
 
 
-@dataclass(frozen=True)
-class FastStream:
-    """The stream whose SCHEMA came last, if its sink decodes whole messages.
+class DecodedStream:
+    """A stream whose sink decodes its messages itself.
 
-    Attributes:
-        stream: Its name.
-        decoder: Decodes RECORD messages of the stream into structs with `record`, and refuses every other line.
-        process_record: Takes the record.
+    Args:
+        name: Its name.
+        decoder: Decodes its RECORD messages and refuses every other line.
+        sink: Takes the records.
     """
 
-    stream: str
-    decoder: msgspec.json.Decoder[Any]
-    process_record: Callable[[dict[str, Any], Origin], None]
+    def __init__(self, name: str, decoder: msgspec.json.Decoder[Any], sink: StreamingSink) -> None:
+        self.name = name
+        self.process_record = sink.process_record
+        self._decode = decoder.decode
+        self._decode_lines = decoder.decode_lines
+
+    def record(self, line: bytes) -> dict[str, Any] | None:
+        """Return the needed columns of a record that keeps the schema; None for every other line."""
+        try:
+            record: dict[str, Any] = self._decode(line).record
+        except UNDECODABLE:
+            fixed = repaired(line)
+            return None if fixed is line else self.record(fixed)
+        return record
+
+    def records(self, block: bytes) -> list[dict[str, Any]] | None:
+        """Return the needed columns of each line's record; None when a line is anything else."""
+        try:
+            messages = self._decode_lines(block)
+        except UNDECODABLE:
+            return None
+        if len(messages) != block.count(b"\n") + (not block.endswith(b"\n")):
+            return None  # blank lines: a message's position would not be its line's
+        return [message.record for message in messages]
 
 
 class Streams:
@@ -133,7 +150,7 @@ class Streams:
         validate: Whether records are checked against their schemas.
 
     Attributes:
-        fast: The stream whose messages a sink decodes itself, if there is one.
+        records_read: How many records came so far.
     """
 
     def __init__(
@@ -148,9 +165,11 @@ class Streams:
         self._services = services
         self._make_sink = make_sink
         self._validate = validate
+        self.records_read = 0
         self._streams: dict[str, InputStream] = {}
         self._sinks: dict[str, StreamingSink] = {}
-        self.fast: FastStream | None = None
+        self._decoded: dict[str, DecodedStream] = {}
+        self._dropped: dict[str, list[str]] = {}
 
     @property
     def sink_names(self) -> list[str]:
@@ -168,6 +187,10 @@ class Streams:
         except KeyError:
             raise ConnectorError(f"Stream '{name}': {message_type} came before SCHEMA. Fix the tap.") from None
 
+    def decoded(self, name: str) -> DecodedStream | None:
+        """Return a stream by the name that the tap gives it, if its sink decodes its messages itself."""
+        return self._decoded.get(name)
+
     def set_up(self, stream: Stream) -> None:
         """Take a stream's SCHEMA, the first or a new one.
 
@@ -176,18 +199,31 @@ class Streams:
         """
         name = stream.name
         try:
+            known = compiled(stream.schema, stream.key_properties)
+        except ValueError:
+            raise ConnectorError(
+                f"Stream '{name}': its schema is not a valid JSON Schema. Fix the tap, or its catalog."
+            ) from None
+        if known.dropped and known.dropped != self._dropped.get(name):
+            self._services.logger.warning(
+                "Stream '%s': rules of its schema are ignored because they are not valid: %s.",
+                name,
+                ", ".join(known.dropped),
+            )
+            self._dropped[name] = known.dropped
+        try:
             # The mapper changes the schema that it is given.
-            self._mapper.register_raw_stream_schema(name, copy.deepcopy(stream.schema), stream.key_properties)
+            self._mapper.register_raw_stream_schema(name, copy.deepcopy(known.schema), stream.key_properties)
         except StreamMapError as error:
             raise ConnectorError(f"Setting 'stream_maps', stream '{name}': {error}") from None
         branches = [(one, self._sink_of(one, stream)) for one in self._mapper.stream_maps[name]]
         direct = branches[0][1] if len(branches) == 1 and is_unchanged(branches[0][0]) else None
-        validator = validator_of(stream) if self._validate else None
+        validator = RecordValidator(known.validator) if self._validate else None
         self._streams[name] = InputStream(name, validator, branches, direct, self._services)
-        decoder = None if direct is None else direct.message_decoder
-        self.fast = None
-        if direct is not None and decoder is not None:
-            self.fast = FastStream(name, decoder, direct.process_record)
+        decoder = direct.message_decoder if direct is not None and validator is not None else None
+        self._decoded.pop(name, None)
+        if decoder is not None and direct is not None:
+            self._decoded[name] = DecodedStream(name, decoder, direct)
 
     def _sink_of(self, stream_map: StreamMap, source: Stream) -> StreamingSink | None:
         """Return the sink of a stream map: the one at hand while the schema stays the same."""
@@ -213,15 +249,9 @@ def is_unchanged(stream_map: StreamMap) -> bool:
     return isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
 
 
-def validator_of(stream: Stream) -> RustValidator:
-    """Return what checks a stream's records.
-
-    Raises:
-        ConnectorError: Its schema is not valid.
-    """
-    try:
-        return RustValidator(stream.schema, stream.key_properties)
-    except ValueError:
-        raise ConnectorError(
-            f"Stream '{stream.name}': its schema is not a valid JSON Schema. Fix the tap, or its catalog."
-        ) from None
+def plain(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a mapped record with computed values as JSON has them, such as texts in place of dates."""
+    for name, value in record.items():
+        if type(value) not in JSON_TYPES:
+            record[name] = msgspec.to_builtins(value, str_keys=True, enc_hook=str)
+    return record

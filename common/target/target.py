@@ -19,12 +19,12 @@ from singer_sdk.helpers.capabilities import (
 from singer_sdk.target_base import Target
 
 from ..cli import PlainMessages
-from ..errors import ConnectorError
 from ..sdk_private import ConfigInput
 from ..summary import Summary
 from .checkpoints import Checkpoints
-from .decoding import UNREADABLE, batch_lines, decode, decode_line
+from .decoding import batch_lines, repaired
 from .delivery import BatchLine, MessageLine
+from .message_loop import MessageLoop
 from .messages import Message, batch_of, record_of, schema_of, state_of, version_of
 from .outcome import accepted, check_accepted
 from .reader import MessageReader, blocks
@@ -38,9 +38,6 @@ from .streams import InputStream, Streams
 
 # Where the command line keeps the file that is to be replayed.
 REPLAY = "replay"
-
-# What decoding raises for what is not a record of the stream.
-UNDECODABLE = (*UNREADABLE, ValueError)
 
 # How many lines of a batch file go by before `tick` runs.
 LINES_PER_TICK = 1_000
@@ -81,7 +78,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             stopping=self.stopping,
             logger=self.logger,
         )
-        self._records_read = self._records_counted = 0
+        self._records_counted = 0
         self._replay: Replay | None = None
         self._streams = Streams(
             self.mapper, self.services, self.make_sink, validate=self.config.get("validate_records", True)
@@ -92,7 +89,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         config = self.config
         limits = RejectLimits(config["max_rejects"], float(config.get("max_reject_share", DEFAULT_REJECT_SHARE)))
         writer = None if config.get("dry_run") else self.rejects_file
-        rejects = Rejects(writer, limits, self.summary, lambda: self._records_read)
+        rejects = Rejects(writer, limits, self.summary, lambda: self._streams.records_read)
         rejects.check()
         return rejects
 
@@ -135,7 +132,6 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         Raises:
             ConnectorError: A message is malformed, or something cannot be delivered.
         """
-        counts: Counter[str] = Counter()
         processors = {
             "RECORD": self._process_record,
             "SCHEMA": self._process_schema,
@@ -143,63 +139,8 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             "BATCH": self._process_batch,
             "ACTIVATE_VERSION": self._process_activate_version,
         }
-        number = 0
-        for block in blocks(source, self.stopping, self.tick):
-            if taken := self._take_records(block):
-                counts["RECORD"] += taken
-                number += taken
-                continue
-            for position, line in enumerate(block.split(b"\n")):
-                if self.stopping.is_set():
-                    break
-                number += 1
-                if not line or line.isspace():
-                    continue
-                if self._take_record(line, block, position):
-                    counts["RECORD"] += 1
-                    continue
-                message = read_message(line, number)
-                process = processors.get(message["type"])
-                if process is None:
-                    raise ConnectorError(f"Line {number} of the input is not a Singer message: its 'type' is unknown.")
-                process(message, MessageLine(str(message.get("stream")), block, position))
-                counts[message["type"]] += 1
-            number -= block.endswith(b"\n")  # nothing stands behind the last line feed
-        return counts
-
-    def _take_records(self, block: bytes) -> int:
-        """Take a block of nothing but records of one stream whose sink decodes them; return how many, 0 for none."""
-        fast = self._streams.fast
-        if fast is None:
-            return 0
-        try:
-            messages = fast.decoder.decode_lines(block)
-        except UNDECODABLE:
-            return 0
-        if len(messages) != block.count(b"\n") + (not block.endswith(b"\n")):
-            return 0  # blank lines, so positions differ
-        process, stopping, stream = fast.process_record, self.stopping.is_set, fast.stream
-        taken = 0
-        for position, message in enumerate(messages):
-            if stopping():
-                break
-            process(message.record, MessageLine(stream, block, position))
-            taken += 1
-        self._records_read += taken
-        return len(messages)
-
-    def _take_record(self, line: bytes, block: bytes, position: int) -> bool:
-        """Take a line if it is a record of the stream whose sink decodes them; return whether it was."""
-        fast = self._streams.fast
-        if fast is None:
-            return False
-        try:
-            message = fast.decoder.decode(line)
-        except UNDECODABLE:
-            return False
-        self._records_read += 1
-        fast.process_record(message.record, MessageLine(fast.stream, block, position))
-        return True
+        loop = MessageLoop(self._streams, processors, self.stopping)
+        return loop.run(blocks(source, self.stopping, self.tick))
 
     def process_endofpipe(self) -> None:
         """Deliver what is left; STATE follows.
@@ -219,7 +160,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
 
     def _process_record(self, message: Message, origin: MessageLine) -> None:
         name, record = record_of(message)
-        self._records_read += 1
+        self._streams.records_read += 1
         self._streams.get(name, "RECORD").take(record, origin)
 
     def _process_schema(self, message: Message, _: MessageLine) -> None:
@@ -227,7 +168,10 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         self.rejects_file.add_stream(stream)
         self._streams.set_up(stream)
 
-    def _process_state(self, message: Message, _: MessageLine) -> None:
+    def _process_state(self, message: Message, origin: MessageLine) -> None:
+        line = origin.line
+        if repaired(line) is not line:
+            message = json.loads(line)  # passed on as it came, whatever it holds
         self.services.checkpoints.state(state_of(message))
 
     def _process_activate_version(self, message: Message, _: MessageLine) -> None:
@@ -240,8 +184,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         for url in files.urls:
             if self.stopping.is_set():
                 return
-            if not stream.take_file(url):
-                self._read_batch_file(stream, url)
+            self._read_batch_file(stream, url)
             self.tick()
 
     def _read_batch_file(self, stream: InputStream, url: str) -> None:
@@ -249,7 +192,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             if self.stopping.is_set():
                 return
             if not line.isspace():
-                self._records_read += 1
+                self._streams.records_read += 1
                 stream.take_batch_line(BatchLine(stream.name, line, number))
             if number % LINES_PER_TICK == 0:
                 self.tick()
@@ -269,7 +212,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         for origin, record in replay.records():
             if self.stopping.is_set():
                 break
-            self._records_read += 1
+            self._streams.records_read += 1
             skipped = self.summary["records_skipped"]
             self._streams.get(origin.stream, "RECORD").take(record, origin)
             if self.summary["records_skipped"] > skipped:
@@ -296,8 +239,9 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             sys.stdout.flush()
 
     def _count_read(self) -> None:
-        self.summary.add("records_read", self._records_read - self._records_counted)
-        self._records_counted = self._records_read
+        read = self._streams.records_read
+        self.summary.add("records_read", read - self._records_counted)
+        self._records_counted = read
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -349,19 +293,3 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         for name, setting in (TARGET_VALIDATE_RECORDS_CONFIG["properties"] | REJECT_SETTINGS).items():
             properties.setdefault(name, setting)
         super(Target, cls).append_builtin_config(config_jsonschema)
-
-
-def read_message(line: bytes, number: int) -> Message:
-    """Decode a message.
-
-    Raises:
-        ConnectorError: It is not valid, or has no type.
-    """
-    try:
-        message = decode(line)
-        message["type"]
-    except (*UNREADABLE, KeyError, TypeError):  # rare, so that looking closer may take long
-        message = decode_line(line, number)
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise ConnectorError(f"Line {number} of the input is not a Singer message: its 'type' is unknown.")
-    return message

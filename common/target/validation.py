@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import jsonschema_rs
 
+class RecordValidator:
+    """Tells how a record breaks its schema, without saying its values.
 
-class RustValidator:
-    """Validates records with the `jsonschema-rs` library; says what is wrong without saying the value."""
+    Formats are not checked: taps write times in many ways, and sinks read them all.
 
-    def __init__(self, schema: dict[str, Any], keys: Sequence[str] = ()) -> None:
-        """Compile a schema. Formats are not checked: taps write times in many ways, and sinks read them all.
+    Args:
+        validator: Of `jsonschema_rs`.
+    """
 
-        Args:
-            schema: JSON Schema of the records.
-            keys: Key properties, which every record must have.
+    def __init__(self, validator: Any) -> None:
+        self._validator = validator
+        self._is_valid = validator.is_valid
 
-        Raises:
-            ValueError: It is not a JSON Schema.
-        """
+    def problem(self, record: dict[str, Any]) -> str | None:
+        """Return which rule of the schema a record breaks, and where; None when it keeps them."""
         try:
-            required = list(dict.fromkeys([*schema.get("required", ()), *keys]))  # no name may stand there twice
-            self._validator = jsonschema_rs.validator_for({**schema, "required": required}, validate_formats=False)
-        except (TypeError, jsonschema_rs.ValidationError) as error:
-            raise ValueError("not a JSON Schema") from error
-        self.is_valid: Callable[[Any], bool] = self._validator.is_valid
-
-    def problem(self, record: dict[str, Any]) -> str:
-        """Return which rule of the schema a record breaks, and where."""
-        error = next(iter(self._validator.iter_errors(record)))
+            if self._is_valid(record):
+                return None
+            error = next(iter(self._validator.iter_errors(record)))
+        except (ValueError, UnicodeError):
+            return None  # a text that is not Unicode: sinks correct texts
         where = ".".join(str(part) for part in error.instance_path) or "the record"
         return f"schema: {where} breaks '{error.schema_path[-1]}'"
-
-
-def is_valid(validator: RustValidator, record: dict[str, Any]) -> bool:
-    """Whether a record fits its schema. A text that is not Unicode counts as fitting: sinks correct texts."""
-    try:
-        return validator.is_valid(record)
-    except (ValueError, UnicodeError):
-        return True

@@ -104,9 +104,28 @@ def test_what_pythons_own_writer_writes_is_read(value: Any):
 
 def test_beyond_json():
     """NaN, Infinity and lone surrogates, which many a tap writes."""
-    decoded = decode_line(b'{"a": Infinity, "b": "\\ud800", "c": 123456789012345678901234567890}', 1)
-    assert decoded == {"a": float("inf"), "b": "\ud800", "c": 123456789012345678901234567890}
-    assert decode_line(b'{"a": NaN}', 1)["a"] != 0
+    decoded = decode_line(b'{"a": -Infinity, "b": "\\ud800", "c": 123456789012345678901234567890}', 1)
+    assert decoded == {"a": None, "b": "\ufffd", "c": 123456789012345678901234567890}
+
+
+# Pieces of a line that are whole, escaped, or halves of what belongs together.
+PIECES = st.sampled_from(
+    ["a", '\\"', "\\\\", "NaN", ": NaN,", "Infinity", "\\ud83d\\ude00", "\\ud83d", "\\ude00", "\\n", "é", "u"]
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=6).map("".join) | st.sampled_from([None, 1.5]), min_size=1, max_size=6))
+def test_a_repair_costs_the_wrong_values_alone(texts: list[Any]):
+    members = [
+        f'"{n}": ' + ("NaN" if text is None else str(text) if text == 1.5 else f'"{text}"')
+        for n, text in enumerate(texts)
+    ]
+    line = ("{" + ", ".join(members) + "}").encode()
+    expected = {
+        name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+        for name, value in json.loads(line, parse_constant=lambda _: None).items()
+    }
+    assert decode_line(line, 1) == expected
 
 
 @pytest.mark.parametrize("compressed", [False, True])

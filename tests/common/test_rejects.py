@@ -64,7 +64,7 @@ def test_a_line_holds_the_record_as_the_tap_sent_it_and_what_was_made_of_it(tmp_
         "stream": "s",
         "reason": "refused: it is too old",
         "status": 400,
-        "record": {"id": 1, "half": "\ud800"},
+        "record": {"id": 1, "half": "\ufffd"},
         "sent": {"insert_id": "a"},
     }
 

@@ -97,7 +97,10 @@ def test_formats_are_no_ground_for_rejects(config, sandbox: Sandbox):
         ({"type": "SCHEMA", "stream": "impressions", "schema": {}, "key_properties": "id"}, "not a list of columns"),
         ({"type": "RECORD", "stream": 5, "record": {}}, "is not a text"),
         ({"type": "SCHEMA", "stream": "x", "schema": {"type": "strin"}, "key_properties": []}, "Stream 'x'"),
-        ({"type": "SCHEMA", "stream": "impressions", "schema": {**SCHEMA, "required": 1}}, "Stream 'impressions'"),
+        (
+            {"type": "SCHEMA", "stream": "impressions", "schema": {"$ref": "#"}, "key_properties": ["a" * 9, 5]},
+            "columns",
+        ),
         ({"type": "STATE"}, "has no 'value'"),
         ({"type": "STATE", "value": None}, "is not an object"),
         ({"type": "STATE", "value": [1]}, "is not an object"),
