@@ -16,9 +16,13 @@ from tap_amplitude.streams.state import EARLIEST
 # Amplitude runs 5 requests of a project at a time; one is left for whoever looks at a chart meanwhile.
 MAX_PARALLEL_WINDOWS = 4
 
+KEYS = ("api_key", "secret_key")
+
 PROPERTIES = (
-    th.Property("api_key", th.StringType, required=True, secret=True, description="API key of the project."),
-    th.Property("secret_key", th.StringType, required=True, secret=True, description="Secret key of the project."),
+    th.Property("api_key", th.StringType, secret=True, description="API key of the project. Required without `path`."),
+    th.Property(
+        "secret_key", th.StringType, secret=True, description="Secret key of the project. Required without `path`."
+    ),
     th.Property(
         "region",
         th.StringType,
@@ -98,6 +102,18 @@ PROPERTIES = (
         description="Read only the members of cohorts that were computed since they were last read.",
     ),
     th.Property(
+        "path",
+        th.StringType,
+        description="Folder or URL (s3://, gs://, abfs://) of files that Amplitude exports or the receiver stores."
+        " `events`, `merged_amplitude_ids` and `cohort_changes` are then read from it, not from the API.",
+    ),
+    th.Property(
+        "storage_options",
+        th.ObjectType(additional_properties=True),
+        secret=True,
+        description='Options of the fsspec file system, such as `{"endpoint_url": "…"}` for S3.',
+    ),
+    th.Property(
         "spool_directory",
         th.StringType,
         description="Folder for archives while they are read; by default the system's for temporary files.",
@@ -107,8 +123,14 @@ PROPERTIES = (
 
 def problems(config: dict[str, Any]) -> list[str]:
     """Return what is wrong with the address, the dates and the batch settings, a sentence each."""
-    found = url_problems("api_url", config["api_url"], HOSTS["us"]) if config.get("api_url") else []
+    found = [f"Setting '{name}' is missing." for name in KEYS if not config.get(name) and needs_keys(config)]
+    found += url_problems("api_url", config["api_url"], HOSTS["us"]) if config.get("api_url") else []
     return found + date_problems(config) + batch_problems(config.get("batch_config"))
+
+
+def needs_keys(config: dict[str, Any]) -> bool:
+    """Whether the API is to be read: always without files, and with one key given."""
+    return not config.get("path") or any(config.get(name) for name in KEYS)
 
 
 def date_problems(config: dict[str, Any]) -> list[str]:

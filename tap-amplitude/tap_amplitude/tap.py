@@ -21,6 +21,7 @@ from tap_amplitude.streams.base import AmplitudeStream, Services
 from tap_amplitude.streams.cohorts import CohortMembersStream, CohortsStream
 from tap_amplitude.streams.dashboard import ActiveUsersStream, AverageSessionLengthStream
 from tap_amplitude.streams.events import EventsStream
+from tap_amplitude.streams.files import CohortChangesStream, FileEventsStream, MergedIdsStream
 from tap_amplitude.streams.state import require_state
 from tap_amplitude.streams.taxonomy import (
     AnnotationsStream,
@@ -32,7 +33,6 @@ from tap_amplitude.streams.taxonomy import (
 from tap_amplitude.summary import Summary
 
 STREAMS: tuple[type[AmplitudeStream], ...] = (
-    EventsStream,
     CohortsStream,
     CohortMembersStream,
     EventsListStream,
@@ -42,6 +42,8 @@ STREAMS: tuple[type[AmplitudeStream], ...] = (
     AnnotationsStream,
     ActiveUsersStream,
     AverageSessionLengthStream,
+    MergedIdsStream,
+    CohortChangesStream,
 )
 
 
@@ -60,7 +62,8 @@ class TapAmplitude(PlainMessages, Tap):
 
     def discover_streams(self) -> Sequence[Stream]:
         """Return all streams; what they hold does not depend on the project."""
-        return [stream(self, self.services) for stream in STREAMS]
+        events = FileEventsStream if self.config.get("path") else EventsStream
+        return [stream(self, self.services) for stream in (events, *STREAMS)]
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state, after a look at its form."""
@@ -105,7 +108,7 @@ class TapAmplitude(PlainMessages, Tap):
         try:
             super().sync_all()
             if refused := self.services.refused:
-                raise ConnectorError(f"These streams could not be read: {', '.join(refused)}.")
+                raise ConnectorError(f"These streams could not be read completely: {', '.join(refused)}.")
         except SystemExit:
             self.logger.warning("Stopped by a signal. The last STATE covers everything written before it.")
             raise

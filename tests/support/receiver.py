@@ -59,8 +59,10 @@ def zipped(body: Any) -> bytes:
 class Receiver:
     """A running receiver on a free port."""
 
+    program = "tap-split-impressions-webhook"
+
     def __init__(self, folder: Path | str, *options: str, **process: Any) -> None:
-        command = [str(BIN / "tap-split-impressions-webhook"), "--path", str(folder), "--port", "0", *options]
+        command = [str(BIN / self.program), "--path", str(folder), "--port", "0", *options]
         self.folder = folder
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (a pipe that nobody reads would fill up)
         self.process = subprocess.Popen(

@@ -213,12 +213,13 @@ def test_without_start_date_and_state_the_stream_says_so(
     assert "'start_date' is missing" in result.stderr
 
 
-def test_discovery_names_ten_streams_without_any_request(sandbox: Sandbox, workplace: Workplace) -> None:
+def test_discovery_names_all_streams_without_any_request(sandbox: Sandbox, workplace: Workplace) -> None:
     result = workplace.run("tap-amplitude", {"api_url": sandbox.url}, "--discover")
     streams = {stream["stream"]: stream for stream in json.loads(result.stdout)["streams"]}
     assert set(streams) == {
         *("events", "cohorts", "cohort_members", "events_list", "event_properties", "user_properties"),
         *("event_categories", "annotations", "active_users", "average_session_length"),
+        *("cohort_changes", "merged_amplitude_ids"),
     }
     assert streams["events"]["key_properties"] == ["uuid"]
     assert streams["events"]["replication_key"] == "export_hour"

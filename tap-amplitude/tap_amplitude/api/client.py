@@ -19,6 +19,7 @@ from tap_amplitude.api.errors import (
     EXPORT_ANSWERS,
     FILE_STORE_ANSWERS,
     Failure,
+    NoPermissionError,
     Reaction,
     TooLargeError,
     error_of,
@@ -211,6 +212,8 @@ class Client:
 
     @contextmanager
     def _send(self, url: str, what: str, **options: Any) -> Iterator[requests.Response]:
+        if not self._account.api_key:
+            raise NoPermissionError(f"Settings 'api_key' and 'secret_key' are missing: {what} are read from the API.")
         self._summary.add("http_request_count")
         options = {"auth": (self._account.api_key, self._account.secret_key), **options}
         try:

@@ -10,8 +10,8 @@ from tap_amplitude.common.compression import decompressor
 
 READ_BYTES = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
-# What lines of JSON may begin with: a byte order mark, blanks, an object.
-PLAIN_JSON = re.compile(rb"(\xef\xbb\xbf)?\s*(\{|$)")
+# What JSON may begin with: a byte order mark, blanks, an object, a list.
+PLAIN_JSON = re.compile(rb"(\xef\xbb\xbf)?\s*([{\[]|$)")
 # About 20 rows. Larger blocks fall out of the processor's cache between decoding and encoding: 256 kB cost 40 % more.
 BLOCK_BYTES = 1 << 15
 # A longer row is taken for damage, so that a bomb of one endless line fills no memory.

@@ -79,12 +79,13 @@ class RowReader:
         self._repairing = False
         self._make_struct()
 
-    def read(self, block: bytes, export_hour: str) -> Rows:
+    def read(self, block: bytes, export_hour: str, *, hour_of_upload: bool = False) -> Rows:
         """Return the records of a block of whole lines.
 
         Args:
             block: Lines of JSON, as exported.
             export_hour: The hour they were exported for, as its record field.
+            hour_of_upload: Whether a row's own time of upload, when it has one, tells its hour instead.
         """
         block, skipped = self._event_types.filter(block) if self._event_types else (block, 0)
         rows = self._decode(block)
@@ -93,10 +94,14 @@ class RowReader:
         for row in rows.good:
             if type(row) is dict:
                 row[HOUR_FIELD] = export_hour
-            elif type(row) is self._struct:
+            else:
                 row.export_hour = export_hour
                 events.append(row)
         rows.nulled += self._write_times(events) + self._clean_loose(events)
+        if hour_of_upload:
+            for event in events:
+                if event.server_upload_time:
+                    event.export_hour = hour_of_time(event.server_upload_time)
         return rows
 
     def _decode(self, block: bytes) -> Rows:
@@ -240,3 +245,8 @@ class RowReader:
                         setattr(event, name, None)
                         nulled += 1
         return nulled
+
+
+def hour_of_time(time: str) -> str:
+    """Return the hour of an RFC 3339 time in the same form."""
+    return f"{time[:13]}:00:00.000000Z"

@@ -169,6 +169,27 @@ COHORT_MEMBERS: Fields = {
     "user_properties": Kind.OBJECT,
 }
 
+# Source: https://amplitude.com/docs/data/destination-catalog/amazon-s3
+MERGED_IDS: Fields = {
+    "amplitude_id": Kind.INTEGER,
+    "merged_amplitude_id": Kind.INTEGER,
+    "merge_time": Kind.TIME,
+    "merge_server_time": Kind.TIME,
+    "scope": Kind.TEXT_OR_INTEGER,
+}
+# Source: https://amplitude.com/docs/data/destination-catalog/cohort-webhooks
+COHORT_CHANGES: Fields = {
+    "message_id": Kind.TEXT,
+    "cohort_id": Kind.TEXT,
+    "cohort_name": Kind.TEXT,
+    "action": Kind.TEXT,
+    "computed_time": Kind.TIME,
+    "member_id": Kind.TEXT,
+    "user_id": Kind.TEXT,
+    "amplitude_id": Kind.INTEGER,
+    "user_properties": Kind.OBJECT,
+}
+
 # Source: https://amplitude.com/docs/apis/analytics/dashboard-rest
 EVENTS_LIST: Fields = {
     "value": Kind.TEXT,

@@ -64,15 +64,19 @@ class AmplitudeStream(PlainStream):
         keys: The fields that tell records apart.
         never_null: The fields that always have a value, when these are not the keys.
         counted_as: The counter of its records in the summary.
+        reads_api: Whether it needs keys.
     """
 
     fields: ClassVar[Fields]
     keys: ClassVar[Sequence[str]]
     never_null: ClassVar[Sequence[str]] = ()
     counted_as: ClassVar[str] = "other_records"
+    reads_api: ClassVar[bool] = True
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     def __init__(self, tap: Tap, services: Services) -> None:
+        if self.reads_api and tap.config.get("path") and not tap.config.get("api_key"):
+            self.selected_by_default = False
         super().__init__(tap, schema=json_schema(self.fields, self.never_null or self.keys))
         self.primary_keys = self.keys
         self.services = services

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -42,17 +43,17 @@ class EventMessage(msgspec.Struct, gc=False):
     stream: str = "events"
 
 
-class EventsStream(AmplitudeStream):
-    """Raw events of the Export API.
-
-    The bookmark is the first hour not completely emitted, so that a clean run reads nothing twice and a crash costs at
-    most the open hour. Source: https://amplitude.com/docs/apis/analytics/export
-    """
+class EventRowsStream(AmplitudeStream):
+    """Events, wherever their rows come from."""
 
     name = "events"
     fields = EVENTS
     keys = ("uuid",)
     replication_key = REPLICATION_KEY
+
+    @abstractmethod
+    def rows(self) -> Iterator[list[Row]]:
+        """Yield all rows in blocks, and move the bookmark behind those that were taken."""
 
     def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
         """Yield records as dictionaries, for the SDK's own way of syncing."""
@@ -72,6 +73,62 @@ class EventsStream(AmplitudeStream):
             # Past the base's way, which would count the rows a second time.
             yield from super(AmplitudeStream, self)._sync_records(context, write_messages=write_messages)
 
+    def _write_rows(self) -> None:
+        """Write records many at a time, without the SDK's message object, copy and flush for each."""
+        writer = self.services.writer
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            for rows in self.rows():
+                now = rfc3339(datetime.now(UTC))
+                writer.write_records([EventMessage(row, now) for row in rows])
+                counter.increment(len(rows))
+
+    @property
+    def _passes_unchanged(self) -> bool:
+        """Whether records go out as they are: nothing deselected, mapped, flattened, or limited (`--test`)."""
+        maps = self.stream_maps
+        return (
+            self.ABORT_AT_RECORD_COUNT is None
+            and self._stream_version is None
+            and len(maps) == 1
+            and type(maps[0]) is SameRecordTransform
+            and not maps[0].flattening_enabled
+            and all(self.mask.values())
+        )
+
+    @property
+    def _event_types(self) -> EventTypeFilter | None:
+        setting = self.config.get("event_types")
+        return EventTypeFilter(setting) if setting else None
+
+    def _write_starting_replication_value(self, context: Context) -> None:
+        """Do nothing: the bookmark alone says where to begin."""
+
+    def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
+        """Do nothing: no single record moves the bookmark, a complete hour does."""
+
+    def _quarantine(self, hour: datetime, lines: list[bytes]) -> None:
+        path = self.services.spool.quarantine(lines)
+        if not self.services.summary["records_skipped"]:
+            self.logger.warning("Hour %s holds rows that cannot be read; they are quarantined in %s.", hour, path)
+        self.services.summary.add("records_skipped", len(lines))
+
+    def _warn_if_all_skipped(self) -> None:
+        summary = self.services.summary
+        if summary["events_skipped"] and not summary["events"]:
+            self.logger.warning(
+                "Setting 'event_types' let none of %s events through. The bookmark passes them: to read them, correct"
+                " the setting and run from an earlier state.",
+                f"{summary['events_skipped']:,}",
+            )
+
+
+class EventsStream(EventRowsStream):
+    """Raw events of the Export API.
+
+    The bookmark is the first hour not completely emitted, so that a clean run reads nothing twice and a crash costs at
+    most the open hour. Source: https://amplitude.com/docs/apis/analytics/export
+    """
+
     def rows(self) -> Iterator[list[Row]]:
         """Yield all rows in blocks, and move the bookmark after each hour whose rows were taken."""
         reader = RowReader(self._event_types)
@@ -83,15 +140,6 @@ class EventsStream(AmplitudeStream):
                         report(len(rows.good), rows.nulled, rows.skipped, rows.unreadable)
                         yield rows.good
         self._warn_if_all_skipped()
-
-    def _write_rows(self) -> None:
-        """Write records many at a time, without the SDK's message object, copy and flush for each."""
-        writer = self.services.writer
-        with self.get_record_counter() as counter, self.get_sync_timer():
-            for rows in self.rows():
-                now = rfc3339(datetime.now(UTC))
-                writer.write_records([EventMessage(row, now) for row in rows])
-                counter.increment(len(rows))
 
     def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
         """Return how to write batch files; None when records have to be changed one by one."""
@@ -115,24 +163,6 @@ class EventsStream(AmplitudeStream):
                             if result.urls:
                                 yield batch_config.encoding, result.urls
         self._warn_if_all_skipped()
-
-    @property
-    def _passes_unchanged(self) -> bool:
-        """Whether records go out as they are: nothing deselected, mapped, flattened, or limited (`--test`)."""
-        maps = self.stream_maps
-        return (
-            self.ABORT_AT_RECORD_COUNT is None
-            and self._stream_version is None
-            and len(maps) == 1
-            and type(maps[0]) is SameRecordTransform
-            and not maps[0].flattening_enabled
-            and all(self.mask.values())
-        )
-
-    @property
-    def _event_types(self) -> EventTypeFilter | None:
-        setting = self.config.get("event_types")
-        return EventTypeFilter(setting) if setting else None
 
     def _archives(self, verify: Callable[[Archive], None]) -> Iterator[tuple[Window, Archive]]:
         """Yield the archives of all windows that hold events, and move the bookmark behind each window."""
@@ -197,28 +227,7 @@ class EventsStream(AmplitudeStream):
         self._bookmark = max(self._bookmark, hour)
         self.write_state(replication_key=REPLICATION_KEY, replication_key_value=self._bookmark.isoformat())
 
-    def _write_starting_replication_value(self, context: Context) -> None:
-        """Do nothing: the bookmark alone says where to begin."""
-
-    def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
-        """Do nothing: no single record moves the bookmark, a complete hour does."""
-
     # Messages
-
-    def _quarantine(self, hour: datetime, lines: list[bytes]) -> None:
-        path = self.services.spool.quarantine(lines)
-        if not self.services.summary["records_skipped"]:
-            self.logger.warning("Hour %s holds rows that cannot be read; they are quarantined in %s.", hour, path)
-        self.services.summary.add("records_skipped", len(lines))
-
-    def _warn_if_all_skipped(self) -> None:
-        summary = self.services.summary
-        if summary["events_skipped"] and not summary["events"]:
-            self.logger.warning(
-                "Setting 'event_types' let none of %s events through. The bookmark passes them: to read them, correct"
-                " the setting and run from an earlier state.",
-                f"{summary['events_skipped']:,}",
-            )
 
     def _progress(self, window: Window, hour: datetime) -> str:
         count, seconds = self.services.summary["events"], self.services.summary.seconds

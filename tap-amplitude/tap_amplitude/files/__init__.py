@@ -1,0 +1,3 @@
+"""A folder of files from Amplitude: raw exports, cohort changes, and what the receiver stored."""
+
+from __future__ import annotations

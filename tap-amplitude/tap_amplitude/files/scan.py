@@ -1,0 +1,193 @@
+"""One pass over the folder: unread files in order of arrival, opened and verified several at a time."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import IO, Any, NamedTuple
+
+from tap_amplitude.common.compression import DAMAGE
+from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.common.folder.bookmark import Bookmark
+from tap_amplitude.common.folder.comparison import Reading, Unread, compare
+from tap_amplitude.common.folder.file import File
+from tap_amplitude.common.folder.folder import Folder
+from tap_amplitude.common.folder.storage import storage_errors
+from tap_amplitude.export.lines import GZIP_MAGIC, READ_BYTES, decompressed
+from tap_amplitude.export.spool import Spool
+from tap_amplitude.files.kinds import Kind, kind_of_content, kind_of_name
+
+# A local file that changed this short a time ago and cannot be read yet is still being written.
+SETTLE_SECONDS = 60.0
+STATE_SECONDS = 5.0
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, PermissionError)
+
+Wanted = Callable[[File], bool | None]
+
+
+class Opened(NamedTuple):
+    """A file that is whole.
+
+    Attributes:
+        unread: The file, as the bookmark knows it.
+        kind: What it holds.
+        content: Its bytes from the beginning, as they are.
+    """
+
+    unread: Unread
+    kind: Kind
+    content: IO[bytes]
+
+
+@dataclass
+class Scan:
+    """The files of some kinds that the bookmark has not seen.
+
+    Attributes:
+        folder: Where they are.
+        reading: The bookmark beside a listing of the folder.
+        kinds: What is wanted.
+        wanted: Whether a file is to be read; False passes it, None leaves it for a later run.
+        spool: Holds objects while they are read.
+        parallel: How many files are opened at a time.
+        logger: Names files that are left out.
+        damaged: Names of those that cannot be read; they stay unread.
+    """
+
+    folder: Folder
+    reading: Reading
+    kinds: Collection[Kind]
+    wanted: Wanted
+    spool: Spool
+    parallel: int
+    logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
+    damaged: list[str] = field(default_factory=list)
+    files: int = 0
+    _held_since: float = math.inf
+
+    @classmethod
+    def of(  # noqa: PLR0913 - what a pass over a folder consists of
+        cls,
+        *,
+        config: Mapping[str, Any],
+        state: Mapping[str, Any],
+        kinds: Collection[Kind],
+        wanted: Wanted,
+        spool: Spool,
+        logger: logging.Logger | logging.LoggerAdapter[logging.Logger],
+    ) -> Scan:
+        """Return the pass that settings and a stream's state call for.
+
+        Raises:
+            ConnectorError: The folder cannot be listed, or the state is not one of this stream.
+        """
+        folder = Folder(config["path"], config.get("storage_options"))
+        try:
+            bookmark = Bookmark.from_state(dict(state), folder.identity, folder.root)
+        except ValueError as error:
+            raise ConnectorError(
+                f"The state of the files in {config['path']} is {error}. Correct it, or run without it."
+            ) from error
+        listing = [file for file in folder.listing() if kind_of_name(file.path) in {*kinds, None}]
+        return cls(folder, compare(bookmark, listing), kinds, wanted, spool, config["max_parallel_windows"], logger)
+
+    def __iter__(self) -> Iterator[Opened]:
+        """Yield the files, open; a file is finished when the next one is taken.
+
+        Raises:
+            ConnectorError: The storage fails.
+        """
+        files = list(self._due())
+        with ThreadPoolExecutor(self.parallel, thread_name_prefix="file") as threads:
+            waiting: deque[tuple[Unread, Future[IO[bytes]]]] = deque()
+            following = iter(files)
+            try:
+                for position, unread in enumerate(files):
+                    while len(waiting) < self.parallel and (one := next(following, None)):
+                        waiting.append((one, threads.submit(self._open, one.file)))
+                    _, future = waiting.popleft()
+                    yield from self._opened(unread, future)
+                    after = files[position + 1].file.arrived if position + 1 < len(files) else math.inf
+                    self.reading.advance(min(after, self._held_since), time.time())
+            finally:
+                for _, future in waiting:
+                    future.add_done_callback(close_result)
+        if not files:
+            self.reading.advance(self._held_since, time.time())
+
+    def _due(self) -> Iterator[Unread]:
+        """Yield what is to be read now; pass what is not wanted."""
+        for unread in self.reading.unread:
+            wanted = self.wanted(unread.file)
+            if wanted:
+                yield unread
+            elif wanted is None:
+                self._hold(unread.file)
+            else:
+                self.reading.finish(unread)
+
+    def _opened(self, unread: Unread, future: Future[IO[bytes]]) -> Iterator[Opened]:
+        name = unread.file.path
+        try:
+            content = future.result()
+        except FileNotFoundError:
+            self.logger.warning("%s was removed before it was read.", name)
+            return
+        except UNREADABLE as error:
+            self._leave(unread.file, error)
+            return
+        except storage_errors() as error:
+            raise ConnectorError(f"{name} could not be read ({type(error).__name__}). Run again.") from error
+        with closing(content):
+            kind = kind_of_name(name) or kind_of_content(content)
+            if kind in self.kinds:
+                self.files += 1
+                yield Opened(unread, kind, content)
+            elif kind is Kind.NOTHING and unread.file.size and not name.endswith("_complete.json.gz"):
+                self.logger.warning("%s holds nothing that Amplitude writes; it is skipped.", name)
+        self.reading.finish(unread)
+
+    def _leave(self, file: File, error: Exception) -> None:
+        """Leave a file unread that cannot be read now."""
+        self._hold(file)
+        if self.folder.local and 0 <= time.time() - file.modified < SETTLE_SECONDS:
+            self.logger.info("%s is still being written; the next run will read it.", file.path)
+            return
+        why = "access is denied" if isinstance(error, PermissionError) else f"it is damaged: {error}"
+        self.logger.error("%s cannot be read (%s). It stays unread.", file.path, why)
+        self.damaged.append(file.path)
+
+    def _hold(self, file: File) -> None:
+        self._held_since = min(self._held_since, file.arrived)
+
+    def _open(self, file: File) -> IO[bytes]:
+        """Return a file whose content is known to be whole, at its beginning. Runs in threads."""
+        content = self.folder.open(file)
+        if not self.folder.local or not content.seekable():
+            with closing(content), self.spool.file() as spooled:
+                while chunk := content.read(READ_BYTES):
+                    spooled.write(chunk)
+                content = spooled
+        try:
+            content.seek(0)
+            if content.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
+                content.seek(0)
+                for _ in decompressed(content):
+                    pass
+            content.seek(0)
+        except BaseException:
+            content.close()
+            raise
+        return content
+
+
+def close_result(future: Future[IO[bytes]]) -> None:
+    """Close a file that is not going to be read."""
+    if not future.cancelled() and not future.exception():
+        future.result().close()

@@ -1,0 +1,3 @@
+"""The receiver: HTTP requests in, durable files out."""
+
+from __future__ import annotations
