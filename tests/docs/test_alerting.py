@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 
-from support.processes import Workplace
+from support.meltano import Meltano
 from support.programs import program
 from support.receiver import Receiver, posted, zipped
 from support.sandbox import Sandbox
@@ -23,8 +24,6 @@ ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "orchestrate" / "prometheus"
 PAGE = (ROOT / "docs" / "alerting.md").read_text(encoding="utf-8")
 EXPORTERS = ("node_systemd_", "kube_job_", "up")
-IN_EVERY_RUN = ("records_sent", "records_rejected", "http_retry_count")
-AWAITED = ("stream",)  # a tag that the page reads ahead of the code
 
 
 def rules() -> dict[str, dict[str, Any]]:
@@ -84,27 +83,32 @@ def test_a_receiver_says_what_the_page_lists(tmp_path: Path) -> None:
     assert re.search(r'receiver_responses_total\{.*status="200"\} 1$', said, re.MULTILINE)
 
 
-def test_the_rule_for_logs_reads_what_a_run_writes(workplace: Workplace, sandbox: Sandbox) -> None:
-    pattern = re.search(r"regexp `(.+?)`", PAGE)[1]
-    schema = {"type": "object", "properties": {"user_id": {}, "event_type": {}, "time": {}}}
-    rows = [
-        {"user_id": "ada", "event_type": "Seen", "time": 1773480413589},
-        {"user_id": "ada", "event_type": "", "time": 1},
-    ]
-    result = workplace.run(
-        "target-amplitude",
-        {"api_key": "k", "api_url": sandbox.url},
-        messages=[
-            {"type": "SCHEMA", "stream": "rows", "schema": schema, "key_properties": []},
-            *({"type": "RECORD", "stream": "rows", "record": row} for row in rows),
-        ],
-    )
-    points = [json.loads(found["point"]) for line in result.stderr.splitlines() if (found := re.search(pattern, line))]
-    assert points
-    counted = {point["metric"]: point for point in points if point["type"] == "counter"}
-    assert set(IN_EVERY_RUN) <= counted.keys()
-    rejected = counted["records_rejected"]
-    assert rejected["value"] == 1
-    tags = re.findall(r'\w+="tags\.(\w+)"', PAGE)
-    assert set(tags) == {"stream", "reason"}
-    assert [tag for tag in tags if tag not in rejected["tags"] and tag not in AWAITED] == []
+def test_the_rule_for_logs_reads_what_a_run_of_meltano_writes(tmp_path: Path, sandbox: Sandbox) -> None:
+    meltano = Meltano(tmp_path, sandbox.url)
+    rows = [posted(1), posted(2, key="null")]  # Amplitude forbids the second id
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (meltano.impressions / "batch.jsonl").write_text(lines, encoding="utf-8")
+    (setting,) = re.findall(r"^Environment=(\w+)=(\w+)$", PAGE, re.MULTILINE)
+    log = meltano.succeeds("run", "impressions-as-events", **dict([setting])).stderr
+
+    labels = dict(re.findall(r'(\w+)="((?:\w+\.)*\w+)"', re.search(r"\| json (.+)$", PAGE, re.MULTILINE)[1]))
+    found = [labelled for line in log.splitlines() if (labelled := labels_of(line, labels)).get("metric")]
+    rejected = [one for one in found if one["metric"] == "records_rejected" and one["reason"]]
+    assert [(one["plugin"], one["value"]) for one in rejected] == [("target-amplitude", 1)]
+    named = set(re.findall(r"^\| `([a-z_]+)` \| (?!counter|gauge|histogram)", PAGE, re.MULTILINE))
+    assert len(named) == 5
+    assert named - {"records_ambiguous"} <= {one["metric"] for one in found}  # that one is target-split's
+
+    (grep,) = re.findall(r"^journalctl .+\| grep '(.+)'$", PAGE, re.MULTILINE)
+    assert [line for line in log.splitlines() if re.search(grep, line)]
+
+
+def labels_of(line: str, labels: dict[str, str]) -> dict[str, Any]:
+    """What Loki's `json` makes of a line: labels by the paths of members."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return {}
+    return {
+        label: reduce(lambda at, name: (at or {}).get(name), path.split("."), content) for label, path in labels.items()
+    }
