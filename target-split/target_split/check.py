@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from target_split.api.events import BULK_PATH, KEY_REFUSED, REACTIONS
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
 from target_split.connection import Connection
+from target_split.events.open_ledger import is_database, open_ledger
 
 EMPTY_BATCH = b"[]"
 
@@ -72,6 +74,10 @@ def check_ledger(config: Mapping[str, Any]) -> Iterator[str]:
     path = config.get("ledger_path")
     if not path:
         yield "Ledger: 'ledger_path' is not set, so events that are read again are posted again."
+        return
+    if is_database(path):
+        open_ledger(path, config["ledger_days"], skip_ambiguous=False, now=time.time).close()
+        yield "Ledger: the database can be written."
         return
     file = Path(path).expanduser().absolute()
     if check_private_file(file, "ledger_path"):

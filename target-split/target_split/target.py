@@ -16,9 +16,9 @@ from target_split.events.converter import Converter, EventOptions
 from target_split.events.delivery import EventDelivery
 from target_split.events.event import Style
 from target_split.events.ledger import Ledger
+from target_split.events.open_ledger import is_database, open_ledger
 from target_split.events.seen_types import unseen_warning
 from target_split.events.sender import EventSender
-from target_split.events.sqlite_ledger import SQLiteLedger
 from target_split.events.transport import DryRun, HttpTransport, Transport
 from target_split.mapping.segments import SegmentMapping, segment_mapping
 from target_split.mapping.sources import Defaults
@@ -149,7 +149,7 @@ class TargetSplit(StreamingTarget):
         if not path:
             self.logger.warning(NO_LEDGER_WARNING)
             return None
-        ledger = SQLiteLedger(
+        ledger = open_ledger(
             path, self.config["ledger_days"], skip_ambiguous=self._skip_ambiguous, now=self._connection.clock.now
         )
         for leftover in ledger.leftovers:
@@ -187,7 +187,9 @@ class TargetSplit(StreamingTarget):
 
     @cached_property
     def _history(self) -> SegmentHistory:
-        return SegmentHistory(None if self.config["dry_run"] else self.config.get("ledger_path"))
+        path = self.config.get("ledger_path")
+        is_file = path and not self.config["dry_run"] and not is_database(path)
+        return SegmentHistory(path if is_file else None)
 
     @cached_property
     def _segments(self) -> SegmentBuffer:

@@ -65,7 +65,7 @@ def test_an_event_that_comes_twice_in_one_run_is_fresh_once(path: str):
 def test_what_was_refused_is_fresh_again_in_the_next_run(path: str):
     ledger = opened(path)
     ledger.sift(IDS[:5])
-    ledger.refused(ledger.posting("events", IDS[:5]))
+    ledger.refused(ledger.posting("events", IDS[:5]), IDS[:5])
     ledger.close()
     after = opened(path)
     assert after.leftovers == []
@@ -345,7 +345,7 @@ def test_nothing_accepted_is_ever_fresh_and_nothing_else_is_lost(tmp_path_factor
                 ledger.accepted(entry, fresh)
                 accepted |= set(fresh)
             elif outcome == "refused":
-                ledger.refused(entry)
+                ledger.refused(entry, fresh)
         if data.draw(st.booleans()):
             ledger.close()
             ledger = opened(path)

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from target_split.events.event_id import HOUR_BYTES
+
 SECONDS_PER_DAY = 86_400
+HOURS_PER_DAY = 24
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,30 @@ class Ledger(Protocol):
         """Write down that Split accepted the events of an entry."""
         ...
 
-    def refused(self, number: int) -> None:
+    def refused(self, number: int, ids: Sequence[bytes]) -> None:
         """Write down that Split did not accept the events of an entry."""
         ...
 
     def close(self) -> None:
         """Write down what waits, and close the store."""
         ...
+
+
+def oldest_day(today: int, last_run: int | None, newest_event: int | None, days: int) -> int:
+    """Return the day before which events are forgotten, in days since 1970.
+
+    It is told by the ledger's own time, never by a clock alone: a clock that is wrong, or a pipeline that pauses for
+    weeks, must make it forget nothing.
+
+    Args:
+        today: By the clock.
+        last_run: Newest day on which an event was accepted; None where there is none.
+        newest_event: Day of the newest event; None where it is not known.
+        days: How long an event is remembered.
+    """
+    return min(day for day in (today, last_run, newest_event) if day is not None) - days
+
+
+def day_of(identity: bytes) -> int:
+    """Return the day of an event by its id, in days since 1970."""
+    return int.from_bytes(identity[:HOUR_BYTES], "big") // HOURS_PER_DAY

@@ -210,7 +210,7 @@ class LedgerEntry:
     def refused(self, *, for_sure: bool = False) -> None:
         """Write down that it was not accepted; where it is ambiguous only if it is known for sure."""
         if self._ledger is not None and self._number is not None and (for_sure or not self.is_ambiguous):
-            self._ledger.refused(self._number)
+            self._ledger.refused(self._number, self._batch.ids)
             self._number = None
 
 

@@ -19,10 +19,8 @@ from pathlib import Path
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
 from target_split.events.event_id import HASH_BYTES, HOUR_BYTES, ID_BYTES, NO_HOUR
-from target_split.events.ledger import SECONDS_PER_DAY, Leftover, Sifted
+from target_split.events.ledger import SECONDS_PER_DAY, Leftover, Sifted, day_of, oldest_day
 from target_split.events.ledger_file import APPLICATION_ID, FROM_VERSION_1, SCHEMA_VERSION, make_ledger
-
-HOURS_PER_DAY = 24
 
 # Accepted events that go into the large table together.
 IDS_PER_FOLD = 50_000
@@ -146,12 +144,12 @@ class SQLiteLedger:
             return
         tables = ["accepted", "accepted_v1"] if self._has_v1 else ["accepted"]
         last_days = [execute(f"SELECT max(day) FROM {table}").fetchone()[0] for table in tables]  # noqa: S608
-        last_run = max((day for day in last_days if day is not None), default=today)
-        newest = min(today, last_run, today if self._newest_day is None else self._newest_day)
+        last_run = max((day for day in last_days if day is not None), default=None)
+        oldest = oldest_day(today, last_run, self._newest_day, days)
         with self._transaction():
             for table in tables:
-                execute(f"DELETE FROM {table} WHERE day < ?", (newest - days,))  # noqa: S608
-            execute("DELETE FROM posted WHERE time < ?", ((newest - days) * SECONDS_PER_DAY,))
+                execute(f"DELETE FROM {table} WHERE day < ?", (oldest,))  # noqa: S608
+            execute("DELETE FROM posted WHERE time < ?", (oldest * SECONDS_PER_DAY,))
             execute("UPDATE pruned SET day = ?", (today,))
             if self._has_v1 and execute("SELECT 1 FROM accepted_v1 LIMIT 1").fetchone() is None:
                 execute("DROP TABLE accepted_v1")
@@ -210,7 +208,7 @@ class SQLiteLedger:
             if sum(map(len, self._answered)) >= IDS_PER_FOLD:
                 self._fold()
 
-    def refused(self, number: int) -> None:
+    def refused(self, number: int, ids: Sequence[bytes]) -> None:  # noqa: ARG002
         """Write down that Split did not accept the events of an entry."""
         with self._lock, self._errors():
             self._database.execute("DELETE FROM posted WHERE number = ?", (number,))
@@ -300,8 +298,3 @@ def split_ids(blob: bytes) -> Iterator[bytes]:
     """Yield the ids that a row of `posted` holds, one after the other."""
     for start in range(0, len(blob), ID_BYTES):
         yield blob[start : start + ID_BYTES]
-
-
-def day_of(identity: bytes) -> int:
-    """Return the day of an event by its id, in days since 1970."""
-    return int.from_bytes(identity[:HOUR_BYTES], "big") // HOURS_PER_DAY

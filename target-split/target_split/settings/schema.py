@@ -198,7 +198,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.StringType,
         title="Ledger",
         description="SQLite file that remembers which events were accepted, so that none is posted twice. Without it, "
-        "a run after a crash may post events again. A file of the same name and `.segments` remembers segments.",
+        "a run after a crash may post events again. A file of the same name and `.segments` remembers segments. For "
+        "several runs at a time: a PostgreSQL database, `postgresql://user@host/database` (extra `postgres`).",
     ),
     th.Property(
         "ledger_days",

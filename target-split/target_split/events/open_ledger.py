@@ -1,0 +1,40 @@
+"""Opens the ledger: a file, or a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from target_split.common.errors import ConnectorError
+from target_split.events.ledger import Ledger
+from target_split.events.sqlite_ledger import SQLiteLedger
+
+DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
+
+
+def is_database(path: str) -> bool:
+    """Whether setting `ledger_path` names a database, not a file."""
+    return urlsplit(path).scheme in DATABASE_SCHEMES
+
+
+def open_ledger(path: str, days: int, *, skip_ambiguous: bool, now: Callable[[], float]) -> Ledger:
+    """Return the ledger.
+
+    Args:
+        path: File, or `postgresql://…`.
+        days: How long an event is remembered.
+        skip_ambiguous: Whether ambiguous events count as accepted.
+        now: Returns seconds since 1970.
+
+    Raises:
+        ConnectorError: It cannot be used; the message names the setting.
+    """
+    if not is_database(path):
+        return SQLiteLedger(path, days, skip_ambiguous=skip_ambiguous, now=now)
+    try:
+        from target_split.events.postgres_ledger import PostgresLedger  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise ConnectorError(
+            "Setting 'ledger_path': a ledger in PostgreSQL needs the extra 'postgres' of this package (psycopg)."
+        ) from None
+    return PostgresLedger(path, days, skip_ambiguous=skip_ambiguous, now=now)
