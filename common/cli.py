@@ -30,6 +30,7 @@ from .sdk_private import ConfigInput
 from .settings import (
     clean_keys,
     is_unencrypted,
+    read_texts,
     secrets_of,
     settings_from_environment,
     type_words,
@@ -133,9 +134,9 @@ class PlainMessages(PluginBase):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
-        self._config = without_blanks(self._config)
+        self._config, unreadable = read_texts(without_blanks(self._config), schema)
         stripped, problems = clean_keys(self._config, schema)
-        errors = self._environment_problems + problems
+        errors = self._environment_problems + problems + unreadable
         errors += [setting_error(error) for error in JSONSchemaValidator(schema).iter_errors(self._config)]
         hide_in_logs(secrets_of(self._config, schema))
         errors += [] if errors else self.check_settings()

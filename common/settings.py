@@ -74,6 +74,22 @@ def settings_from_environment(
     return config, problems
 
 
+def read_texts(config: Mapping[str, Any], schema: JSONSchema) -> tuple[dict[str, Any], list[str]]:
+    """Read the texts among settings by their types: Meltano passes what variables hold as it is.
+
+    Returns:
+        The settings that could be read, and what is wrong with others, a sentence each.
+    """
+    read, problems = {}, []
+    for name, value in config.items():
+        setting = schema["properties"].get(name)
+        try:
+            read[name] = _parse(value, _types(setting)) if setting and isinstance(value, str) else value
+        except ValueError as error:
+            problems.append(f"Setting '{name}' must be {error}.")
+    return without_blanks(read), problems
+
+
 def _parse(text: str, types: set[str]) -> Any:
     """Return the value that a variable holds, by the types that its setting may have.
 

@@ -16,7 +16,6 @@ from ruamel.yaml.comments import CommentedMap
 ROOT = Path(__file__).parent.parent
 PLUGINS = {"extractors": ["tap-split-impressions", "tap-amplitude"], "loaders": ["target-amplitude", "target-split"]}
 BEGIN, END = "<!-- settings, from --about -->", "<!-- end of settings -->"
-KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "object": "object", "array": "array"}
 
 # The SDK's own settings, the same in all connectors; one sentence and a link serve better than a long table.
 SDK_PREFIXES = ("flattening_", "faker_config", "batch_config", "stream_map")
@@ -57,15 +56,14 @@ def meltano_setting(name: str, schema: dict[str, Any], *, required: bool) -> Com
 
 
 def kind_of(schema: dict[str, Any]) -> str:
-    """Return Meltano's kind of a setting."""
-    if schema.get("enum"):
-        return "options"
+    """Return Meltano's kind of a setting: a text wherever possible, for the connectors read those by type themselves.
+
+    Meltano would turn a blank variable into false, or fail on it as on a number, a list or an option; and could pass no
+    text where a list or an object is allowed, too. Objects in meltano.yml need their kind: Meltano flattens them.
+    """
     if schema.get("format") in ("date-time", "date"):
         return "date_iso8601"
-    kinds = types_of(schema)
-    if {"number", "string"} <= set(kinds):  # Meltano cannot pass a decimal from the environment, but a text
-        return "string"
-    return next((KINDS[kind] for kind in kinds if kind in KINDS), "string")
+    return "object" if types_of(schema) == ["object"] else "string"
 
 
 def types_of(schema: dict[str, Any]) -> list[str]:

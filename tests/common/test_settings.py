@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from common.settings import (
     clean_keys,
     is_unencrypted,
+    read_texts,
     secrets_of,
     settings_from_environment,
     url_problems,
@@ -104,6 +105,20 @@ def test_what_cannot_be_read_names_setting_and_variable(name: str, text: str, wa
     assert config == {}
     assert f"(environment variable TAP_TEST_{name}) must be {wanted}." in problem
     assert text not in problem
+
+
+def test_texts_in_a_file_are_read_like_variables():
+    texts = {"number": "7", "share": "0.5", "is-on": "no", "flags": "a, ,b", "mappings": '{"a.b": {}}', "user_id": "id"}
+    values = {"number": 7, "share": 0.5, "is-on": False, "flags": ["a", "b"], "mappings": {"a.b": {}}, "user_id": "id"}
+    assert read_texts(texts | {"unknown": "1"}, SCHEMA) == (values | {"unknown": "1"}, [])
+    assert read_texts(values, SCHEMA) == (values, [])
+
+
+def test_a_text_in_a_file_that_cannot_be_read_names_its_setting():
+    assert read_texts({"number": "seven", "url": "u"}, SCHEMA) == (
+        {"url": "u"},
+        ["Setting 'number' must be a whole number."],
+    )
 
 
 @given(st.sampled_from(sorted(SCHEMA["properties"])), st.text())

@@ -43,7 +43,7 @@ def test_about(workplace: Workplace):
         ({"mappings": {"events": {"load_as": "audience"}}}, "'load_as' must be 'event' or 'segment'"),
         ({"on_ambiguous": "perhaps"}, "'on_ambiguous' must be one of: resend, skip"),
         ({"arrays": "xml"}, "'arrays' must be one of: json, join"),
-        ({"key": "user_id"}, "'key' must be a list"),
+        ({"key": {"field": "user_id"}}, "'key' must be a list"),
         ({"max_removal_share": 50}, "'max_removal_share'"),
         ({"max_removal_share": "half"}, "'max_removal_share'"),
         ({"max_removal_share": "50"}, "'max_removal_share'"),
