@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +13,18 @@ from tap_amplitude.api.quota import cohort_usage
 from tap_amplitude.cohorts.lists import LIST_PATH
 from tap_amplitude.cohorts.selection import Cohort
 from tap_amplitude.common.errors import ConnectorError, RetriableError
+from tap_amplitude.common.folder.folder import Folder
 from tap_amplitude.export.windows import HOUR, Window, newest_end
+from tap_amplitude.files.kinds import Kind, kind_of_name
 from tap_amplitude.streams.base import Services
 
 MAX_LISTED_COHORTS = 50
+FOLDER_WORDS: Mapping[Kind | None, str] = {
+    Kind.EVENTS: "files of events",
+    Kind.MERGED_IDS: "files of merged ids",
+    Kind.CHANGES_CSV: "lists of cohorts",
+    Kind.RECEIVED: "files of the receiver",
+}
 
 
 def check(services: Services, config: Mapping[str, Any], other_regions: Mapping[str, Client]) -> Iterator[str]:
@@ -29,6 +38,10 @@ def check(services: Services, config: Mapping[str, Any], other_regions: Mapping[
     Raises:
         ConnectorError: The keys, the region or the address are wrong.
     """
+    if path := config.get("path"):
+        yield from folder_lines(path, config.get("storage_options"))
+        if not config.get("api_key"):
+            return
     try:
         newest = newest_hour(services, config)
     except InvalidKeysError:
@@ -51,6 +64,17 @@ def check(services: Services, config: Mapping[str, Any], other_regions: Mapping[
         yield f"  and {len(cohorts) - MAX_LISTED_COHORTS} more"
     usage = cohort_usage(services.client)
     yield f"Cohort downloads this month: {f'{usage[0]:,} of {usage[1]:,} used' if usage else 'Amplitude does not say'}"
+
+
+def folder_lines(path: str, options: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield how many files of which kind the folder holds, and which is the newest."""
+    files = Folder(path, options).listing()
+    kinds = Counter(FOLDER_WORDS.get(kind_of_name(file.path), "told by content") for file in files)
+    counts = ", ".join(f"{count:,} {words}" for words, count in sorted(kinds.items()))
+    yield f"Folder {path}: {counts or 'no files'}"
+    if files:
+        newest = max(files, key=lambda file: file.arrived)
+        yield f"Newest file: {newest.path}, arrived {datetime.fromtimestamp(newest.arrived, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def knows_keys(client: Client) -> bool:

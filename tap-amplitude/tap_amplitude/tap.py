@@ -15,6 +15,7 @@ from tap_amplitude.check import check
 from tap_amplitude.cohorts.lists import Cohorts
 from tap_amplitude.common.cli import PlainMessages
 from tap_amplitude.common.errors import ConnectorError
+from tap_amplitude.common.summary import Summary
 from tap_amplitude.common.tap.writer import MessageWriter
 from tap_amplitude.export.spool import Spool
 from tap_amplitude.streams.base import AmplitudeStream, Services
@@ -30,7 +31,7 @@ from tap_amplitude.streams.taxonomy import (
     EventsListStream,
     UserPropertiesStream,
 )
-from tap_amplitude.summary import Summary
+from tap_amplitude.summary import PHRASES
 
 STREAMS: tuple[type[AmplitudeStream], ...] = (
     CohortsStream,
@@ -73,10 +74,13 @@ class TapAmplitude(PlainMessages, Tap):
     @cached_property
     def services(self) -> Services:
         """What the streams work with, made before any thread runs."""
-        summary, spool = Summary(), Spool(self.config.get("spool_directory"))
+        summary, spool = self._summary(), Spool(self.config.get("spool_directory"))
         client = self._client(self.config["region"], summary)
         cohorts = Cohorts(client, spool, summary, self.logger, self.stopping)
         return Services(client, cohorts, spool, self.message_writer, summary, self.stopping)
+
+    def _summary(self) -> Summary:
+        return Summary(self.logger, self.metrics_logger, PHRASES)
 
     def _client(self, region: str, summary: Summary) -> Client:
         account = Account(
@@ -97,7 +101,9 @@ class TapAmplitude(PlainMessages, Tap):
     def check(self) -> Iterator[str]:
         """Yield what `--check` prints."""
         others = [] if self.config.get("api_url") else [region for region in HOSTS if region != self.config["region"]]
-        yield from check(self.services, self.config, {region: self._client(region, Summary()) for region in others})
+        yield from check(
+            self.services, self.config, {region: self._client(region, self._summary()) for region in others}
+        )
 
     def sync_all(self) -> None:  # type: ignore[misc]  # only framed: nothing the SDK does in it is changed
         """Sync all streams; whatever happens, end with what was written and a summary.
@@ -105,16 +111,18 @@ class TapAmplitude(PlainMessages, Tap):
         Raises:
             ConnectorError: A stream could not be read.
         """
+        failed = True
         try:
             super().sync_all()
             if refused := self.services.refused:
                 raise ConnectorError(f"These streams could not be read completely: {', '.join(refused)}.")
+            failed = False
         except SystemExit:
             self.logger.warning("Stopped by a signal. The last STATE covers everything written before it.")
             raise
         finally:
             self.message_writer.flush()
-            self.services.summary.close(self.logger, self.metrics_logger)
+            self.services.summary.close(failed=failed)
 
     def stop(self) -> None:
         """End the run; nothing else is safe to do in a signal handler."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import gzip
+import socket
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,43 @@ def test_keys_are_hidden_in_every_encoding(run_on: Runs) -> None:
     assert basic.decode() not in result.stderr
 
 
+@pytest.fixture
+def trickling() -> Iterator[str]:
+    """A server whose answers never end: a byte of an archive every few milliseconds. Yields its URL."""
+    server = socket.create_server(("127.0.0.1", 0))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Length: 1000000\r\n\r\n"
+
+    def answer(connection: socket.socket) -> None:
+        pause = threading.Event()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(head)
+            while not pause.wait(0.01):
+                connection.sendall(b"P")
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join()
+
+
+def test_a_download_that_trickles_has_an_overall_time_limit(
+    run_tap: Runs, monkeypatch: pytest.MonkeyPatch, trickling: str
+) -> None:
+    monkeypatch.setattr(Client, "download_seconds", 0.2)
+    result = run_tap(api_url=trickling, end_date="2026-03-14T02:00:00Z", window_hours=2)
+    assert result.code == 1
+    assert "takes too long" in result.error
+    assert "replication_key_value" not in str(result.state)
+
+
 def test_names_that_lead_elsewhere_are_only_names(run_on: Runs, tmp_path: Path) -> None:
     names = ["../../outside_2026-03-14_9#0.json.gz", "/tmp/outside_2026-03-14_9#1.json.gz"]
     result = run_on(Answer(archive_of({names[0]: ROWS[:20], names[1]: ROWS[20:]})))
@@ -194,7 +233,7 @@ def test_bad_lines_of_every_kind_cost_themselves_alone(run_on: Runs) -> None:
 def test_bad_values_are_counted(run_on: Runs) -> None:
     result = run_on(Answer(archive_of({entry_name(9): [export_row(1, event_time="soon", data=[])]})))
     assert result.metrics["values_nulled"] == 2
-    assert "2 values" in result.stderr
+    assert "2 values of a wrong type" in result.stderr
 
 
 def test_no_answer_in_time_halves_the_window(run_tap: Runs, monkeypatch: pytest.MonkeyPatch, release: Any) -> None:

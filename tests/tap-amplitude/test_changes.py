@@ -65,7 +65,7 @@ def test_each_message_comes_once_ordered_by_its_time(folder: Path, run: Runs) ->
         "amplitude_id": None,
         "user_properties": None,
     }
-    assert "1 repeated messages" in result.stderr
+    assert "1 skipped (1 repeated message)" in result.stderr
     write(folder, "again.json", early, message(2, "c"))
     second = run(state=result.state)
     assert changes(second) == [("add", "c")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,16 @@ def test_it_works_with_the_sandbox_and_reads_nothing(sandbox: Sandbox, keys: dic
     sandbox.put_cohort(id="c1", name="Köln", members=[{"amplitude_id": 1, "user_id": "u"}])
     assert "c1: Köln, 1 members, of User" in lines(keys, api_url=sandbox.url)
     assert {request["method"] for request in sandbox.requests()} == {"GET"}
+
+
+def test_a_folder_is_shown_with_its_newest_file_and_needs_no_keys(tmp_path: Path) -> None:
+    for name in ("1_2026-03-14_9#0.json.gz", "-3_2026-03-14_9.json.gz", "pushed.json"):
+        (tmp_path / name).write_bytes(b"")
+    said = "\n".join(TapAmplitude(config={"path": str(tmp_path)}).check())
+    assert "1 files of events, 1 files of merged ids, 1 told by content" in said
+    assert "Newest file: " in said
+    with pytest.raises(ConnectorError, match="'path'"):
+        list(TapAmplitude(config={"path": str(tmp_path / "gone")}).check())
 
 
 @pytest.fixture

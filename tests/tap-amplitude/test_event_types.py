@@ -75,7 +75,7 @@ def test_the_run_counts_what_it_skips(run_tap: Runs, tmp_path: Path, as_batches:
     lines = "".join(file.read_text(encoding="utf-8") for file in files).splitlines()
     records = [json.loads(line) for line in lines] or result.records("events")
     assert [record["event_type"] for record in records] == ["get_treatment", "[Experiment] Exposure", ""]
-    assert "3 events skipped" in result.stderr
+    assert "3 skipped (3 event_types)" in result.stderr
     assert "let none of" not in result.stderr
     assert "'event_types' let none of 6 events through" in nothing.stderr
     assert nothing.records("events") == []

@@ -127,6 +127,15 @@ def test_the_newest_hours_are_left_until_they_are_complete(sandbox: Sandbox, run
     assert ids(result) == each_once([row for row in rows if row["server_upload_time"] < f"{end:%Y-%m-%d %H}"])
 
 
+def test_the_lag_of_the_bookmark_is_a_metric(sandbox: Sandbox, run: Callable[..., Any]) -> None:
+    result = run()
+    (text,) = (line.partition("METRIC: ")[2] for line in result.stderr.splitlines() if "bookmark_lag_seconds" in line)
+    point = json.loads(text)
+    behind = (datetime.now(UTC) - datetime(2026, 3, 15, tzinfo=UTC)).total_seconds()
+    assert (point["type"], point["tags"]["stream"]) == ("gauge", "events")
+    assert behind - 600 < point["value"] <= behind
+
+
 def test_start_is_included_and_end_is_not(sandbox: Sandbox, run: Callable[..., Any]) -> None:
     rows = rows_over(hours=6, per_hour=1)
     sandbox.put_export_rows(rows)

@@ -145,7 +145,7 @@ def test_event_types_without_a_name_or_deleted_meanwhile_cost_themselves_alone(r
     assert result.error == ""
     assert [(row["event_type"], row["event_property"]) for row in result.records("event_properties")] == [("kept", "p")]
     assert "'gone'" in result.stderr
-    assert "2 rows without a key (skipped)" in result.stderr
+    assert "2 skipped (2 no key)" in result.stderr
 
 
 def test_rows_that_are_not_objects_or_have_no_key_are_skipped_and_counted(run_tap: Runs) -> None:
@@ -153,7 +153,7 @@ def test_rows_that_are_not_objects_or_have_no_key_are_skipped_and_counted(run_ta
         result = run_tap("events_list annotations", api_url=server.url)
     assert [row["value"] for row in result.records("events_list")] == ["a"]
     assert result.records("annotations") == []
-    assert "5 rows without a key (skipped)" in result.stderr
+    assert "5 skipped (5 no key)" in result.stderr
 
 
 def test_a_chart_with_fewer_days_than_requested_moves_no_bookmark(run_tap: Runs) -> None:

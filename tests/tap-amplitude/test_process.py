@@ -258,7 +258,7 @@ def test_the_summary_says_what_was_done(
     sandbox.put_export_rows(rows_over(hours=2, per_hour=10))
     result = workplace.run("tap-amplitude", config | {"window_hours": 2}, catalog=events_only)
     assert result.code == 0
-    (summary,) = (line for line in result.stderr.splitlines() if "| Read " in line)
+    (summary,) = (line for line in result.stderr.splitlines() if "| Done: " in line)
     for words in ("20 events", "2 hours with events", "11 windows without events", "12 requests"):
         assert words in summary
     assert result.metrics["record_count"] == 20

@@ -11,8 +11,8 @@ import pytest
 from support.exports import archive_of, entry_name, rows_over
 from support.sandbox import Sandbox
 from support.scripted import Answer, scripted
-from tap_amplitude import summary
 from tap_amplitude.api import quota
+from tap_amplitude.common import summary
 from tap_amplitude.export import prefetch
 
 Runs = Callable[..., Any]

@@ -37,7 +37,7 @@ from tap_amplitude.common.http import (
 )
 from tap_amplitude.common.redact import Redactor
 from tap_amplitude.common.retry import Retry
-from tap_amplitude.summary import Summary
+from tap_amplitude.common.summary import Summary
 
 # Source: https://amplitude.com/docs/apis/analytics/export and the pages of the other APIs
 HOSTS = {"us": "https://amplitude.com", "eu": "https://analytics.eu.amplitude.com"}

@@ -17,8 +17,8 @@ from tap_amplitude.api.client import Client
 from tap_amplitude.api.cohort_csv import Member, MembershipError, members
 from tap_amplitude.cohorts.selection import Cohort, count_group
 from tap_amplitude.common.errors import ConnectorError, RetriableError
+from tap_amplitude.common.summary import Summary
 from tap_amplitude.export.spool import Spool
-from tap_amplitude.summary import Summary
 
 LIST_PATH = "/api/3/cohorts"
 REQUEST_PATH = "/api/5/cohorts/request/{cohort_id}"
@@ -120,7 +120,7 @@ class Cohorts:
                 return request_id
             if status != IN_PROGRESS:
                 raise FailedListError(f"Amplitude could not list {what}: its job ended as {status!r}.")
-            self._summary.progress(self._logger, lambda: f"Waiting for {what}.")
+            self._summary.progress(lambda: f"Waiting for {what}.")
             self._stopping.wait(pause)
             pause = min(2 * pause, LONGEST_POLL_SECONDS)
         raise FailedListError(f"Amplitude did not list {what} within {POLL_TIMEOUT_SECONDS / 60:.0f} minutes.")

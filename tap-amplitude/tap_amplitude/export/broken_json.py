@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 
 import msgspec
+
+from tap_amplitude.common.lenient_json import decoded
 
 # What decoding a line can raise; RecursionError comes of a thousand nested brackets.
 BROKEN_LINE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -29,16 +30,9 @@ def repaired(text: bytes) -> bytes:
 
 
 def rewritten(text: bytes) -> bytes:
-    """Return JSON that any decoder reads: NaN, infinities and numbers beyond a double become null.
+    """Return JSON that any decoder reads: what is wrong with it costs at most the wrong value (`lenient_json`).
 
     Raises:
         ValueError, RecursionError: It is not JSON all the same.
     """
-    value = json.loads(text.decode("utf-8-sig", "replace"), parse_constant=lambda _: None, parse_float=finite)
-    return json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-
-
-def finite(text: str) -> float | None:
-    """Return a JSON number, or None when it is beyond what a double can hold."""
-    number = float(text)
-    return number if math.isfinite(number) else None
+    return json.dumps(decoded(text), ensure_ascii=False).encode()

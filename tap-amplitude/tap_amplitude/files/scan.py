@@ -121,6 +121,10 @@ class Scan:
         if not files:
             self.reading.advance(self._held_since, time.time())
 
+    def lag(self, now: float) -> float:
+        """Return the age of the oldest file that stays unread, in seconds; 0 when there is none."""
+        return max(0.0, now - self._held_since)
+
     def _due(self) -> Iterator[Unread]:
         """Yield what is to be read now; pass what is not wanted."""
         for unread in self.reading.unread:

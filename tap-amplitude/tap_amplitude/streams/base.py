@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from singer_sdk import Tap
@@ -15,13 +15,15 @@ from tap_amplitude.api.client import Client
 from tap_amplitude.api.errors import NoPermissionError
 from tap_amplitude.api.quota import CostBudget
 from tap_amplitude.cohorts.lists import Cohorts
+from tap_amplitude.common.metrics import gauge
 from tap_amplitude.common.sdk_private import BatchConfig
+from tap_amplitude.common.summary import Summary
 from tap_amplitude.common.tap.stream import PlainStream
 from tap_amplitude.common.tap.writer import MessageWriter
 from tap_amplitude.export.spool import Spool
 from tap_amplitude.records.schemas import Fields, json_schema
 from tap_amplitude.records.values import Cleaner
-from tap_amplitude.summary import Summary
+from tap_amplitude.streams.state import bookmark_time
 
 Record = dict[str, Any]
 Context = Any
@@ -81,6 +83,7 @@ class AmplitudeStream(PlainStream):
         self.primary_keys = self.keys
         self.services = services
         self._cleaner = Cleaner(self.fields)
+        self._warned_of_key = False
 
     def get_replication_key_signpost(self, context: Context = None) -> datetime | None:  # noqa: ARG002
         """Return none: bookmarks here never pass what was emitted, so nothing needs to hold them back."""
@@ -90,11 +93,12 @@ class AmplitudeStream(PlainStream):
         """Return a record with every field of its kind; None for a row without a key, which is counted."""
         record, nulled = self._cleaner.clean(row if isinstance(row, dict) else {})
         if any(record[key] in (None, "") for key in self.keys):
-            if not self.services.summary["rows_without_key"]:
+            if not self._warned_of_key:
+                self._warned_of_key = True
                 self.logger.warning("Stream '%s': rows without %s are skipped.", self.name, " or ".join(self.keys))
-            self.services.summary.add("rows_without_key")
+            self.services.summary.add("records_skipped", reason="no key", stream=self.name)
             return None
-        self.services.summary.add("values_nulled", nulled)
+        self.services.summary.add("values_nulled", nulled, stream=self.name)
         return record
 
     def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:  # noqa: ARG002
@@ -105,6 +109,8 @@ class AmplitudeStream(PlainStream):
         """Sync as the SDK does; a stream that this project may not read does not stop the others."""
         try:
             yield from self.sync_records(context, write_messages=write_messages)
+            if (seconds := self.bookmark_lag()) is not None:
+                gauge("bookmark_lag_seconds", round(seconds), stream=self.name)
         except NoPermissionError as error:
             self.logger.error("Stream '%s': %s", self.name, error)  # noqa: TRY400 - not a fault of this program
             self.services.refused.append(self.name)
@@ -114,6 +120,11 @@ class AmplitudeStream(PlainStream):
         for record in super()._sync_records(context, write_messages=write_messages):
             self.services.summary.add(self.counted_as)
             yield record
+
+    def bookmark_lag(self) -> float | None:
+        """Return how many seconds the bookmark is behind the present; None for a stream without one."""
+        bookmark = bookmark_time(self.name, self.stream_state, now := datetime.now(UTC))
+        return None if bookmark is None else (now - bookmark).total_seconds()
 
     def write_state(self, **bookmark: Any) -> None:
         """Change members of this stream's bookmark and write a STATE message."""

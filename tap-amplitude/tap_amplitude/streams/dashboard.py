@@ -75,7 +75,7 @@ class DailyStream(AmplitudeStream):
         budget, services = self.services.cost_budget, self.services
         while pause := budget.pause(cost, time.monotonic()):
             services.summary.progress(
-                self.logger, lambda: f"Waiting {pause:.0f} s until Amplitude's dashboard quota allows {self.what}."
+                lambda: f"Waiting {pause:.0f} s until Amplitude's dashboard quota allows {self.what}."
             )
             services.stopping.wait(min(pause, 10.0))
         budget.spend(cost, time.monotonic())

@@ -50,6 +50,7 @@ class EventRowsStream(AmplitudeStream):
     fields = EVENTS
     keys = ("uuid",)
     replication_key = REPLICATION_KEY
+    _quarantined = False
 
     @abstractmethod
     def rows(self) -> Iterator[list[Row]]:
@@ -108,17 +109,19 @@ class EventRowsStream(AmplitudeStream):
 
     def _quarantine(self, hour: datetime, lines: list[bytes]) -> None:
         path = self.services.spool.quarantine(lines)
-        if not self.services.summary["records_skipped"]:
+        if not self._quarantined:
+            self._quarantined = True
             self.logger.warning("Hour %s holds rows that cannot be read; they are quarantined in %s.", hour, path)
-        self.services.summary.add("records_skipped", len(lines))
+        self.services.summary.add("records_skipped", len(lines), reason="unreadable", stream=self.name)
 
     def _warn_if_all_skipped(self) -> None:
         summary = self.services.summary
-        if summary["events_skipped"] and not summary["events"]:
+        skipped = summary.counts().get(("records_skipped", "event_types"))
+        if skipped and not summary["events"]:
             self.logger.warning(
                 "Setting 'event_types' let none of %s events through. The bookmark passes them: to read them, correct"
                 " the setting and run from an earlier state.",
-                f"{summary['events_skipped']:,}",
+                f"{skipped:,}",
             )
 
 
@@ -197,11 +200,11 @@ class EventsStream(EventRowsStream):
             nonlocal good, bad
             good, bad = good + count + skipped, bad + len(unreadable)
             summary.add("events", count)
-            summary.add("values_nulled", nulled)
-            summary.add("events_skipped", skipped)
+            summary.add("values_nulled", nulled, stream=self.name)
+            summary.add("records_skipped", skipped, reason="event_types", stream=self.name)
             if unreadable:
                 self._quarantine(hour, unreadable)
-            summary.progress(self.logger, lambda: self._progress(window, hour))
+            summary.progress(lambda: self._progress(window, hour))
 
         yield report
         require_mostly_readable(hour, good, bad)
@@ -235,9 +238,7 @@ class EventsStream(EventRowsStream):
 
     def _log_waiting(self, window: Window) -> None:
         received = self.services.summary["bytes_received"] / 1e6
-        self.services.summary.progress(
-            self.logger, lambda: f"Waiting for the archive of {window}; {received:,.1f} MB so far."
-        )
+        self.services.summary.progress(lambda: f"Waiting for the archive of {window}; {received:,.1f} MB so far.")
 
 
 def require_mostly_readable(hour: datetime, good: int, unreadable: int) -> None:

@@ -52,6 +52,7 @@ class FolderStream(AmplitudeStream):
     def __init__(self, tap: Tap, services: Services) -> None:
         self.selected_by_default = bool(tap.config.get("path"))
         super().__init__(tap, services)
+        self._lag: float | None = None
 
     def scan(self) -> Scan | None:
         """Return the files to read; None, with a warning, without setting `path`."""
@@ -83,8 +84,13 @@ class FolderStream(AmplitudeStream):
         """Write the last state, and note what could not be read."""
         self.write_state(files=scan.reading.bookmark.to_state())
         self.services.summary.add("files", scan.files)
+        self._lag = scan.lag(time.time())
         if scan.damaged:
             self.services.refused.append(self.name)
+
+    def bookmark_lag(self) -> float | None:
+        """Return the age of the oldest file that stays unread, in seconds; None when nothing was read."""
+        return self._lag
 
     def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
         """Do nothing: no single record moves the bookmark, a file does."""
@@ -131,11 +137,11 @@ class FileEventsStream(FolderStream, EventRowsStream):
         for rows in blocks_of(opened, reader, hour):
             good, bad = good + len(rows.good) + rows.skipped, bad + len(rows.unreadable)
             summary.add("events", len(rows.good))
-            summary.add("values_nulled", rows.nulled)
-            summary.add("events_skipped", rows.skipped)
+            summary.add("values_nulled", rows.nulled, stream=self.name)
+            summary.add("records_skipped", rows.skipped, reason="event_types", stream=self.name)
             if rows.unreadable:
                 self._quarantine(hour, rows.unreadable)
-            summary.progress(self.logger, lambda: f"Reading {path}: {summary['events']:,} events so far.")
+            summary.progress(lambda: f"Reading {path}: {summary['events']:,} events so far.")
             yield rows.good
         require_mostly_readable(hour, good, bad)
 
@@ -233,7 +239,7 @@ class CohortChangesStream(FolderStream):
             for opened in scan:
                 for message in self._messages(opened):
                     if (digest := digest_of(message.message_id)) in seen:
-                        self.services.summary.add("messages_repeated")
+                        self.services.summary.add("records_skipped", reason="repeated message", stream=self.name)
                         continue
                     seen[digest] = None
                     line = encode(message)
@@ -267,10 +273,10 @@ class CohortChangesStream(FolderStream):
             if isinstance(message, InvalidMessageError):
                 rejected, reason = rejected + 1, str(message)
             else:
-                self.services.summary.add("users_without_id", message.without_id)
+                self.services.summary.add("records_skipped", message.without_id, reason="no id", stream=self.name)
                 yield message
         if rejected:
-            self.services.summary.add("records_skipped", rejected)
+            self.services.summary.add("records_skipped", rejected, reason="not a message", stream=self.name)
             self.logger.warning("%s holds %d records that are not cohort messages (%s).", path, rejected, reason)
 
 
