@@ -25,7 +25,7 @@ def helper(name: str, *arguments: str | Path) -> list[str | Path]:
 def ours(folder: Path, url: str, **settings: Any) -> list[str | Path]:
     """Return the command of target-amplitude."""
     config = folder / f"target-{len(list(folder.iterdir()))}.json"
-    config.write_text(json.dumps({"api_key": "bench", "api_url": url, **settings}))
+    config.write_text(json.dumps({"api_key": "bench", "api_url": url, "compression": "gzip", **settings}))
     return [BIN / "target-amplitude", "--config", config]
 
 

@@ -2,47 +2,74 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from target_amplitude.api.coerce import clean_properties
+from target_amplitude.api.limits import MAX_TEXT
 from target_amplitude.api.outcomes import Rejected, Skipped
 from target_amplitude.common.record_paths import filter_test
+from target_amplitude.common.target.columns import column_types, message_decoder
 from target_amplitude.common.target.delivery import Origin
 from target_amplitude.common.target.services import Services, Stream
 from target_amplitude.common.target.sink import StreamingSink
 from target_amplitude.delivery.pipeline import Pipeline
 from target_amplitude.mapping.grammar import LoadSettings
+from target_amplitude.payloads.columns import needed_columns
 from target_amplitude.payloads.event import EventReader
 from target_amplitude.payloads.identification import identification_reader
+from target_amplitude.payloads.identity import IdReader, ImpressionIdReader
 from target_amplitude.payloads.impressions import MAX_EXPOSED_FLAGS
-from target_amplitude.payloads.plan import StreamPlan
+from target_amplitude.payloads.plan import StreamPlan, quoted
+from target_amplitude.payloads.quick import QuickImpressions
 
 _encode = msgspec.json.Encoder().encode
 
 
-class AmplitudeSink(StreamingSink):
-    """Base of the two sinks: filters records, and counts what becomes of each.
+@dataclass(frozen=True)
+class Loading:
+    """What a sink needs to load a stream.
 
-    Args:
-        stream: What it takes.
-        services: What all sinks share.
+    Attributes:
         plan: What the records become.
         changes: Reasons for which values of the record at hand were changed; the plan's readers add to it.
         pipeline: Takes the payloads.
+        is_validated: Whether records are validated before they come.
     """
 
-    def __init__(
-        self, stream: Stream, services: Services, plan: StreamPlan, changes: set[str], pipeline: Pipeline
-    ) -> None:
+    plan: StreamPlan
+    changes: set[str]
+    pipeline: Pipeline
+    is_validated: bool
+
+
+class AmplitudeSink(StreamingSink):
+    """Base of the two sinks: filters records, and counts what becomes of each."""
+
+    def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
         super().__init__(stream, services)
+        plan = loading.plan
         conditions = plan.mapping.get("filter")
         self._accepts = filter_test(conditions) if conditions else None
-        self._changes = changes
-        self._pipeline = pipeline
+        self._changes = loading.changes
+        self._pipeline = loading.pipeline
+        self._messages = self._new_message_decoder(loading) if loading.is_validated else None
         for note in plan.notes:
             self.logger.warning(note)
+
+    def _new_message_decoder(self, loading: Loading) -> msgspec.json.Decoder[Any] | None:
+        needed = needed_columns(loading.plan)
+        types = None if needed is None else column_types(self.schema, needed, self.key_properties)
+        return None if types is None else message_decoder(self.stream_name, types)
+
+    @property
+    def message_decoder(self) -> msgspec.json.Decoder[Any] | None:
+        """What decodes RECORD messages into the columns that payloads need; None where whole records are needed."""
+        return self._messages
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Make a payload of a record, or count why not."""
@@ -56,38 +83,64 @@ class AmplitudeSink(StreamingSink):
         except Rejected as reason:
             self.reject(str(reason), origin)
         if self._changes:
-            for reason_ in self._changes:
-                self.services.summary.add("records_truncated", 1, reason_, self.stream_name)
+            for change in self._changes:
+                self.services.summary.add("records_truncated", 1, change, self.stream_name)
             self._changes.clear()
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
         raise NotImplementedError
 
+    @property
+    def ids(self) -> IdReader | ImpressionIdReader | None:
+        """What reads the ids of records."""
+        return None
+
 
 class EventSink(AmplitudeSink):
     """Makes an event of each record."""
 
-    def __init__(
-        self, stream: Stream, services: Services, plan: StreamPlan, changes: set[str], pipeline: Pipeline
-    ) -> None:
+    def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
+        plan = loading.plan
         self._reader = EventReader(plan)
+        ids = self._reader.ids
+        is_quick = loading.is_validated and not stream.is_mapped and QuickImpressions.fits(plan)
+        self._quick = QuickImpressions(plan, ids) if is_quick and isinstance(ids, ImpressionIdReader) else None
         self._one_per_period = plan.one_per_period
         self._flags: set[str] | None = set() if plan.load_as == "exposure" else None
-        super().__init__(stream, services, plan, changes, pipeline)
+        super().__init__(stream, services, loading)
+
+    @property
+    def ids(self) -> IdReader | ImpressionIdReader:
+        """What reads the ids of records."""
+        return self._reader.ids
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
-        event = self._reader.read(record)
+        event, part = self._quickly(record) or self._carefully(record)
         if self._one_per_period and not self._pipeline.seen.is_new(event["insert_id"]):
-            self.services.summary.add("records_deduplicated", 1, "within its period")
+            self.services.summary.add("records_deduplicated", 1, "within its period", self.stream_name)
             return
-        try:
-            part = _encode(event)
-        except UnicodeEncodeError:  # a lone surrogate somewhere
-            event = clean_properties(event, self._changes.add, depth=0)
-            part = _encode(event)
         self._pipeline.router.add_event(self.stream_name, event, part, origin)
         if self._flags is not None:
             self._watch_flags(event)
+
+    def _quickly(self, record: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
+        """Return the event of a usual impression, and the same as JSON."""
+        if self._quick is None or (event := self._quick.read(record)) is None:
+            return None
+        try:
+            part = _encode(event)
+        except UnicodeEncodeError:
+            return None
+        return (event, part) if len(part) <= MAX_TEXT else None
+
+    def _carefully(self, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Return the event of any record, and the same as JSON."""
+        event = self._reader.read(record)
+        try:
+            return event, _encode(event)
+        except UnicodeEncodeError:  # a lone surrogate somewhere
+            event = clean_properties(event, self._changes.add, depth=0)
+            return event, _encode(event)
 
     def _watch_flags(self, event: dict[str, Any]) -> None:
         """Warn once when there are more flags than a project can hold user properties of."""
@@ -104,20 +157,25 @@ class EventSink(AmplitudeSink):
 class IdentifySink(AmplitudeSink):
     """Makes identifications of each record; many records of one user become one."""
 
-    def __init__(
-        self, stream: Stream, services: Services, plan: StreamPlan, changes: set[str], pipeline: Pipeline
-    ) -> None:
-        self._reader = identification_reader(plan)
-        super().__init__(stream, services, plan, changes, pipeline)
+    def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
+        self._reader = identification_reader(loading.plan)
+        super().__init__(stream, services, loading)
+
+    @property
+    def ids(self) -> IdReader | ImpressionIdReader | None:
+        """What reads the ids of records."""
+        return getattr(self._reader, "ids", None)
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
         add = self._pipeline.router.add_identification
         made = [add(self.stream_name, one, origin) for one in self._reader.read(record)]
         if not any(made):
-            self.services.summary.add("records_deduplicated", 1, "merged or unchanged")
+            self.services.summary.add("records_deduplicated", 1, "merged or unchanged", self.stream_name)
 
 
-def new_sink(stream: Stream, services: Services, settings: LoadSettings, pipeline: Pipeline) -> AmplitudeSink:
+def new_sink(
+    stream: Stream, services: Services, settings: LoadSettings, pipeline: Pipeline, *, is_validated: bool
+) -> AmplitudeSink:
     """Return the sink of a stream.
 
     Raises:
@@ -126,4 +184,17 @@ def new_sink(stream: Stream, services: Services, settings: LoadSettings, pipelin
     changes: set[str] = set()
     plan = StreamPlan(stream.name, stream.schema, stream.key_properties, settings, changes.add)
     sink = IdentifySink if plan.load_as == "identify" else EventSink
-    return sink(stream, services, plan, changes, pipeline)
+    return sink(stream, services, Loading(plan, changes, pipeline, is_validated))
+
+
+def identity_note(identity: Mapping[str, str], sinks: Iterable[StreamingSink]) -> str:
+    """Return a sentence about entries of the setting `identity` that matched no impression; empty when all did."""
+    readers = [sink.ids for sink in sinks if isinstance(sink, AmplitudeSink)]
+    seen = {name for ids in readers if isinstance(ids, ImpressionIdReader) for name in ids.kinds}
+    unused = [glob for glob in identity if not any(fnmatch.fnmatchcase(name, glob) for name in seen)]
+    if not seen or not unused:
+        return ""
+    return (
+        f"Setting 'identity': {quoted(unused)} matched no impression. Traffic types of this run: "
+        f"{quoted(sorted(seen)) if any(seen) else 'none'}."
+    )

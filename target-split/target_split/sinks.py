@@ -11,12 +11,12 @@ import msgspec
 from target_split.api.limits import MAX_KEY_LENGTH, well_formed
 from target_split.common.errors import ConnectorError
 from target_split.common.record_paths import MappingError, is_empty
+from target_split.common.target.columns import message_decoder, record_decoder
 from target_split.common.target.delivery import Origin
 from target_split.common.target.services import Services, Stream
 from target_split.common.target.sink import StreamingSink
 from target_split.common.timestamps import epoch_milliseconds
 from target_split.events.batch import BatchBuilder
-from target_split.events.column_decoder import message_decoder, record_decoder
 from target_split.events.converter import Converter
 from target_split.events.event import InvalidEventError
 from target_split.mapping.segments import GroupError, SegmentMapping

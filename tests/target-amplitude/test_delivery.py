@@ -141,7 +141,8 @@ def test_each_odd_record_is_mended_or_rejected_and_the_others_go_on(config, sand
     assert len(sandbox.amplitude_events()) == len(odd) + 7
     assert events[0]["event_properties"]["text"] == "x" * 1024
     assert len(events[1]["event_properties"]) == 1024
-    assert events[3]["event_properties"]["nan"] is None
+    assert "nan" not in events[3]["event_properties"]
+    assert events[3]["event_properties"]["inf"] == [None]
     assert events[3]["event_properties"]["big"] == str(2**70)
     assert events[3]["event_properties"]["half"] == "a\ufffd"
     assert events[4]["event_properties"]["split_name"] == "own"
@@ -150,9 +151,7 @@ def test_each_odd_record_is_mended_or_rejected_and_the_others_go_on(config, sand
         "text over 1,024 characters": 3,
         "more than 1,024 properties": 1,
         "object nested over 40 levels": 1,
-        "number that is not finite": 1,
         "integer beyond 64 bits": 1,
-        "text that is not valid Unicode": 2,
         "property without a name": 1,
     }
     assert loaded.reasons["records_skipped", "no key"] == 2

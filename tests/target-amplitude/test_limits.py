@@ -120,7 +120,7 @@ def test_names_and_their_number():
 @pytest.mark.parametrize(
     "text",
     ["anonymous", "Anonymous", " NULL ", "nil", "none", "n/a", "na", "undefined", "unknown", "0", "-1", "{}", "lmy47d",
-     "00000000-0000-0000-0000-000000000000", "x" * 1025, "\ud800", "ab", "\u200b", " \u200bnull\ufeff"],
+     "00000000-0000-0000-0000-000000000000", "x" * 1025, "\ud800", "user\ufffd", "ab", "\u200b", " \u200bnull\ufeff"],
 )  # fmt: skip
 def test_ids_that_are_refused(text: str):
     assert limits.id_problem(text, 3)

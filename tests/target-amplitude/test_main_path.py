@@ -118,7 +118,7 @@ def test_traffic_types_become_users_or_devices(config, workplace: Workplace, san
         ({"api_url": "http://[::1"}, "api_url"),
         ({"identity": {"user": "email"}}, "identity.user"),
         ({"max_parallel_requests": 0}, "max_parallel_requests"),
-        ({"event_type": ""}, "event_type"),
+        ({"event_type": "[Amplitude] Revenue"}, "event_type"),
         ({"mappings": {"orders": {"evnt_type": "x"}}}, "event_type"),
     ],
 )

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from support.amplitude import EVENT_SCHEMA, event, events_messages
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
+from target_split.common.target.columns import message_decoder
 from target_split.common.target.services import Stream
-from target_split.events.column_decoder import message_decoder
 from target_split.events.converter import Converter, EventOptions
 from target_split.events.event import InvalidEventError, Style
 from target_split.mapping.events import DEFAULT_PROPERTIES

@@ -54,6 +54,8 @@ def whole_unicode(text: str, count: Count) -> str:
 
 def clean_text(text: str, count: Count) -> str:
     """Return a text of at most 1,024 characters of valid Unicode."""
+    if len(text) <= MAX_TEXT and text.isascii():
+        return text
     text = whole_unicode(text, count)
     if len(text) > MAX_TEXT:
         count(LONG_TEXT)

@@ -73,6 +73,8 @@ OPERATIONS = (
 GROUP_OPERATIONS = frozenset({"$set", "$setOnce", "$add", "$append", "$prepend", "$unset"})
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+# In ids also what decoders put in the place of bytes they cannot read: two damaged ids must not become one user.
+DAMAGED = re.compile("[\ud800-\udfff\ufffd]")
 # Characters that nobody sees: zero-width spaces and joiners, directional marks, the byte order mark.
 INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 
@@ -102,7 +104,7 @@ def id_problem(text: str, shortest: int) -> str:
         return f"an id shorter than {shortest} characters"
     if len(text) > MAX_TEXT:
         return "an id over 1,024 characters"
-    if not text.isascii() and SURROGATE.search(text):
+    if not text.isascii() and DAMAGED.search(text):
         return "an id that is not valid Unicode"
     return ""
 

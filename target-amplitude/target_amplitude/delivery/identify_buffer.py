@@ -25,6 +25,9 @@ UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
 # Users whose last values are in memory: about 45 MB with 5 flags each.
 OWNERS_IN_MEMORY = 50_000
+# What waits in one partition: the more, the more records become one. Each record taken keeps its part of the input in
+# memory, so that it can be rejected as it came.
+MAX_ENTRIES, MAX_TAKEN = 4_000, 10_000
 # Stands for the keys of an identification besides ids and properties. They replace each other as a whole, because
 # Amplitude resets the other keys of a linked group (country, region, city, dma) that are not sent along.
 OTHER_KEYS = "\0keys"
@@ -34,7 +37,7 @@ Value = tuple[int, str, Any]  # time, operation, value
 NEVER: Value = (0, "", None)
 
 
-class Sent(msgspec.Struct, array_like=True):
+class Sent(msgspec.Struct, array_like=True, gc=False):
     """What was last sent of one user or group: property → value, and how many updates this hour."""
 
     values: dict[str, Value] = {}
@@ -64,16 +67,13 @@ class LastValues:
         """Return what of an identification is newer than, and differs from, what is known."""
         sent = self._recall(whose) or Sent()
         self._keep(whose, sent)
-        known = sent.values
-        time = identification.time
+        known, time = sent.values, identification.time
         fresh: dict[str, Value] = {}
-        for name, operation, value in changes_of(identification):
-            before, last_operation, last_value = known.get(name, NEVER)
-            moment = before if time is None else time
-            if moment >= before:
-                known[name] = new = (moment, operation, value)
-                if operation != last_operation or value != last_value or type(value) is not type(last_value):
-                    fresh[name] = new
+        for operation, properties in identification.operations.items():
+            for name, value in properties.items():
+                compare(known, fresh, name, (operation, value), time)
+        if others := identification.others:
+            compare(known, fresh, f"\0{','.join(sorted(others))}", (OTHER_KEYS, others), time)
         return fresh
 
     def forget(self, whose: str) -> None:
@@ -117,13 +117,17 @@ class LastValues:
             self._older.put(oldest, _encode(last))
 
 
-def changes_of(identification: Identification) -> Iterator[tuple[str, str, Any]]:
-    """Yield name, operation and value of what an identification replaces."""
-    for operation, properties in identification.operations.items():
-        for name, value in properties.items():
-            yield name, operation, value
-    if others := identification.others:
-        yield f"\0{','.join(sorted(others))}", OTHER_KEYS, others
+def compare(
+    known: dict[str, Value], fresh: dict[str, Value], name: str, change: tuple[str, Any], time: int | None
+) -> None:
+    """Note a change in what is known, if it is not older, and in what is fresh, if it also differs."""
+    operation, value = change
+    before, last_operation, last_value = known.get(name, NEVER)
+    moment = before if time is None else time
+    if moment >= before:
+        known[name] = new = (moment, operation, value)
+        if operation != last_operation or value != last_value or type(value) is not type(last_value):
+            fresh[name] = new
 
 
 @dataclass(slots=True)
@@ -161,6 +165,7 @@ class Merger:
         self._entries: list[Entry] = []
         self._open: dict[str, Entry] = {}  # by owner, what can still take values
         self._owners: set[str] = set()
+        self._taken = 0
         self._token = secrets.token_hex(8)
         self._numbers = itertools.count()
 
@@ -171,10 +176,16 @@ class Merger:
         """Whether something of a user or group waits."""
         return whose in self._owners
 
+    @property
+    def is_full(self) -> bool:
+        """Whether to send what waits."""
+        return len(self._entries) >= MAX_ENTRIES or self._taken >= MAX_TAKEN
+
     def add(self, identification: Identification, origin: Any = None) -> bool:
         """Take an identification; return whether it makes one more to send."""
         whose = owner(identification.subject)
         self._owners.add(whose)
+        self._taken += 1
         if not is_mergeable(identification.operations):
             self._last.forget(whose)
             self._open.pop(whose, None)
@@ -196,7 +207,7 @@ class Merger:
 
     def close(self) -> Iterator[Merged]:
         """Yield all that was merged, and begin anew."""
-        entries, self._entries, self._open, self._owners = self._entries, [], {}, set()
+        entries, self._entries, self._open, self._owners, self._taken = self._entries, [], {}, set(), 0
         for entry in entries:
             made = self._merged(entry) if entry.values else entry.identification
             self._last.count(entry.whose, len(entry.values) or 1)

@@ -46,14 +46,6 @@ class Routes:
         return self.identifications or self.events
 
 
-@dataclass(slots=True)
-class Source:
-    """Where a record that became an identification came from."""
-
-    stream: str
-    origin: Origin
-
-
 class Partition:
     """What fills for one worker: a batch of events, and identifications that merge.
 
@@ -94,7 +86,6 @@ class Router:
         self._services = services
         self._last = last
         self._partitions = [Partition(last) for _ in range(count)]
-        self._max_merged = (routes.identifications or routes.events).endpoint.max_items
 
     def add_event(self, stream: str, event: dict[str, Any], part: bytes, origin: Origin) -> None:
         """Take an event.
@@ -129,8 +120,8 @@ class Router:
         if partition.hold is None:
             partition.hold = self._services.checkpoints.begin()
             partition.opened = time.monotonic()
-        is_new = partition.merger.add(identification, Source(stream, origin))
-        if len(partition.merger) >= self._max_merged:
+        is_new = partition.merger.add(identification, (stream, origin))
+        if partition.merger.is_full:
             self._flush_merger(number)
         return is_new
 
@@ -179,14 +170,14 @@ class Router:
         route = self._routes.of(merged.identification)
         content = as_sent(merged.identification, route)
         part = route.part(_encode(content))
-        first, *others = merged.origins
+        (stream, first), *others = merged.origins
         try:
             check_size(route, part)
         except Rejected as reason:
-            for source in merged.origins:
-                self._services.rejects.reject(source.stream, str(reason), source.origin, None, content)
+            for source, origin in merged.origins:
+                self._services.rejects.reject(source, str(reason), origin, None, content)
             return None
-        return Payload(first.stream, part, first.origin, hold, route, [source.origin for source in others])
+        return Payload(stream, part, first, hold, route, [origin for _, origin in others])
 
 
 def as_sent(identification: Identification, route: Route) -> dict[str, Any]:

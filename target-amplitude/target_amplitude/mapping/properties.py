@@ -1,8 +1,7 @@
 """Selects which properties of an object are sent, and under which names: `{"include", "exclude", "rename"}`. Pure.
 
 Names are those of the object's members; a member of an inner object is named by its path (`cart.total`). An included
-object is sent whole, except for what is excluded inside it. Names that begin with `_sdc_` are sent only where `include`
-begins with `_sdc_` as well.
+object is sent whole, except for what is excluded inside it.
 """
 
 from __future__ import annotations
@@ -24,19 +23,22 @@ class Selection:
     Args:
         member: `{"include": [globs], "exclude": [globs], "rename": {old: new}}`, each optional.
         hidden: Names left out unless `include` is given (those that other members of the mapping read).
+        of_record: Whether names are columns. Columns of the tap itself, which begin with `_sdc_`, are sent only where
+            `include` begins with `_sdc_` as well.
 
     Raises:
         MappingError: The member is malformed.
     """
 
-    def __init__(self, member: Mapping[str, Any], hidden: Iterable[str] = ()) -> None:
+    def __init__(self, member: Mapping[str, Any], hidden: Iterable[str] = (), *, of_record: bool = False) -> None:
         check_selection(member)
         include = [unquoted(glob) for glob in member.get("include", ("*",))]
         exclude = [unquoted(glob) for glob in member.get("exclude", ())]
         self.chosen = "include" in member
         self._include = include
         self._included = glob_matcher(include)
-        self._included_of_tap = glob_matcher(glob for glob in include if glob.startswith(TAP_PREFIX))
+        of_tap = [glob for glob in include if glob.startswith(TAP_PREFIX)]
+        self._included_of_tap = glob_matcher(of_tap) if of_record else self._included
         self._excluded = glob_matcher(exclude)
         self._hidden = frozenset() if self.chosen else frozenset(hidden)
         self._rename = {unquoted(old): new for old, new in member.get("rename", {}).items()}

@@ -21,6 +21,7 @@ from target_amplitude.payloads.properties import FieldReader, OperationsReader, 
 
 # Operations of which only the newest value matters, so that several changes can become one.
 MERGEABLE = frozenset({"$set", "$unset"})
+MAX_USUAL_FLAGS = 10_000
 
 
 @dataclass(slots=True)
@@ -121,13 +122,20 @@ class PropertyNames:
     def __init__(self, prefix: str, count: Count) -> None:
         self._prefix = prefix
         self._count = count
+        self._usual: dict[str, str] = {}  # names that needed no change
 
     def name(self, flag: str) -> str:
         """Return the user property of a flag."""
-        name = clean_text(self._prefix + flag, self._count)
+        if flag in self._usual:
+            return self._usual[flag]
+        given = self._prefix + flag
+        name = clean_text(given, self._count)
         if name.startswith("$"):
             self._count(RESERVED_NAME)
-        return name.lstrip("$")
+            return name.lstrip("$")
+        if name == given and len(self._usual) < MAX_USUAL_FLAGS:
+            self._usual[flag] = name
+        return name
 
 
 class OtherKeys:

@@ -157,10 +157,19 @@ class StreamPlan:
             return member, self.columns[member]
         return None, self.schema
 
+    def column_of(self, member: str) -> str | None:
+        """Return the object column that properties of a selection are in; None where they are the record's columns."""
+        return self._base_of(member)[0]
+
+    def is_always_set(self, column: str) -> bool:
+        """Whether a column is in every record that keeps the schema, and never null."""
+        types = self.columns.get(column, {}).get("type", "null")
+        return types != "null" and "null" not in types
+
     def _read_elsewhere(self, member: str) -> set[str]:
         """Return the columns that are not properties by default because other members read them."""
         columns = {path[0] for name, path in mapped_paths(self.mapping) if name != "filter"}
-        columns |= {path[0] for source in self._id_sources().values() for path in source_paths(source)}
+        columns |= {path[0] for source in self.id_sources().values() for path in source_paths(source)}
         if "time" not in self.mapping:
             columns.add("time")
         if self.is_native:
@@ -172,7 +181,8 @@ class StreamPlan:
 
     # Readers
 
-    def _id_sources(self) -> dict[str, Any]:
+    def id_sources(self) -> dict[str, Any]:
+        """Return where ids come from, by `user_id` and `device_id`; nothing for impressions without a mapping."""
         mapped = {name: self.mapping[name] for name in ("user_id", "device_id") if name in self.mapping}
         return mapped if mapped or self.is_impression else self._unmapped_id_sources()
 
@@ -188,7 +198,7 @@ class StreamPlan:
 
     def ids(self) -> IdReader | ImpressionIdReader | None:
         """Return what reads a record's ids; None where the mapping names none."""
-        sources = self._id_sources()
+        sources = self.id_sources()
         if self.is_impression and not sources:
             return ImpressionIdReader(self.settings.identity, self.settings.min_id_length)
         if not sources:
@@ -266,7 +276,9 @@ class StreamPlan:
         if chosen is None and not (self.is_native and column):
             return None
         if column is None:
-            return PropertiesReader(Selection(chosen or {}, self._read_elsewhere(member)), None, self.count)
+            return PropertiesReader(
+                Selection(chosen or {}, self._read_elsewhere(member), of_record=True), None, self.count
+            )
         return PropertiesReader(Selection(chosen) if chosen else None, column, self.count)
 
     def fields(self, keys: Sequence[str]) -> list[FieldReader]:

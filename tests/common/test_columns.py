@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_split.events.column_decoder import JSON_TYPES, column_types, record_decoder
+from target_split.common.target.columns import JSON_TYPES, column_types, record_decoder
 
 
 def decoder(schema: dict[str, Any], columns: list[str], keys: list[str]) -> Callable[[bytes], dict[str, Any]] | None:
