@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,24 +18,17 @@ def read_object(option: str, path: str) -> dict[str, Any]:
 
     Args:
         option: Name of the command line's option, for messages.
-        path: The file.
+        path: The file; `-` is standard input.
 
     Raises:
         ConnectorError: It cannot be read, or holds something else.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        value = json.loads(sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConnectorError(f"{option}: {path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise ConnectorError(f"{option}: {path} is not UTF-8 text.") from None
-    return parse_object(option, path, text)
-
-
-def parse_object(option: str, path: str, text: str) -> dict[str, Any]:
-    """Return the JSON object that a text holds; arguments and errors as `read_object`."""
-    try:
-        value = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConnectorError(f"{option}: {path} is not valid JSON (line {error.lineno}).") from None
     except (RecursionError, ValueError):
@@ -44,18 +38,18 @@ def parse_object(option: str, path: str, text: str) -> dict[str, Any]:
     return value
 
 
-class StateFile(click.File):
+class StateFile(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
     """The file of `--state`, read and checked before the tap starts."""
 
     name = "filename"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:  # noqa: ARG002
         """Return the state as a text to read.
 
         Raises:
             ConnectorError: It is not a Singer state.
         """
-        state = parse_object("--state", str(value), super().convert(value, param, ctx).read())
+        state = read_object("--state", str(value))
         bookmarks = state.get("bookmarks", {})
         if not isinstance(bookmarks, dict) or not all(isinstance(one, dict) for one in bookmarks.values()):
             raise ConnectorError(
@@ -65,12 +59,12 @@ class StateFile(click.File):
         return io.StringIO(json.dumps(state))
 
 
-class CatalogFile(click.File):
+class CatalogFile(click.ParamType):  # type: ignore[type-arg]  # as above
     """The file of `--catalog`, read and checked before the tap starts."""
 
     name = "filename"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:  # noqa: ARG002
         """Return the catalog as a text to read.
 
         Raises:
@@ -78,7 +72,7 @@ class CatalogFile(click.File):
         """
         from singer_sdk.singerlib import Catalog  # noqa: PLC0415  # loads slowly
 
-        catalog = parse_object("--catalog", str(value), super().convert(value, param, ctx).read())
+        catalog = read_object("--catalog", str(value))
         try:
             Catalog.from_dict(catalog)
         except (AttributeError, KeyError, TypeError, ValueError):
