@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.inside import run_inside
+
 BIN = Path(sys.executable).parent
 TIMEOUT_SECONDS = 120
 
@@ -108,10 +110,16 @@ class Workplace:
         catalog: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT_SECONDS,
+        inside: bool = False,
     ) -> Result:
-        """Run a connector to its end; `messages` (objects, or raw lines) are its standard input."""
+        """Run a connector to its end; `messages` (objects, or raw lines) are its standard input.
+
+        With `inside` it runs in the test's own process, which is quicker; signals and exit handlers need a real one.
+        """
         command = self.command(plugin, config, *arguments, state=state, catalog=catalog)
         lines = "".join(f"{m if isinstance(m, str) else json.dumps(m)}\n" for m in messages)
+        if inside:
+            return Result(*run_inside(plugin, command[1:], lines.encode("utf-8", "surrogatepass"), environment or {}))
         process = self.start(command, environment)
         stdout, stderr = process.communicate(lines, timeout=timeout)
         return Result(process.returncode, stdout, stderr)
