@@ -25,7 +25,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerComman
 
 from .errors import ConnectorError, hint
 from .input_files import CatalogFile, StateFile, read_object
-from .redact import hide_in_logs
+from .redact import Redactor, hide_in_logs
 from .sdk_private import ConfigInput
 from .settings import (
     clean_keys,
@@ -208,8 +208,9 @@ class PlainMessages(PluginBase):
             return
         given: ConfigInput = ctx.params.get("config") or ConfigInput()
         connector = cls(config=given.config, parse_env_config=given.parse_env)
+        redactor = Redactor(secrets_of(connector.config, cls.config_jsonschema))
         for line in connector.check():
-            click.echo(line)
+            click.echo(redactor.redact(line))
         ctx.exit()
 
     @classmethod

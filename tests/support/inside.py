@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -60,15 +61,16 @@ def process_kept() -> Iterator[None]:
 
 
 def run_inside(
-    plugin: str, arguments: Sequence[str], lines: bytes, environment: Mapping[str, str]
+    plugin: str, arguments: Sequence[str], lines: bytes, environment: Mapping[str, str], folder: Path
 ) -> tuple[int, str, str]:
-    """Run a command line to its end.
+    """Run a command line to its end, with `folder` as working directory.
 
     Args:
         plugin: Name of the connector.
         arguments: Its arguments.
         lines: Standard input.
         environment: Variables beside those of the process.
+        folder: Working directory.
 
     Returns:
         Exit code, standard output, log.
@@ -77,6 +79,7 @@ def run_inside(
     command = connector_class(plugin).get_singer_command()
     with (
         process_kept(),
+        contextlib.chdir(folder),
         io.TextIOWrapper(tempfile.TemporaryFile()) as source,
         mock.patch.dict(os.environ, environment),
     ):

@@ -119,7 +119,8 @@ class Workplace:
         command = self.command(plugin, config, *arguments, state=state, catalog=catalog)
         lines = "".join(f"{m if isinstance(m, str) else json.dumps(m)}\n" for m in messages)
         if inside:
-            return Result(*run_inside(plugin, command[1:], lines.encode("utf-8", "surrogatepass"), environment or {}))
+            text = lines.encode("utf-8", "surrogatepass")
+            return Result(*run_inside(plugin, command[1:], text, environment or {}, self.folder))
         process = self.start(command, environment)
         stdout, stderr = process.communicate(lines, timeout=timeout)
         return Result(process.returncode, stdout, stderr)

@@ -114,7 +114,7 @@ class AdminApi(Protocol):
         ...
 
 
-def as_text(one: Mapping[str, object], name: str) -> str:
+def as_text(one: object, name: str) -> str:
     """Return a member of an answer's object as text, empty where it is absent."""
-    value = one.get(name)
+    value = one.get(name) if isinstance(one, Mapping) else None
     return value if isinstance(value, str) else ""

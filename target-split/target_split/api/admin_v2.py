@@ -9,7 +9,7 @@ from typing import Any
 from target_split.api.admin import Action, Change, Environment, Segment, as_text
 from target_split.api.admin_calls import BARE, BEARER, AdminCalls, Refusals, part
 from target_split.api.client import Host
-from target_split.api.pages import is_last_page, total_of
+from target_split.api.pages import is_last_page, keys_of, required_text, total_of
 from target_split.common.errors import ConnectorError, hint
 
 BASE_PATH = "/internal/api/v2"
@@ -24,7 +24,8 @@ USUAL_KEY_PAGE = 100
 
 EXISTS = 409
 
-ENVIRONMENTS, TRAFFIC_TYPES = "list environments", "list traffic types"
+WORKSPACES, ENVIRONMENTS = "list workspaces", "list environments"
+TRAFFIC_TYPES, SEGMENTS = "list traffic types", "list segments"
 
 # https://developer.harness.io/docs/feature-management-experimentation/api/approvals
 OPERATIONS: dict[Action, str] = {"add": "CREATE", "remove": "ARCHIVE"}
@@ -92,7 +93,8 @@ class AdminV2:
         )
 
     def _workspaces(self, **query: Any) -> Iterator[dict[str, Any]]:
-        return self._listed("/workspaces", "list workspaces", **query)
+        for one in self._listed("/workspaces", WORKSPACES, **query):
+            yield one | {name: required_text(one, name, WORKSPACES) for name in ("id", "name")}
 
     def _environments(self, workspace: str) -> list[Environment] | None:
         """Return a workspace's environments; None when there is no such workspace."""
@@ -100,7 +102,10 @@ class AdminV2:
         answer = self._calls.call("GET", path, ENVIRONMENTS, expected=(400, 403, 404))
         if answer.status != 200:
             return None
-        return [Environment(one["id"], one["name"]) for one in objects(answer.json, ENVIRONMENTS)]
+        return [
+            Environment(*(required_text(one, name, ENVIRONMENTS) for name in ("id", "name")))
+            for one in objects(answer.json, ENVIRONMENTS)
+        ]
 
     def environments(self) -> list[Environment]:
         """Return the environments of the workspace."""
@@ -113,9 +118,13 @@ class AdminV2:
 
     def segments(self) -> dict[str, Segment]:
         """Return the workspace's standard segments by name."""
-        listed = self._listed(f"/segments/ws/{part(self.scope)}", "list segments")
+        listed = self._listed(f"/segments/ws/{part(self.scope)}", SEGMENTS)
         found = (
-            Segment(one["name"], as_text(one.get("trafficType") or {}, "name"), as_text(one, "description"))
+            Segment(
+                required_text(one, "name", SEGMENTS),
+                as_text(one.get("trafficType") or {}, "name"),
+                as_text(one, "description"),
+            )
             for one in listed
         )
         return {one.name: one for one in found}
@@ -123,7 +132,7 @@ class AdminV2:
     def active_segments(self, environment: str) -> set[str]:
         """Return the names of the standard segments that an environment has."""
         path = f"/segments/ws/{part(self.scope)}/environments/{part(environment)}"
-        return {one["name"] for one in self._listed(path, "list segments")}
+        return {required_text(one, "name", SEGMENTS) for one in self._listed(path, SEGMENTS)}
 
     def create_segment(self, segment: Segment) -> bool:
         """Create a segment; return False when one of that name exists."""
@@ -154,7 +163,7 @@ class AdminV2:
             if not listed and page == LARGE_KEY_PAGE:
                 page = USUAL_KEY_PAGE
                 continue
-            keys = [one["key"] for one in listed["keys"]]
+            keys = keys_of(listed)
             found.update(keys)
             offset += len(keys)
             if is_last_page(listed, len(keys), offset, page):

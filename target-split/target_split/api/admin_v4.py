@@ -8,7 +8,7 @@ from typing import Any
 from target_split.api.admin import Action, Change, Environment, PendingApprovalError, RefusedError, Segment, as_text
 from target_split.api.admin_calls import BARE, AdminCalls, Refusals, part
 from target_split.api.client import Host
-from target_split.api.pages import is_last_page, total_of
+from target_split.api.pages import is_last_page, keys_of, total_of
 from target_split.common.errors import ConnectorError
 
 BASE_PATH = "/fme/api/v4"
@@ -187,12 +187,3 @@ def unwrapped(one: dict[str, Any]) -> dict[str, Any]:
     """Return an object without the envelope that writes have, and reads may have."""
     entity = one.get("entity")
     return entity if isinstance(entity, dict) else one
-
-
-def keys_of(listed: Any) -> list[str]:
-    """Return the keys on a page: texts or objects, under any of the names that Split's lists have."""
-    for name in ("data", "keys", "objects"):
-        found = listed.get(name) if isinstance(listed, dict) else None
-        if isinstance(found, list):
-            return [one["key"] if isinstance(one, dict) else str(one) for one in found]
-    raise ConnectorError("Split's answer is not a list of keys.")
