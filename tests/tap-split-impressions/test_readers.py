@@ -333,7 +333,13 @@ def test_csv_without_a_necessary_column_says_what_it_has() -> None:
 
 def test_csv_rows_that_are_no_impressions_keep_their_places() -> None:
     content = b"key,split,treatment,time\na,f,on,1767261600\n,f,on,1767261600\nb,f\nc,f,on,soon\n\nd,f,on,1767261600\n"
-    expected = ["a", "without key", "more or fewer cells than the header", "a time is neither a number nor a date", "d"]
+    expected = [
+        "a",
+        "without key",
+        "more or fewer cells than the header",
+        "time: a text that is neither RFC 3339 nor a number",
+        "d",
+    ]
     assert keys("a.csv", content) == expected
 
 

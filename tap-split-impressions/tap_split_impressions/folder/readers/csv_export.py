@@ -8,13 +8,22 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from tap_split_impressions.folder.readers.base import DamagedFileError, Row
-from tap_split_impressions.impressions.item import NECESSARY, NotAnImpression, field_of, item_of_fields
+from tap_split_impressions.impressions.item import (
+    CONVERSIONS,
+    NECESSARY,
+    Item,
+    NotAnImpression,
+    field_of,
+    item_of_fields,
+)
 
 BLOCK_ROWS = 1000
 DELIMITERS = ",;\t|"
@@ -100,8 +109,9 @@ def read_csv(stream: io.BufferedReader[Any], options: CsvOptions) -> Iterator[li
                     f"has no column for {wanted} (setting 'csv_columns' names them; it has: {given})"
                 )
             rows = csv.reader(text, delimiter=header.delimiter, strict=True)
+            columns = columns_of(header)
             while block := list(islice(rows, BLOCK_ROWS)):
-                yield [row_of(cells, header.fields) for cells in block if cells]
+                yield [row_of(cells, columns, len(header.fields)) for cells in block if cells]
         except UnicodeError as error:
             raise DamagedFileError(
                 f"is not text in the encoding {encoding} (the setting 'csv_encoding' names another)"
@@ -142,15 +152,60 @@ def unless_chosen(name: str | None, chosen: Mapping[str, str | None]) -> str | N
     return None if name in chosen.values() else name
 
 
-def row_of(cells: list[str], fields: list[str | None]) -> Row:
-    """Return a row's item. Of two columns for one field the first value counts; an absent value is none."""
-    if len(cells) != len(fields) and any(cells[len(fields) :] or ("?",)):
+class Column(NamedTuple):
+    """A column that holds a field.
+
+    Attributes:
+        place: Its number in a row.
+        name: The field.
+        convert: Makes the field's value of a cell; None where it is the cell itself.
+    """
+
+    place: int
+    name: str
+    convert: Callable[[str], Any] | None
+
+
+def columns_of(header: Header) -> list[Column]:
+    """Return the columns that hold fields, in their order."""
+    return [
+        Column(place, name, TIME_CONVERSIONS.get(name) or CONVERSIONS.get(name) if name not in TEXTS else None)
+        for place, name in enumerate(header.fields)
+        if name
+    ]
+
+
+def row_of(cells: list[str], columns: list[Column], count: int) -> Row:
+    """Return a row's item. Of two columns for one field the first value counts; an absent value is none.
+
+    Args:
+        cells: The row.
+        columns: The columns that hold fields.
+        count: How many cells the header has.
+    """
+    if len(cells) != count and any(cells[count:] or ("?",)):
         return NotAnImpression("more or fewer cells than the header")
     values: dict[str, Any] = {}
-    for name, cell in zip(fields, cells, strict=False):
-        if name and cell not in ABSENT:
-            values.setdefault(name, cell)
     try:
-        return item_of_fields(values)
+        for place, name, convert in columns:
+            cell = cells[place]
+            if cell not in ABSENT and name not in values:
+                values[name] = convert(cell) if convert else cell
+        return Item(**values) if values.keys() >= NECESSARY_FIELDS else item_of_fields(values)
     except NotAnImpression as reason:
         return reason
+
+
+def usual_time(convert: Callable[[Any], Any]) -> Callable[[str], Any]:
+    """Return a conversion of times that does not look closely at milliseconds, by far the most usual."""
+
+    def converted(cell: str) -> Any:
+        is_usual = len(cell) == len("1767261600123") and cell.isascii() and cell.isdigit() and cell[0] != "0"
+        return int(cell) if is_usual else convert(cell)
+
+    return converted
+
+
+TEXTS = frozenset(one.name for one in msgspec.structs.fields(Item)) - CONVERSIONS.keys() | {"key", "split", "treatment"}
+TIME_CONVERSIONS = {name: usual_time(CONVERSIONS[name]) for name in ("time", "previous_time", "received")}
+NECESSARY_FIELDS = frozenset(NECESSARY)

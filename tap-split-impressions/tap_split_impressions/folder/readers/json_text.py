@@ -32,6 +32,7 @@ FIRST_LINE_BYTES = 4 * 1024 * 1024  # of a file whose first line tells how its v
 
 # Places between two objects: of an array, and of objects behind one another.
 IN_ARRAY, ADJOINING = re.compile(rb"\}\s*,\s*(?=\{)"), re.compile(rb"\}\s*(?=\{)")
+STORED_LINE = re.compile(rb'\{"received":(\d{1,19}),"batch":\[(.*)\]\}', re.DOTALL)
 MOST_CUTS = 3  # such places at the end of a block that are tried: the last may lie inside a text
 
 NOT_JSON, CUT_LINE = "not valid JSON", "a line cut off at the end of the file"
@@ -142,6 +143,11 @@ def rows_of_batch(line: bytes, decoders: Decoders) -> list[Row] | None:
         return arrived([row for item in raw.batch for row in decoders.rows_of(item)], raw.received)
     except (ValueError, RecursionError):
         pass
+    if found := STORED_LINE.fullmatch(line.rstrip()):
+        try:
+            return arrived(rows_of_values(found[2], IN_ARRAY, decoders), int(found[1]))
+        except (ValueError, RecursionError):
+            pass
     try:
         batch = msgspec.convert(decoded(line), Batch)
         return arrived(list(items_of(batch.batch)), batch.received)
@@ -178,6 +184,8 @@ def read_values(first: bytes, stream: io.BufferedReader[Any], separator: re.Patt
         if not rest.endswith(b"]"):
             raise DamagedFileError("is cut off (its JSON array does not end)")
         rest = rest[:-1].rstrip().removesuffix(b",")
+    if not rest:
+        return
     try:
         yield rows_of_values(rest, separator, decoders)
     except (ValueError, RecursionError):
@@ -202,8 +210,25 @@ def rows_of_values(text: bytes, separator: re.Pattern[bytes], decoders: Decoders
         return with_plausible_arrival([row for raw in _raw_list.decode(array) for row in decoders.rows_of(raw)])
     except (ValueError, RecursionError):
         pass
-    values = decoded(array) if separator is IN_ARRAY else list(decoded_values(text))
-    return with_plausible_arrival(list(items_of(values)))
+    if separator is ADJOINING:
+        values = list(decoded_values(text))
+        if not values:
+            raise ValueError("no JSON value")
+        return with_plausible_arrival(list(items_of(values)))
+    try:
+        return with_plausible_arrival(rows_of_pieces(text, decoders))
+    except (ValueError, RecursionError):
+        return with_plausible_arrival(list(items_of(decoded(array))))
+
+
+def rows_of_pieces(text: bytes, decoders: Decoders) -> list[Row]:
+    """Return the rows of the objects of an array of which one is so odd that the array cannot be decoded.
+
+    Raises:
+        ValueError: A piece is not JSON: what looked like a separator was part of a text or of an object.
+    """
+    *pieces, last = IN_ARRAY.split(text)
+    return [row for piece in (*(piece + b"}" for piece in pieces), last) for row in decoders.rows_of(piece)]
 
 
 def arrived(rows: list[Any], received: int) -> list[Any]:
