@@ -168,8 +168,11 @@ class CohortSink(StreamingSink):
         self._mapping = mapping
         self._buffer = buffer
 
-    def process_record(self, record: dict[str, Any], origin: Origin) -> None:  # noqa: ARG002
+    def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Take note of a cohort."""
+        if is_empty(record.get("id")):
+            self.reject("no cohort", origin)
+            return
         cohort = str(record["id"])
         if (computed := moment_of(record.get("lastComputed"))) is not None:
             self._buffer.note_computed(cohort, computed)

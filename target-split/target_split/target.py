@@ -212,7 +212,8 @@ class TargetSplit(StreamingTarget):
         """Deliver all events, changes and lists."""
         if "_events" in self.__dict__:
             self._events.finish()
-            self._check_event_types()
+            if not self.stopping.is_set():
+                self._check_event_types()
         if "_changes" in self.__dict__:
             self._changes.finish()
         if "_segments" in self.__dict__:

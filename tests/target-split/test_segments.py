@@ -115,10 +115,13 @@ def test_the_proof_of_a_complete_list():
     assert members(3, None, is_closed=True, is_filtered=True).incomplete_reason is not None
 
 
-def test_rows_that_come_twice_count_once():
-    one = members(2, 3)
-    one.add("u0", 0, 3)
-    assert one.incomplete_reason == "2 of its 3 rows came"
+def test_rows_that_come_twice_count_as_the_tap_counted():
+    sent_twice, listed_twice, incomplete = members(3, 3), members(2, 3), members(2, 4)
+    for one in (sent_twice, listed_twice, incomplete):
+        one.add("u0", 0, one.size)
+    assert sent_twice.incomplete_reason is None
+    assert listed_twice.incomplete_reason is None
+    assert incomplete.incomplete_reason == "2 of its 4 rows came"
 
 
 def test_rows_without_a_user_count():

@@ -140,7 +140,7 @@ class AdminCalls:
             self._refused.append(self._headers.pop(0))
             return self._try(request)
         if not is_success and answer.status not in request.expected:
-            self._fail(answer, request.what)
+            self._fail(answer, request)
         self._headers[1:] = []  # this header is right, so a later 401 is about something else
         return answer
 
@@ -154,19 +154,20 @@ class AdminCalls:
         while self.call("GET", path, what, expected=(404,), **query).status == 404:
             retry.wait(f"cannot {what}: Split does not know it yet", timeout_seconds=ACTIVATION_SECONDS)
 
-    def _fail(self, answer: Answer, what: str) -> NoReturn:
+    def _fail(self, answer: Answer, request: Request) -> NoReturn:
         """Raise what a refusal means."""
+        what, is_change = request.what, request.method != "GET"
         said = self._host.redacted(answer.message)
         if answer.status == 401:
             headers = " and as ".join(f"'{header}'" for header in [*self._refused, *self._headers])
             raise ConnectorError(
                 f"Split refused the key in 'admin_api_key' (401), sent as {headers}. {self._refusals.key}"
             )
-        if answer.status == 403 and APPROVAL_WORDS in said.lower():
+        if is_change and answer.status == 403 and APPROVAL_WORDS in said.lower():
             raise ApprovalRequiredError(APPROVAL_HINT)
         if answer.status == 403:
             raise ConnectorError(f"The key in 'admin_api_key' may not {what} (403). {self._refusals.permission}")
-        if answer.status == 409 and self._refusals.governance:
+        if is_change and answer.status == 409 and self._refusals.governance:
             raise ApprovalRequiredError(f"a policy of the project forbids it (409{quoted(said)}), or {APPROVAL_HINT}")
         if answer.status == 404:
             raise ConnectorError(f"Cannot {what}: Split answered 404{quoted(said)}. {self._refusals.scope}")

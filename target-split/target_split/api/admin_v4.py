@@ -76,7 +76,7 @@ class AdminV4:
         """Return the project's standard segments by name."""
         listed = self._listed("/segments", "list segments", segment_type=STANDARD, status="ACTIVE")
         found = (
-            Segment(as_text(one, "name"), as_text(one.get("trafficType") or {}, "name"), as_text(one, "description"))
+            Segment(as_text(one, "name"), as_text(one.get("trafficType"), "name"), as_text(one, "description"))
             for one in listed
         )
         return {one.name: one for one in found}

@@ -114,7 +114,7 @@ class Converter:
 
     def _identity(self, record: Record) -> bytes:
         """Return what tells a record's event from others of the stream."""
-        values = [record[name] for name in self._keys] if self._event_id is None else [self._event_id(record)]
+        values = [record.get(name) for name in self._keys] if self._event_id is None else [self._event_id(record)]
         if values.count(None) + values.count("") == len(values):
             raise InvalidEventError("no event id")
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from target_split.common.record_paths import Record
@@ -26,11 +25,3 @@ def is_own_event(record: Record) -> bool:
     return record.get("event_type") in OWN_NAMES and (
         not isinstance(library, str) or not library or library.startswith(HTTP_LIBRARY)
     )
-
-
-def never(_: Record) -> bool:
-    """Return False: no event of this stream is one of ours."""
-    return False
-
-
-Test = Callable[[Record], bool]

@@ -23,7 +23,8 @@ class MemberList:
         is_filtered: Whether rows of the stream are missing, nobody knows of which list.
         is_too_large: Whether there are more keys than a segment holds; they are not kept then.
         refusal: Why it cannot be a segment at all, if it cannot.
-        seen: Hashes of the rows that came, so that a row that comes twice counts once.
+        rows: Number of rows that came.
+        seen: Hashes of the rows that came, so that a row that was sent twice can count once.
         anonymous: Number of rows that came without anything to tell them apart by.
         excluded: Number of rows among them that were filtered out or rejected.
         is_disputed: Whether rows named different sizes.
@@ -38,6 +39,7 @@ class MemberList:
     is_filtered: bool = False
     is_too_large: bool = False
     refusal: str | None = None
+    rows: int = 0
     seen: set[int] = field(default_factory=set)
     anonymous: int = 0
     excluded: int = 0
@@ -51,6 +53,7 @@ class MemberList:
             row: Hash of what tells the row from others; None when nothing does.
             size: What the row says of the list's size.
         """
+        self.rows += 1
         if row is None:
             self.anonymous += 1
         else:
@@ -69,14 +72,17 @@ class MemberList:
         self.excluded += 1
 
     @property
-    def rows(self) -> int:
-        """Number of different rows that came."""
-        return len(self.seen) + self.anonymous
+    def has_all_rows(self) -> bool:
+        """Whether as many rows came as the list has: all of them, or all different ones.
+
+        Amplitude's list may hold a row twice, which its size counts twice; a row may also be sent twice.
+        """
+        return not self.is_disputed and self.size in (self.rows, len(self.seen) + self.anonymous)
 
     @property
     def is_delivered(self) -> bool:
         """Whether the tap sent all of it, so that STATE may pass: whatever is missing is left out on purpose."""
-        return self.is_closed or (self.size == self.rows and not self.is_disputed)
+        return self.is_closed or self.has_all_rows
 
     @property
     def incomplete_reason(self) -> str | None:
@@ -86,7 +92,8 @@ class MemberList:
         if self.excluded:
             return f"{self.excluded:,} of its rows were filtered out or rejected"
         if self.size is not None:
-            return None if self.rows == self.size else f"{self.rows:,} of its {self.size:,} rows came"
+            different = len(self.seen) + self.anonymous
+            return None if self.has_all_rows else f"{different:,} of its {self.size:,} rows came"
         if not self.is_closed:
             return "nothing said that the list is complete"
         return "some rows of its stream were filtered out or rejected" if self.is_filtered else None
