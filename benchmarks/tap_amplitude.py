@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
 from benchmarks.data import START
-from benchmarks.harness import BIN, Bound, Case, Way, background
+from benchmarks.harness import BIN, Bound, Case, Way, background, spread
 from benchmarks.tap_amplitude_ways.shapes import SHAPES
 from tap_amplitude.tap import TapAmplitude
 
 HELPERS = Path(__file__).parent / "tap_amplitude_ways"
 RECORDS, MANY_RECORDS = 200_000, 1_000_000
+PROMISED_RATE = 2_500  # single requests a second that the receiver stores, over four connections
+PROMISED_WAIT = 5  # milliseconds within which 99 of 100 have their answer
 
 
 @contextmanager
@@ -108,6 +111,32 @@ def received_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
 
 
 @contextmanager
+def files_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: the same exported files through the Export API, and in a folder."""
+    with served(folder, records) as (config, _):
+        with zipfile.ZipFile(folder / "archive.zip") as archive:
+            archive.extractall(folder / "exported")
+        settings = {"path": str(folder / "exported"), "spool_directory": str(folder / "spool")}
+        (folder / "files.json").write_text(json.dumps(settings))
+        yield {"api": tap(config), "files": tap(folder / "files.json")}
+
+
+@contextmanager
+def receiver_ways(kind: str, folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: single posts to the receiver, against the time they may take."""
+    figures = folder / "waits"
+    command: list[str | Path] = [BIN / "tap-amplitude-webhook", "--path", folder / "pushed", "--port", "0"]
+    with background(command) as listening:
+        url = listening.split()[2].rstrip(",")
+        pace = [sys.executable, "-c", f"import time; time.sleep({records / PROMISED_RATE})"]
+        post = [sys.executable, "-m", "benchmarks.tap_amplitude_ways.post", url, str(records), figures, kind]
+        yield {"pace": Way([pace]), "ours": Way([post])}
+    waits = [float(line) for line in figures.read_text().split()]
+    kept = "kept" if sorted(waits)[len(waits) // 2] < PROMISED_WAIT else "MISSED"
+    print(f"* receiver: 99 of 100 answered in {spread(waits)} ms, promised {PROMISED_WAIT}: {kept}\n")
+
+
+@contextmanager
 def memory_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
     """Prepare: a large archive, for the memory it takes."""
     with served(folder, records) as (config, _):
@@ -135,6 +164,21 @@ def cases() -> list[Case]:
             RECORDS // 10,
             received_ways,
             [Bound("batches", other="records", times=0.5)],
+        ),
+        Case(
+            "tap-amplitude: exported files to records",
+            RECORDS,
+            files_ways,
+            [Bound("files", other="api", times=1.0), Bound("files", megabytes=60)],
+        ),
+        *(
+            Case(
+                f"tap-amplitude: receiver, single {kind}",
+                20_000,
+                partial(receiver_ways, kind),
+                [Bound("ours", other="pace", times=1.0)],
+            )
+            for kind in ("events", "messages")
         ),
         Case("tap-amplitude: memory", MANY_RECORDS, memory_ways, [Bound("ours", megabytes=60)]),
     ]
