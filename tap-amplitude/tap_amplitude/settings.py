@@ -13,7 +13,7 @@ from tap_amplitude.export.windows import MAX_WINDOW_HOURS
 from tap_amplitude.records.times import parse_time
 from tap_amplitude.streams.state import EARLIEST
 
-# Amplitude runs 5 requests of a project at a time; one is left for whoever looks at a chart meanwhile.
+# Amplitude runs 5 requests of a project at a time; one is left for people who look at charts.
 MAX_PARALLEL_WINDOWS = 4
 
 KEYS = ("api_key", "secret_key")

@@ -19,10 +19,11 @@ from tap_amplitude.common.summary import Summary
 from tap_amplitude.common.tap.writer import MessageWriter
 from tap_amplitude.export.spool import Spool
 from tap_amplitude.streams.base import AmplitudeStream, Services
+from tap_amplitude.streams.changes import CohortChangesStream
 from tap_amplitude.streams.cohorts import CohortMembersStream, CohortsStream
 from tap_amplitude.streams.dashboard import ActiveUsersStream, AverageSessionLengthStream
 from tap_amplitude.streams.events import EventsStream
-from tap_amplitude.streams.files import CohortChangesStream, FileEventsStream, MergedIdsStream
+from tap_amplitude.streams.files import FileEventsStream, MergedIdsStream
 from tap_amplitude.streams.state import require_state
 from tap_amplitude.streams.taxonomy import (
     AnnotationsStream,

@@ -22,8 +22,8 @@ from tap_amplitude.common.cli import ConnectorError
 from tap_amplitude.tap import TapAmplitude
 
 # A busy machine is no failure: no test here is about time.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 KEYS = {"api_key": "test-api-key", "secret_key": "test-secret-key"}
 

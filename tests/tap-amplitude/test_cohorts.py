@@ -185,7 +185,7 @@ def test_a_list_that_fails_leaves_the_others_and_announces_nothing(sandbox: Sand
     assert set(result.state["bookmarks"]["cohort_members"]["cohorts"]) == {"c2", "c3"}
 
 
-def test_polling_has_patience_with_a_busy_service_and_an_end(
+def test_polling_waits_for_a_busy_service_and_ends(
     sandbox: Sandbox, run: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.put_cohort(id="c1", name="c1", members=MEMBERS, polls=6)

@@ -1,4 +1,4 @@
-"""Member lists: columns by name, tabs, anonymous members, what is no list."""
+"""Member lists: columns by name, tabs, anonymous members, damaged files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_leading_tab_is_taken_off_headers_and_values() -> None:
     ]
 
 
-def test_lines_without_any_id_are_no_members() -> None:
+def test_lines_without_any_id_are_not_members() -> None:
     assert read('"amplitude_id","user_id"\n"",""\n\n"1","a"\n') == [Member("1", 1, "a", {}, is_group=False)]
 
 
@@ -76,7 +76,7 @@ def test_a_list_may_be_empty() -> None:
         gzip.compress(b"amplitude_id,user_id\n1,a\n", mtime=0)[:-8],
     ],
 )
-def test_what_is_no_list_is_refused(body: bytes) -> None:
+def test_what_is_not_a_list_is_refused(body: bytes) -> None:
     with pytest.raises(MembershipError):
         read(body)
 

@@ -14,8 +14,8 @@ from support.exports import export_row, rows_over
 from support.receiver import Receiver
 from support.sandbox import Sandbox
 from tap_amplitude.common.receiver.bodies import InvalidBodyError
+from tap_amplitude.files.events import event_of_line
 from tap_amplitude.receiver.payloads import lines_of
-from tap_amplitude.streams.files import event_of_line
 
 pytestmark = pytest.mark.kind("process")
 

@@ -150,7 +150,7 @@ class BatchFiles:
 
 
 def remove_files(urls: Iterable[str], options: dict[str, Any]) -> None:
-    """Remove batch files that nobody will be told of."""
+    """Remove batch files that no message will name."""
     for url in urls:
         files, path = fsspec.core.url_to_fs(url, **options)
         files.rm(path)

@@ -1,4 +1,4 @@
-"""Which hours to ask for: whole UTC hours of upload time, in windows that shrink when they hold too much."""
+"""Which hours to request: whole UTC hours of upload time, in windows that shrink when they hold too much. Pure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Window:
 
 
 def step_at(moment: datetime) -> timedelta:
-    """Return the smallest window that can be asked for at a time."""
+    """Return the smallest window that can be requested at a time."""
     return HOUR if moment >= FIRST_HOURLY_DAY else DAY
 
 
@@ -84,7 +84,7 @@ class Plan:
             yield Window(start, self._next)
 
     def shrink(self, window: Window) -> tuple[Window, Window] | None:
-        """Return the halves of a window that was too large, and ask for windows of that size from here on."""
+        """Return the halves of a window that was too large, and plan windows of that size from here on."""
         halves = window.halves()
         if halves:
             self.window_hours = min(self.window_hours, halves[1].hours)

@@ -1,8 +1,8 @@
 """What the receiver makes of a body: a cohort message or a streamed event, stored as it came. Pure.
 
 A stored line is `{"received":MILLISECONDS,"message":BODY}` or `{"received":MILLISECONDS,"event":BODY}`; the reading
-side is `streams/files.py`. Sources: https://amplitude.com/docs/data/destination-catalog/cohort-webhooks and
-https://amplitude.com/docs/data/destination-catalog/webhooks.
+side is `files/events.py` and `streams/changes.py`. Sources: https://amplitude.com/docs/data/destination-catalog/webhooks,
+https://amplitude.com/docs/data/destination-catalog/cohort-webhooks.
 """
 
 from __future__ import annotations

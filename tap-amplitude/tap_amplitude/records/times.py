@@ -22,7 +22,7 @@ def parse_time(text: str) -> datetime:
     """Return a date or time of a setting or a state as an aware UTC time; without a zone it is UTC.
 
     Raises:
-        ValueError: The text is no time.
+        ValueError: The text is not a time.
     """
     moment = datetime.fromisoformat(text.strip())
     return to_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
@@ -57,7 +57,7 @@ def rfc3339_of_text(text: str) -> str:
     UTC (https://amplitude.com/docs/apis/analytics/export).
 
     Raises:
-        ValueError: The text is no time.
+        ValueError: The text is not a time.
     """
     moment = datetime.fromisoformat(text)
     return rfc3339(moment) if moment.tzinfo else rfc3339_of_utc(moment)

@@ -1,40 +1,27 @@
-"""Streams that read a folder of files: `events`, `merged_amplitude_ids` and `cohort_changes` of setting `path`."""
+"""Streams that read the folder of setting `path`: their base, `events` and `merged_amplitude_ids`."""
 
 from __future__ import annotations
 
-import base64
 import time
-import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Any, ClassVar
 
-import msgspec
 from singer_sdk import Tap
 
-from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.folder.file import File
 from tap_amplitude.common.sdk_private import BatchConfig
-from tap_amplitude.export.lines import decompressed, whole_lines
-from tap_amplitude.export.rows import Row, RowReader, Rows
+from tap_amplitude.export.rows import Row, RowReader
 from tap_amplitude.export.windows import beginning
-from tap_amplitude.files.changes import InvalidMessageError, Message, message_of, messages_in_csv, values_in
+from tap_amplitude.files.changes import values_in
+from tap_amplitude.files.events import blocks_of
 from tap_amplitude.files.kinds import Kind, hour_of_name
 from tap_amplitude.files.scan import STATE_SECONDS, Opened, Scan
-from tap_amplitude.records.schemas import COHORT_CHANGES, MERGED_IDS
-from tap_amplitude.records.times import parse_time, rfc3339, rfc3339_of_epoch
+from tap_amplitude.records.schemas import MERGED_IDS
+from tap_amplitude.records.times import parse_time
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record, Services
 from tap_amplitude.streams.events import EventRowsStream, require_mostly_readable
 from tap_amplitude.streams.state import bookmark_object, bookmark_time
-
-# Makes a uuid for a streamed event that came without one: equal for an event that is posted twice.
-NAMESPACE = uuid.UUID("5a0b7d39-6f0e-4f0b-9c39-0d6f1f8f0a51")
-# A repeated message comes within hours. So many of the newest are remembered, with 6 bytes each.
-REMEMBERED_MESSAGES, HASH_BYTES = 20_000, 6
-# Streamed events are read in blocks of so many rows.
-BLOCK_ROWS = 20
 
 
 class FolderStream(AmplitudeStream):
@@ -146,52 +133,6 @@ class FileEventsStream(FolderStream, EventRowsStream):
         require_mostly_readable(hour, good, bad)
 
 
-def blocks_of(opened: Opened, reader: RowReader, hour: datetime) -> Iterator[Rows]:
-    """Yield the rows of a file."""
-    lines = whole_lines(decompressed(opened.content))
-    if opened.kind is Kind.EVENTS:
-        named = hour_of_name(opened.unread.file.path) is not None
-        for block in lines:
-            yield reader.read(block, rfc3339(hour), hour_of_upload=not named)
-        return
-    for block in lines:
-        events = [event for line in block.split(b"\n") if line and (event := event_of_line(line))]
-        if events:
-            yield reader.read(b"\n".join(events), rfc3339(hour), hour_of_upload=True)
-
-
-class StoredLine(msgspec.Struct, gc=False):
-    """A line that the receiver stored: an event, or a cohort message."""
-
-    received: int
-    event: msgspec.Raw = msgspec.Raw()
-    message: msgspec.Raw = msgspec.Raw()
-
-
-class EventIds(msgspec.Struct, gc=False):
-    """What identifies a streamed event."""
-
-    uuid: Any = None
-    insert_id: Any = msgspec.field(name="$insert_id", default=None)
-
-
-stored_line = msgspec.json.Decoder(StoredLine).decode
-event_ids = msgspec.json.Decoder(EventIds).decode
-
-
-def event_of_line(line: bytes) -> bytes:
-    """Return the event in a stored line, with a `uuid`; nothing for a cohort message, the line for what is neither."""
-    try:
-        event = bytes(stored_line(line).event)
-        ids = event_ids(event) if event else None
-    except msgspec.MsgspecError:
-        return line
-    if ids is None or isinstance(ids.uuid, str):
-        return event
-    identity = f"insert_id {ids.insert_id}" if isinstance(ids.insert_id, str) else event.decode(errors="replace")
-    return event.rstrip()[:-1] + b',"uuid":"%b"}' % str(uuid.uuid5(NAMESPACE, identity)).encode()
-
-
 class MergedIdsStream(FolderStream):
     """Which Amplitude ids were merged into which."""
 
@@ -208,117 +149,3 @@ class MergedIdsStream(FolderStream):
         for opened in scan:
             yield from values_in(opened.content)
         self.finish(scan)
-
-
-class CohortChangesStream(FolderStream):
-    """Who entered a cohort or left it: each message once, in the order in which the changes were computed."""
-
-    name = "cohort_changes"
-    fields = COHORT_CHANGES
-    keys = ("message_id", "member_id")
-    never_null = ("message_id", "cohort_id", "action", "computed_time", "member_id")
-    counted_as = "cohort_changes"
-    kinds = frozenset({Kind.CHANGES, Kind.CHANGES_CSV, Kind.RECEIVED})
-
-    def wanted(self, file: File) -> bool | None:  # noqa: ARG002
-        """Read every file: a change counts whatever the dates of events."""
-        return True
-
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
-        """Yield a row for each user of each message, ordered by `computed_time`.
-
-        The messages of a run wait on disk until all are there to be ordered.
-        """
-        scan = self.scan()
-        if scan is None:
-            return
-        seen = self._remembered()
-        encode, decode = msgspec.json.encode, msgspec.json.Decoder(Message).decode
-        with self.services.spool.file() as file, closing(file):
-            index: list[tuple[int, int, int, int]] = []
-            for opened in scan:
-                for message in self._messages(opened):
-                    if (digest := digest_of(message.message_id)) in seen:
-                        self.services.summary.add("records_skipped", reason="repeated message", stream=self.name)
-                        continue
-                    seen[digest] = None
-                    line = encode(message)
-                    index.append((message.computed, len(index), file.tell(), len(line)))
-                    file.write(line)
-            for _, _, position, length in sorted(index):
-                file.seek(position)
-                yield from rows_of(decode(file.read(length)))
-        remembered = b"".join(list(seen)[-REMEMBERED_MESSAGES:])
-        self.stream_state["messages"] = {"seen": base64.b64encode(remembered).decode()}
-        self.finish(scan)
-
-    def _remembered(self) -> dict[bytes, None]:
-        """Return the messages of earlier runs.
-
-        Raises:
-            ConnectorError: The state is damaged.
-        """
-        text = bookmark_object(self.name, self.stream_state, "messages").get("seen", "")
-        try:
-            digests = base64.b64decode(text, validate=True)
-        except (ValueError, TypeError) as error:
-            raise ConnectorError(f"The state of stream '{self.name}' is damaged. Run without it.") from error
-        return {digests[start : start + HASH_BYTES]: None for start in range(0, len(digests), HASH_BYTES)}
-
-    def _messages(self, opened: Opened) -> Iterator[Message]:
-        """Yield the messages of a file; what is not one is counted and named once a file."""
-        path, rejected = opened.unread.file.path, 0
-        reason = ""
-        for message in messages_of(opened):
-            if isinstance(message, InvalidMessageError):
-                rejected, reason = rejected + 1, str(message)
-            else:
-                self.services.summary.add("records_skipped", message.without_id, reason="no id", stream=self.name)
-                yield message
-        if rejected:
-            self.services.summary.add("records_skipped", rejected, reason="not a message", stream=self.name)
-            self.logger.warning("%s holds %d records that are not cohort messages (%s).", path, rejected, reason)
-
-
-def messages_of(opened: Opened) -> Iterator[Message | InvalidMessageError]:
-    """Yield the messages of a file, and what is wrong with those that are not messages."""
-    arrived = int(opened.unread.file.arrived * 1000)
-    if opened.kind is Kind.CHANGES_CSV:
-        try:
-            yield from messages_in_csv(opened.unread.file.path, opened.content, arrived)
-        except InvalidMessageError as error:
-            yield error
-        return
-    for value in values_in(opened.content):
-        received, body = arrived, value
-        if opened.kind is Kind.RECEIVED and isinstance(value, dict):
-            if "event" in value:
-                continue
-            received, body = value.get("received", arrived), value.get("message")
-        for one in body if isinstance(body, list) else [body]:
-            try:
-                yield message_of(one, received)
-            except InvalidMessageError as error:
-                yield error
-
-
-def rows_of(message: Message) -> Iterator[Record]:
-    """Yield a row for each user of a message."""
-    computed = rfc3339_of_epoch(message.computed / 1000)
-    for user in message.users:
-        yield {
-            "message_id": message.message_id,
-            "cohort_id": message.cohort_id,
-            "cohort_name": message.cohort_name,
-            "action": message.action,
-            "computed_time": computed,
-            "member_id": user.member_id,
-            "user_id": user.user_id,
-            "amplitude_id": user.amplitude_id,
-            "user_properties": user.user_properties,
-        }
-
-
-def digest_of(message_id: str) -> bytes:
-    """Return what stands for a message in the state."""
-    return blake2b(message_id.encode(errors="replace"), digest_size=HASH_BYTES).digest()
