@@ -49,16 +49,14 @@ RUN_ELSEWHERE = {
     "docs/impressions/aws.md": "tests/docs/test_aws.py",
     "docs/impressions/s3.md": "tests/docs/test_impressions.py",
     "docs/impressions/webhook.md": "tests/docs/test_impressions.py",
+    "docs/tap-amplitude/cohort-push.md": "tests/docs/test_routes.py",
+    "docs/tap-amplitude/event-streaming.md": "tests/docs/test_routes.py",
+    "docs/tap-amplitude/raw-export.md": "tests/docs/test_routes.py",
 }
 READ = {
     "docs/impressions/listeners.md": "an evaluator, and this repository at an address",
-    "docs/tap-amplitude/cohort-push.md": "Amplitude that pushes",
-    "docs/tap-amplitude/event-streaming.md": "Amplitude that pushes",
-    "docs/tap-amplitude/raw-export.md": "a bucket that Amplitude writes to",
     "docs/target-amplitude/delivery.md": "rejects of an earlier run",
 }
-# What pages promise ahead of the code. Each takes part in the checks from the moment it is there.
-AWAITED = ("--check", "--replay", "--allow-origin")
 CONNECTORS = ("tap-split-impressions", "tap-amplitude", "target-amplitude", "target-split")
 OURS = (*CONNECTORS, "tap-split-impressions-webhook", "tap-amplitude-webhook", "split-amplitude-sandbox")
 
@@ -132,12 +130,12 @@ def test_they_name_what_there_is(page: str) -> None:
         named = {name.partition(":")[0] for name in names[:2]} if verb == "invoke" else set(names[:2])
         assert named <= known.get(verb, named), words
 
-    for program in [name for name in OURS if (BIN / name).exists() or name in CONNECTORS]:
+    for program in OURS:
         for words in lines_of(page, program):
             command = next((word for word in words[:1] if not word.startswith("-")), None)
             shown = help_of(program, command) if command else help_of(program)
             options = [word.partition("=")[0] for word in words if word.startswith("--")]
-            assert [option for option in options if option not in shown and option not in AWAITED] == []
+            assert [option for option in options if option not in shown] == []
 
 
 @pytest.mark.parametrize("page", RUN_HERE)

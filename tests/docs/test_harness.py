@@ -13,8 +13,6 @@ pytestmark = pytest.mark.kind("process")
 ROOT = Path(__file__).parents[2]
 HARNESS, LEGACY = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("harness.md", "accounts.md"))
 COMMAND = re.compile(r"^ *((?:[A-Z_]+=\S+ )*meltano .+)$", re.MULTILINE)
-# Settings that the page names ahead of the code.
-AWAITED = {"organization", "project", "cohort_names"}
 
 
 def test_its_commands_are_those_that_run_for_the_legacy_page() -> None:
@@ -29,7 +27,7 @@ def test_its_variables_are_settings() -> None:
         f"{plugin['name']}_{setting['name']}".replace("-", "_").upper()
         for plugins in project["plugins"].values()
         for plugin in plugins
-        for setting in [*plugin.get("settings", []), *({"name": name} for name in AWAITED)]
+        for setting in plugin.get("settings", [])
     }
     named = re.findall(r"^ *((?:TAP|TARGET)_[A-Z_]+)=", HARNESS, re.MULTILINE)
     assert len(named) > 8

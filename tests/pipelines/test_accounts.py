@@ -13,7 +13,6 @@ import pytest
 from demo import data
 from demo.services import post, receiver
 from support.meltano import ROOT
-from support.processes import BIN
 from support.sandbox import Sandbox
 
 PAGE = (ROOT / "docs" / "accounts.md").read_text(encoding="utf-8")
@@ -100,8 +99,6 @@ def test_the_page_from_an_empty_folder(tmp_path: Path, services: Sandbox) -> Non
     said: dict[str, str] = {}
     changed: list[str] = []
     for command in COMMAND.findall(PAGE):
-        if "--check" in command and not checks(command.split()[2]):
-            continue
         before = [services.amplitude_events(), services.split_events(), services.split_segments()]
         said[command] = newcomer.run(f"{shell}\n{command}")
         if before != [services.amplitude_events(), services.split_events(), services.split_segments()]:
@@ -122,11 +119,6 @@ def test_the_page_from_an_empty_folder(tmp_path: Path, services: Sandbox) -> Non
     assert "eventTypeId" in said["TARGET_SPLIT_DRY_RUN=true meltano run tap-amplitude target-split"]
     (segment,) = services.split_segments()
     assert set(segment["keys"]) == {member["user_id"] for member in members if member["user_id"]}
-
-
-def checks(connector: str) -> bool:
-    """Whether a connector knows `--check` yet."""
-    return "--check" in subprocess.run([BIN / connector, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
