@@ -244,6 +244,10 @@ def setting_error(error: Any) -> str:
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
         return " ".join(f"Setting '{f'{path}.{name}' if path else name}' is missing." for name in missing)
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        names = [name for name in error.instance if name not in known]
+        return " ".join(f"Setting '{path}' has no member '{name}'.{hint(name, known)}" for name in names)
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
         return f"Setting '{path}' must be {type_words(wanted)}."

@@ -41,10 +41,12 @@ PROPERTIES = (
     th.Property(
         "event_types",
         th.ObjectType(
-            th.Property("include", th.ArrayType(th.StringType)), th.Property("exclude", th.ArrayType(th.StringType))
+            th.Property("include", th.ArrayType(th.StringType)),
+            th.Property("exclude", th.ArrayType(th.StringType)),
+            additional_properties=False,
         ),
         description="Read only events whose type matches a glob of `include` and none of `exclude`:"
-        ' `{"include": ["Order *"], "exclude": ["[Experiment] *"]}`.',
+        ' `{"include": ["Order *"], "exclude": ["[[]Experiment] *"]}`.',
     ),
     th.Property(
         "window_hours",

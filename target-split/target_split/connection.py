@@ -115,7 +115,7 @@ class Connection:
         if missing:
             names = ", ".join(f"'{name}'" for name in missing)
             more = " (or 'organization' and 'project' in place of 'workspace_id')" if "workspace_id" in missing else ""
-            raise ConnectorError(f"Segments need the settings {names}, which are missing{more}.")
+            raise ConnectorError(f"To load segments, set {names}{more}.")
 
     def close(self) -> None:
         """Close the connections."""

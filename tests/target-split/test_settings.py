@@ -82,7 +82,7 @@ def test_what_only_a_stream_shows(config: Config, run_to_error, sandbox: Sandbox
 @pytest.mark.parametrize("missing", ["admin_api_key", "workspace_id", "environment"])
 def test_what_segments_need(config: Config, run_to_error, sandbox: Sandbox, missing: str):
     del config[missing]
-    assert f"Segments need the settings '{missing}'" in run_to_error(config, members_messages(members(3)))
+    assert f"To load segments, set '{missing}'" in run_to_error(config, members_messages(members(3)))
     assert sandbox.split_segments() == []
 
 
