@@ -26,8 +26,8 @@ else:
     DAMAGE = (*DAMAGE, isal_zlib.error)  # type: ignore[arg-type]  # typed as an instance
 
 # What JSON does not allow and Python's own writer, and so many a tap, writes.
-NOT_A_NUMBER = re.compile(rb"-?\bInfinity\b|\bNaN\b")
-STRING_OR_NOT_A_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Infinity|NaN', re.DOTALL)
+NOT_A_NUMBER = re.compile(rb"NaN|Infinity")
+ESCAPED = re.compile(rb"\\.", re.DOTALL)
 # An escape in a text; the halves of a surrogate pair in its groups.
 ESCAPE = re.compile(rb"\\(?:u([dD][89abAB]..)(\\u[dD][c-fC-F]..)?|u([dD][c-fC-F]..)|.)", re.DOTALL)
 
@@ -80,13 +80,13 @@ def is_half(escape: re.Match[bytes]) -> bool:
 
 def without_nan(line: bytes) -> bytes:
     """Return a line with null in place of NaN and Infinity outside of texts."""
-    if b"\\" in line:  # escaped quotes: each text must be looked at
-        return STRING_OR_NOT_A_NUMBER.sub(lambda match: match[0] if match[0].startswith(b'"') else b"null", line)
+    quotes = ESCAPED.sub(b"__", line) if b"\\" in line else line  # as long as the line, without escaped quotes
     pieces, end, is_text = [], 0, False
-    for match in NOT_A_NUMBER.finditer(line):
+    for match in NOT_A_NUMBER.finditer(quotes):
         start = match.start()
-        is_text ^= bool(line.count(b'"', end, start) % 2)
-        pieces += [line[end:start], match[0] if is_text else b"null"]
+        is_text ^= bool(quotes.count(b'"', end, start) % 2)
+        before = line[end:start]
+        pieces += [before, match[0]] if is_text else [before.removesuffix(b"-"), b"null"]
         end = match.end()
     return b"".join((*pieces, line[end:]))
 
