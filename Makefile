@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
-EDITABLE := $(foreach plugin,$(filter-out tap-%,$(PLUGINS)),-e ./$(plugin)) -e './tap-amplitude[webhook,s3]' -e './tap-split-impressions[webhook,lambda,s3]' -e ./sandbox
+EDITABLE := $(foreach plugin,$(filter-out tap-%,$(PLUGINS)),-e ./$(plugin)) -e './tap-amplitude[webhook,s3]' -e './tap-split-impressions[parquet,s3,webhook,lambda]' -e ./sandbox
 
 .PHONY: install demo sandbox test lint docs bench faults settings format clean help
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.receiver.app import Options, Receiver
-from tap_split_impressions.common.receiver.server import build, json_object
+from tap_split_impressions.common.receiver.assembly import build, json_object
 from tap_split_impressions.common.receiver.storage import SEAL_BYTES, SEAL_SECONDS
 from tap_split_impressions.receiver.payloads import lines_of
 

@@ -361,6 +361,28 @@ def test_the_state_stays_small(disk: Disk, tap: Tap) -> None:
     assert len(json.dumps(tap.state)) < 500
 
 
+def test_a_hundred_thousand_files_at_once_make_a_state_below_a_megabyte(disk: Disk, tap: Tap) -> None:
+    for number in range(100_000):
+        disk.write(f"impressions-{number:06}.jsonl", f"content {number}")
+    reading = tap.open()
+    assert len(reading.unread) == 100_000
+    for unread in reading.unread:
+        reading.finish(unread)
+    reading.advance(math.inf, disk.now)
+    tap.state = reading.bookmark.to_state()
+    assert len(json.dumps(tap.state)) < 1_000_000
+    assert tap.open().unread == []
+
+
+def test_a_state_holds_integers_and_texts_only(disk: Disk, tap: Tap) -> None:
+    disk.now += 0.25
+    filled(disk, tap)
+    disk.write("half.jsonl", "half")
+    reading = tap.open()
+    reading.note(reading.unread[0], 5, 1767261600000)
+    assert "." not in json.dumps(reading.bookmark.to_state()).replace(".jsonl", "")
+
+
 @pytest.mark.parametrize(
     "state",
     [

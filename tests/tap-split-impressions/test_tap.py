@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from support.receiver import Run, Write, await_true, numbers_of, posted
+from tap_split_impressions.streams import impressions
 
 TAP = "tap-split-impressions"
 SEALED = "impressions-20260101T100000Z-0123456789ab-{:06}.jsonl"
@@ -301,3 +302,14 @@ def test_an_old_file_that_comes_in_unchanged_while_others_go_is_read(
     second = run(first.state)
     assert numbers_of(second) == [1]
     assert numbers_of(run(second.state)) == []
+
+
+def test_states_are_written_a_bounded_number_of_times(
+    folder: Path, write: Write, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(300):
+        write(f"{number:03}.jsonl", [number])
+    monkeypatch.setattr(impressions, "STATE_ROWS", 100)
+    result = run()
+    assert len(numbers_of(result)) == 300
+    assert len(result.of_type("STATE")) <= 5
