@@ -15,6 +15,20 @@ from benchmarks.harness import BIN, Bound, Case, Way, background, spread
 WAYS = "benchmarks.tap_split_impressions_ways"
 RECORDS, FEW_RECORDS, FILES = 1_000_000, 100_000, 10_000
 PROMISED_RATE = 20_000  # impressions a second that the receiver stores
+# What services send beside the webhook's own items.
+ODD = {"member": "an unknown member in every item", "odd": "an odd item in 200"}
+SHAPES = {
+    "half": "half a surrogate pair in an item of 200",
+    "text": "time as text",
+    "float": "time as float",
+    "names": "names of the S3 export",
+    "listener": "single items of JavaScript listeners",
+    "document": "one JSON document",
+    "adjoining": "objects behind one another",
+    "csv": "CSV",
+}
+FLATTENING: dict[str, object] = {"flattening_enabled": True, "flattening_max_depth": 2}
+STREAM_MAP: dict[str, object] = {"stream_maps": {"impressions": {"key": "md5(key)"}}}
 PROMISED_WAIT = 250  # milliseconds within which 99 of 100 batches have their answer
 
 
@@ -30,10 +44,10 @@ def made(folder: Path, records: int, kind: str, files: int = 1) -> Path:
     return path
 
 
-def tap(path: Path) -> Way:
+def tap(path: Path, **settings: object) -> Way:
     """Return the way of the tap over a folder."""
-    config = path.with_suffix(".json")
-    config.write_text(json.dumps({"path": str(path), "settle_seconds": 0}))
+    config = path.with_suffix(f".{'-'.join(settings)}.json")
+    config.write_text(json.dumps({"path": str(path), "settle_seconds": 0, **settings}))
     return Way([[BIN / "tap-split-impressions", "--config", config]])
 
 
@@ -61,6 +75,22 @@ def sdk_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
 
 
 @contextmanager
+def shape_ways(folder: Path, records: int, shape: str) -> Iterator[dict[str, Way]]:
+    """Prepare: the same impressions in another shape, against the usual one and against the floor on the same bytes."""
+    path = made(folder, records, shape)
+    (file,) = path.iterdir()
+    ways = {"base": tap(made(folder, records, "stored")), "ours": tap(path)}
+    yield ways if shape == "half" else ways | {"floor": Way([program("floor", file)])}
+
+
+@contextmanager
+def settings_ways(folder: Path, records: int, **settings: object) -> Iterator[dict[str, Way]]:
+    """Prepare: the same file without and with settings that change what goes out."""
+    path = made(folder, records, "stored")
+    yield {"base": tap(path), "ours": tap(path, **settings)}
+
+
+@contextmanager
 def files_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
     """Prepare: the same impressions in one file and in many."""
     yield {"one": tap(made(folder, records, "stored")), "many": tap(made(folder, records, "stored", FILES))}
@@ -83,6 +113,14 @@ def receiver_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
 def cases() -> list[Case]:
     """Return the cases of this connector."""
     bounds = [Bound("ours", other="floor", times=1.5), Bound("ours", megabytes=150)]
+    odd, other = [Bound("ours", other="base", times=1.2)], [Bound("ours", other="base", times=2.5)]
+    name = "tap-split-impressions"
+    shapes = [
+        *(Case(f"{name}: {ODD[shape]}", RECORDS, partial(shape_ways, shape=shape), odd) for shape in ODD),
+        *(Case(f"{name}: {SHAPES[shape]}", RECORDS, partial(shape_ways, shape=shape), other) for shape in SHAPES),
+        Case(f"{name}: flattening", RECORDS, partial(settings_ways, **FLATTENING), other),
+        Case(f"{name}: stream map", RECORDS, partial(settings_ways, **STREAM_MAP), other),
+    ]
     return [
         Case("tap-split-impressions: JSON lines to records", RECORDS, partial(floor_ways, kind="stored"), bounds),
         Case("tap-split-impressions: Parquet to records", RECORDS, partial(floor_ways, kind="parquet"), bounds),
@@ -99,4 +137,5 @@ def cases() -> list[Case]:
             receiver_ways,
             [Bound("ours", other="pace", times=1.0)],
         ),
+        *shapes,
     ]

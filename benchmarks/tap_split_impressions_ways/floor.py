@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,11 +28,29 @@ def rows_of(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
             for row in batch.to_pylist():
                 yield row, row["receptionTimestamp"]
         return
+    if path.suffix != ".jsonl":
+        yield from plain_rows(path)
+        return
     with path.open("rb") as lines:
         for line in lines:
             stored = decode(line)
             for row in stored["batch"]:
-                yield row, stored["received"]
+                yield row.get("impression", row), stored["received"]
+
+
+def plain_rows(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the rows of a JSON document, of objects behind one another, or of CSV."""
+    if path.suffix == ".json":
+        rows: Any = decode(path.read_bytes())
+    elif path.suffix == ".csv":
+        with path.open(newline="") as text:
+            for row in csv.DictReader(text):
+                yield {name: value or None for name, value in row.items()}, 0
+        return
+    else:
+        rows = map(decode, path.read_bytes().replace(b"}{", b"}\n{").split(b"\n"))
+    for row in rows:
+        yield row, 0
 
 
 def text(moment: int) -> str:
@@ -42,13 +61,13 @@ def text(moment: int) -> str:
 def record_of(row: dict[str, Any], received: int) -> dict[str, Any]:
     """Return the record of a row."""
     get = row.get
-    split, version, time = (
-        get("split") or get("splitName"),
-        get("splitVersionNumber") or get("splitVersion"),
-        get("time"),
-    )
-    moment = time or row["timestamp"]
-    environment, key, bucketing_key, label = get("environmentId"), row["key"], get("bucketingKey"), get("label")
+    split = get("split") or get("splitName") or get("feature")
+    version = get("splitVersionNumber") or get("splitVersion") or get("changeNumber")
+    moment = get("time") or row["timestamp"]
+    if type(moment) is not int:
+        moment = int(float(moment))
+    key, bucketing_key = get("key") or row["keyName"], get("bucketingKey")
+    environment, label = get("environmentId"), get("label")
     natural_key = (environment, split, key, bucketing_key, row["treatment"], label, version, moment)
     properties = get("properties")
     return {

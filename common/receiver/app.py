@@ -161,7 +161,8 @@ class Receiver:
         body = bytearray()
         try:
             try:
-                await asyncio.wait_for(self._read(receive, body), self.options.body_seconds)
+                async with asyncio.timeout(self.options.body_seconds):
+                    await self._read(receive, body)
             except TimeoutError:
                 raise Refused(408, "The body took too long to arrive.") from None
             size, parsed = len(body), await self._parse(parse, bytes(body), headers.get(b"content-encoding", ""))

@@ -96,7 +96,16 @@ def serve(app: Receiver, host: str, port: int, path: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     allow_many_connections()
-    asyncio.run(Server(config).serve())
+    loop_factory()(Server(config).serve())
+
+
+def loop_factory() -> Callable[[Any], Any]:
+    """Return what runs a coroutine: uvloop's loop, which takes half the time of asyncio's, where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return asyncio.run
+    return uvloop.run
 
 
 def run_command(command: click.Command) -> None:
