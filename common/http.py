@@ -44,7 +44,7 @@ IMPOSSIBLE = (
 )
 # Errors that only a connect raises, in the order in which they are looked for among all that an error wraps.
 NOT_SENT: dict[type[Exception], str] = {
-    urllib3.exceptions.ProxyError: "the proxy does not connect to {host}",
+    urllib3.exceptions.ProxyError: "cannot connect to {host} through the proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)",
     urllib3.exceptions.NameResolutionError: "the name of {host} cannot be resolved",
     ConnectionRefusedError: "nothing listens at {host}",
     urllib3.exceptions.ConnectTimeoutError: "no connection to {host} within {seconds:g} s",

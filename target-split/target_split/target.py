@@ -68,7 +68,7 @@ class TargetSplit(StreamingTarget):
     def make_sink(self, stream: Stream) -> StreamingSink:
         """Return the sink of a stream, by its mapping or its columns."""
         given = given_for(stream.name, self._mappings)
-        kind = read_mapping(stream.name, lambda: kind_of(stream.name, stream.schema, given))
+        kind = read_mapping(stream.name, lambda: kind_of(stream.schema, given))
         if kind == "event":
             return self._event_sink(stream, given)
         mapping = self._segment_mapping(stream, given, kind)

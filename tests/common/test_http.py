@@ -83,7 +83,7 @@ def test_a_name_that_does_not_resolve():
 
 def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
-    with pytest.raises(NotSentError, match="the proxy does not connect"):
+    with pytest.raises(NotSentError, match="through the proxy"):
         get("http://api.test")
 
 
@@ -94,7 +94,7 @@ def test_a_proxy_that_refuses_the_tunnel(monkeypatch: pytest.MonkeyPatch):
 
     with treating(refuse) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        with pytest.raises(NotSentError, match="the proxy does not connect"):
+        with pytest.raises(NotSentError, match="through the proxy"):
             get("https://api.test")
 
 

@@ -114,7 +114,7 @@ def test_without_an_environment_events_carry_none(config: Config, run_here, sand
 
 def test_a_stream_that_nobody_knows(config: Config, run_to_error, sandbox: Sandbox):
     messages = [{"type": "SCHEMA", "stream": "annotations", "schema": {"properties": {"id": {}}}, "key_properties": []}]
-    assert "Stream 'annotations' is not one that this target knows" in run_to_error(config, messages)
+    assert "Stream 'annotations': this target does not know it" in run_to_error(config, messages)
 
 
 def test_a_stream_without_keys_needs_an_event_id_for_the_ledger(config: Config, run_here, sandbox: Sandbox):

@@ -30,7 +30,7 @@ def given_for(stream: str, mappings: Mapping[str, Mapping[str, Any]]) -> Mapping
     return first_match(stream, mappings) or {}
 
 
-def kind_of(stream: str, schema: Schema, given: Mapping[str, Any]) -> Kind:
+def kind_of(schema: Schema, given: Mapping[str, Any]) -> Kind:
     """Return what a stream becomes.
 
     Raises:
@@ -41,8 +41,8 @@ def kind_of(stream: str, schema: Schema, given: Mapping[str, Any]) -> Kind:
     kind = known_kind(schema)
     if kind is None:
         raise MappingError(
-            f"Stream '{stream}' is not one that this target knows. Deselect it in the tap, or describe it in setting "
-            "'mappings': its event type, key and time, or its segment and key."
+            "this target does not know it. Deselect it in the tap, or describe it in setting 'mappings': its event"
+            " type, key and time, or its segment and key."
         )
     return kind
 
