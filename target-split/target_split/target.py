@@ -30,6 +30,10 @@ from target_split.segments.sync import Rules, SegmentSync
 from target_split.settings import SETTINGS, problems_of
 from target_split.sinks import ChangeSink, CohortSink, EventSink, MemberSink, read_mapping
 
+NO_HISTORY_WARNING = (
+    "Without a file in 'ledger_path' a message of cohort changes that comes late can undo a newer one of an earlier "
+    "run."
+)
 NO_LEDGER_WARNING = "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
 
 
@@ -78,6 +82,8 @@ class TargetSplit(StreamingTarget):
         if kind == "cohort":
             return CohortSink(stream, self.services, mapping, self._segments)
         if kind == "change":
+            if not self._remembers_segments:
+                self.logger.warning(NO_HISTORY_WARNING)
             return ChangeSink(stream, self.services, mapping, self._changes)
         if stream.is_incremental and not mapping.is_cohort:
             self._segments.note_incremental(stream.name)
@@ -185,11 +191,16 @@ class TargetSplit(StreamingTarget):
         environment = connection.workspace.required_environment
         return SegmentSync(connection.admin, environment, rules, self._history, self.services)
 
+    @property
+    def _remembers_segments(self) -> bool:
+        """Whether there is a file that remembers segments: beside the ledger, when that is a file."""
+        path: str | None = self.config.get("ledger_path")
+        return path is not None and not is_database(path)
+
     @cached_property
     def _history(self) -> SegmentHistory:
-        path = self.config.get("ledger_path")
-        is_file = path and not self.config["dry_run"] and not is_database(path)
-        return SegmentHistory(path if is_file else None)
+        is_kept = self._remembers_segments and not self.config["dry_run"]
+        return SegmentHistory(self.config["ledger_path"] if is_kept else None)
 
     @cached_property
     def _segments(self) -> SegmentBuffer:

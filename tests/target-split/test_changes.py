@@ -174,6 +174,13 @@ def test_a_user_without_a_key_is_skipped(push, sandbox: Sandbox):
     assert keys(sandbox) == ["b"]
 
 
+def test_without_a_ledger_the_log_says_what_may_happen(push, sandbox: Sandbox):
+    result = push(change("a"), ledger_path="")
+    assert result.code == 0
+    assert "'ledger_path'" in result.stderr
+    assert keys(sandbox) == ["a"]
+
+
 def test_dry_run_changes_nothing(push, sandbox: Sandbox):
     put_segment(sandbox, "a")
     result = push(change("b"), change("a", "remove"), dry_run=True)

@@ -172,6 +172,24 @@ def test_rejects_are_kept_and_the_others_go_on(config: Config, workplace: Workpl
     assert "yesterday" not in result.stderr
 
 
+def test_what_split_refuses_is_kept_with_what_was_sent_and_can_be_replayed(
+    config: Config, workplace: Workplace, sandbox: Sandbox
+):
+    sandbox.plan(path=BULK, kind="status", status=400, body={"message": "no"}, when="user-0002", times=None)
+    result = workplace.run("target-split", config, messages=events_messages(event(n) for n in range(5)))
+    assert result.code == 0, result.stderr
+    [line] = (workplace.folder / "rejects.jsonl").read_text().splitlines()[-1:]
+    reject = json.loads(line)
+    assert (reject["record"], reject["status"], reject["reason"]) == (event(2), 400, "refused by Split: no")
+    assert (reject["sent"]["key"], reject["sent"]["eventTypeId"]) == ("user-0002", "amp.Amplitude_Page_Viewed")
+
+    sandbox.call("DELETE", "/faults")
+    replayed = workplace.run("target-split", config, "--replay", config["rejects_path"])
+    assert replayed.code == 0, replayed.stderr
+    assert sorted(uuids(sandbox)) == [f"user-{n:04}" for n in range(5)]
+    assert "user-0002" not in (workplace.folder / "rejects.jsonl").read_text()
+
+
 def test_too_many_rejects_stop_the_run(config: Config, workplace: Workplace):
     config |= {"max_rejects": 3}
     result = workplace.run(
