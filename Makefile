@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
 EDITABLE := $(foreach plugin,$(filter-out tap-%,$(PLUGINS)),-e ./$(plugin)) -e './tap-amplitude[webhook,s3]' -e './tap-split-impressions[parquet,s3,webhook,lambda]' -e ./sandbox
 
-.PHONY: install demo sandbox test lint docs bench faults settings format clean help
+.PHONY: install demo sandbox test lint docs bench faults settings sdk format clean help
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,7 @@ lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/check-jsonschema --schemafile "$$($(BIN)/python -c 'import tools.settings as it; print(it.MELTANO_SCHEMA)')" meltano.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/python -m tools.about --check
+	$(BIN)/python -m tools.words
 
 docs: $(VENV)/.installed ## Build the site of the docs into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -40,6 +41,12 @@ SEED ?= 1
 RUNS ?= 20
 faults: $(VENV)/.installed ## Run the campaign of faults and kills: SEED=…, RUNS=… of each pipeline, PIPELINE=… for one
 	PYTHONPATH=tests:. $(BIN)/python -m faults --seed $(SEED) --runs $(RUNS) $(if $(PIPELINE),--pipeline $(PIPELINE)) $(if $(MELTANO),--meltano $(MELTANO))
+
+SDK ?= 0.55.0b7
+sdk: $(VENV)/.installed ## Run the connectors' tests with another release of the Singer SDK: SDK=…
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/sdk
+	$(BIN)/uv pip install --quiet --python .tools/sdk/bin/python -r requirements-dev.txt $(EDITABLE) 'singer-sdk[msgspec,testing]==$(SDK)'
+	.tools/sdk/bin/pytest -n 2 tests/common tests/tap-split-impressions tests/tap-amplitude tests/target-amplitude tests/target-split tests/test_signals.py
 
 settings: $(VENV)/.installed ## Write each connector's --about into meltano.yml, the READMEs and docs/hub
 	$(BIN)/python -m tools.about

@@ -27,7 +27,7 @@ WORDS = {
     r"\b(un)?packers?\b": "compress, decompress",
     r"\b(kept?|keeps|put) aside\b": "quarantine",
     r"\bmend(s|ed|ing)?\b": "fix, correct",
-    r"\b(is|are) no (JSON|addresse?s?|numbers?|times?|dates?|texts?|objects?|lists?|zip|UTF-8|finite|valid|URL)\b": (
+    r"(?<!there )\b(is|are) no (JSON|URL|UTF-8|address|number|time|date|text|object|list|zip|finite|valid)": (
         "is not valid …, is not a …"
     ),
     r"\bcannot be meant\b|\bvouche?s?\b": "is not a …; is not signed by a trusted CA",

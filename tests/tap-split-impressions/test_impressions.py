@@ -1,4 +1,4 @@
-"""Any payload's shape becomes one record, and the same impression has one id whatever its door."""
+"""Any payload's shape becomes one record, and the same impression has one id whatever its source."""
 
 from __future__ import annotations
 
@@ -200,8 +200,8 @@ def test_names_are_joined_where_the_payload_lacks_them() -> None:
         (posted(1, time=float("inf")), "time: "),
         (posted(1, time="-inf"), "time: "),
         (posted(1, time=-(10**400)), "time: "),
-        (posted(1, key={"a": 1}), "a key, flag or treatment is no text"),
-        (posted(1, treatment=False), "a key, flag or treatment is no text"),
+        (posted(1, key={"a": 1}), "a key, flag or treatment is not a text"),
+        (posted(1, treatment=False), "a key, flag or treatment is not a text"),
     ],
 )
 def test_what_is_no_impression_has_a_reason_without_data(body: object, reason: str) -> None:

@@ -138,10 +138,10 @@ def test_a_store_that_does_not_answer(store: Store, workplace: Workplace) -> Non
 
 def test_a_store_that_is_too_slow(store: Store, run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        patience = {"connect_timeout": 1, "read_timeout": 1, "retries": {"max_attempts": 0}}
+        short_timeouts = {"connect_timeout": 1, "read_timeout": 1, "retries": {"max_attempts": 0}}
         options = store.options | {
             "endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "config_kwargs": patience,
+            "config_kwargs": short_timeouts,
         }
         with pytest.raises(ConnectorError, match="s3://impressions/export cannot be reached"):
             run(path="s3://impressions/export", storage_options=options)

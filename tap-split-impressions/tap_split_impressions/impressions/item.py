@@ -22,7 +22,7 @@ class NotAnImpression(ValueError):  # noqa: N818  (it names what was found)
 class Item(
     msgspec.Struct,
     gc=False,
-    forbid_unknown_fields=True,  # an object of another door must not pass for one with its other fields dropped
+    forbid_unknown_fields=True,  # an object of another source must not pass for one with its other fields dropped
     rename={
         "bucketing_key": "bucketingKey",
         "version": "splitVersionNumber",
@@ -116,7 +116,7 @@ def field_of(name: str) -> str | None:
 
 
 def items_of(body: Any) -> Iterator[Item | NotAnImpression]:
-    """Yield what a decoded payload of any door holds; what is no impression comes as the reason instead.
+    """Yield what a decoded payload of any source holds; what is not an impression comes as the reason instead.
 
     Takes the webhook's array, the `impressions` object of Evaluator, Synchronizer and Proxy, the object of a JavaScript
     listener, a single impression, and arrays of these.
@@ -201,7 +201,7 @@ def arrival_or_none(value: int) -> int | None:
 
 
 def text_of(value: Any) -> str | None:
-    """Return a value as text. JavaScript's listener gives false for a name it does not know; containers are no text."""
+    """Return a value as text. JavaScript's listener gives false for an unknown name; containers are not text."""
     if value is None or isinstance(value, (bool, dict, list)):
         return None
     return value if isinstance(value, str) else str(value)
@@ -215,7 +215,7 @@ def necessary_text(value: Any) -> str:
     """
     text = text_of(value)
     if text is None:
-        raise NotAnImpression("a key, flag or treatment is no text")
+        raise NotAnImpression("a key, flag or treatment is not a text")
     return text
 
 
