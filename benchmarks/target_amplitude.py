@@ -13,7 +13,8 @@ from typing import Any
 from benchmarks.harness import BIN, Bound, Case, Way, background
 
 HELPERS = "benchmarks.target_amplitude_ways"
-RECORDS, MANY_RECORDS = 100_000, 1_000_000
+RECORDS, MANY_RECORDS = 300_000, 1_000_000
+SHAPES = ("usual", "half a surrogate pair", "long text", "not a number")
 SDK_RECORDS = 150_000  # both spend a second or more on starting; of fewer records it would be a large part
 
 
@@ -30,10 +31,10 @@ def ours(folder: Path, url: str, **settings: Any) -> list[str | Path]:
 
 
 @contextmanager
-def prepared(folder: Path, records: int) -> Iterator[tuple[Path, str]]:
+def prepared(folder: Path, records: int, shape: str = "usual") -> Iterator[tuple[Path, str]]:
     """Write Singer lines and start what takes the requests; yield the lines' file and the address."""
     lines = folder / "input.singer"
-    subprocess.run(helper("make_lines", lines, str(records)), check=True)
+    subprocess.run(helper("make_lines", lines, str(records), shape), check=True)
     with background(helper("sink")) as url:
         yield lines, url
 
@@ -47,7 +48,39 @@ def floor_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
             "ours": Way([ours(folder, url)], lines),
             "ours, one worker": Way([ours(folder, url, max_parallel_requests=1)], lines),
             "ours, exposures, dedupe day": Way([ours(folder, url, load_as="exposure", dedupe="day")], lines),
-            "ours, user properties": Way([ours(folder, url, load_as="identify")], lines),
+        }
+
+
+@contextmanager
+def exported_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: exported events as a native stream, and the least that the same columns take."""
+    mapping = {"events": {"time": "event_time", "insert_id": "$insert_id"}}
+    with prepared(folder, records, "exported") as (lines, url):
+        yield {
+            "floor": Way([helper("floor", url, "exported")], lines),
+            "ours": Way([ours(folder, url, mappings=mapping)], lines),
+        }
+
+
+@contextmanager
+def shape_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: impressions with something odd in every one, beside the usual ones."""
+    ways = {}
+    with background(helper("sink")) as url:
+        for shape in SHAPES:
+            lines = folder / f"{shape.replace(' ', '-')}.singer"
+            subprocess.run(helper("make_lines", lines, str(records), shape), check=True)
+            ways[shape] = Way([ours(folder, url)], lines)
+        yield ways
+
+
+@contextmanager
+def identify_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
+    """Prepare: impressions of 20,000 users, as events and as user properties."""
+    with prepared(folder, records, "few users") as (lines, url):
+        yield {
+            "events": Way([ours(folder, url)], lines),
+            "user properties": Way([ours(folder, url, load_as="identify")], lines),
         }
 
 
@@ -81,7 +114,25 @@ def cases() -> list[Case]:
             "target-amplitude: lines to requests",
             RECORDS,
             floor_ways,
-            [Bound("ours", other="floor", times=2.0), Bound("ours", megabytes=150)],
+            [Bound("ours", other="floor", times=1.2), Bound("ours", megabytes=150)],
+        ),
+        Case(
+            "target-amplitude: exported events as a native stream",
+            RECORDS,
+            exported_ways,
+            [Bound("ours", other="floor", times=1.3)],
+        ),
+        Case(
+            "target-amplitude: impressions with something odd in every one",
+            RECORDS,
+            shape_ways,
+            [Bound(shape, other="usual", times=1.3) for shape in SHAPES[1:]],
+        ),
+        Case(
+            "target-amplitude: user properties of 20,000 users",
+            MANY_RECORDS,
+            identify_ways,
+            [Bound("user properties", other="events", times=1.0), Bound("user properties", megabytes=150)],
         ),
         Case(
             "target-amplitude: beside the SDK's defaults",

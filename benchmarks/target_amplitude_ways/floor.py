@@ -1,4 +1,4 @@
-"""The least that must be done: decode the lines, make the events, pack, compress, post. `floor.py URL < input`.
+"""The least that must be done: decode the lines, make the events, compress, post. `floor.py URL [exported] < input`.
 
 No validation, no limits, no retries, no order of STATE: the time that the same libraries need for the same requests.
 """
@@ -11,13 +11,14 @@ import sys
 import msgspec
 import requests
 
-from benchmarks.target_amplitude_ways.floor_events import event_of
+from benchmarks.target_amplitude_ways.floor_events import event_of, event_of_exported
 
 EVENTS = 2000
 HEAD, TAIL = b'{"api_key":"bench","options":{"min_id_length":1},"events":[', b"]}"
 
 decode, encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
 session = requests.Session()
+make = event_of_exported if sys.argv[2:] == ["exported"] else event_of
 
 
 def post(events: list[bytes]) -> None:
@@ -31,7 +32,7 @@ events: list[bytes] = []
 for line in sys.stdin.buffer:
     message = decode(line)
     if message["type"] == "RECORD":
-        events.append(encode(event_of(message["record"])))
+        events.append(encode(make(message["record"])))
         if len(events) == EVENTS:
             post(events)
             events = []

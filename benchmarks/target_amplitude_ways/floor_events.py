@@ -1,4 +1,4 @@
-"""The event of an impression, made in the shortest way."""
+"""The event of an impression, or of an exported event, made in the shortest way."""
 
 from __future__ import annotations
 
@@ -33,3 +33,38 @@ def event_of(record: dict[str, Any]) -> dict[str, Any]:
         "insert_id": record["impression_id"],
         "library": "target-amplitude/0.1.0",
     }
+
+
+# Columns of an exported event that are keys of an event, too.
+KEYS = (
+    "user_id",
+    "device_id",
+    "event_type",
+    "event_properties",
+    "user_properties",
+    "groups",
+    "group_properties",
+    "os_name",
+    "os_version",
+    "device_brand",
+    "device_manufacturer",
+    "device_model",
+    "country",
+    "region",
+    "city",
+    "language",
+    "platform",
+    "version_name",
+    "event_id",
+    "session_id",
+    "plan",
+)
+
+
+def event_of_exported(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the event of an exported one."""
+    event = {name: value for name in KEYS if (value := record[name]) not in (None, {})}
+    event["time"] = round((datetime.fromisoformat(record["event_time"]) - EPOCH).total_seconds() * 1000)
+    event["insert_id"] = record["$insert_id"]
+    event["library"] = "target-amplitude/0.1.0"
+    return event

@@ -13,7 +13,7 @@ from target_amplitude.api.coerce import clean_properties
 from target_amplitude.api.limits import MAX_TEXT
 from target_amplitude.api.outcomes import Rejected, Skipped
 from target_amplitude.common.record_paths import filter_test
-from target_amplitude.common.target.columns import column_types, message_decoder
+from target_amplitude.common.target.columns import column_types, message_decoder, record_decoder
 from target_amplitude.common.target.delivery import Origin
 from target_amplitude.common.target.services import Services, Stream
 from target_amplitude.common.target.sink import StreamingSink
@@ -57,19 +57,26 @@ class AmplitudeSink(StreamingSink):
         self._accepts = filter_test(conditions) if conditions else None
         self._changes = loading.changes
         self._pipeline = loading.pipeline
-        self._messages = self._new_message_decoder(loading) if loading.is_validated else None
+        needed = needed_columns(plan) if loading.is_validated else None
+        types = None if needed is None else column_types(self.schema, needed, self.key_properties)
+        self._messages = None if types is None else message_decoder(self.stream_name, types)
+        self._line = None if types is None else record_decoder(types).decode
         for note in plan.notes:
             self.logger.warning(note)
-
-    def _new_message_decoder(self, loading: Loading) -> msgspec.json.Decoder[Any] | None:
-        needed = needed_columns(loading.plan)
-        types = None if needed is None else column_types(self.schema, needed, self.key_properties)
-        return None if types is None else message_decoder(self.stream_name, types)
 
     @property
     def message_decoder(self) -> msgspec.json.Decoder[Any] | None:
         """What decodes RECORD messages into the columns that payloads need; None where whole records are needed."""
         return self._messages
+
+    def take_line(self, line: bytes) -> dict[str, Any] | None:
+        """Return the columns that payloads need of a batch file's line; None to have the line read as a whole."""
+        if self._line is None:
+            return None
+        try:
+            return self._line(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Make a payload of a record, or count why not."""

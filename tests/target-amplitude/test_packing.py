@@ -33,7 +33,7 @@ every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.e
 
 
 HOLD = Checkpoints(print).begin()
-ORIGIN = MessageLine(b"{}", 0)
+ORIGIN = MessageLine("s", b"{}", 0)
 
 
 def pack(route: Route, parts: list[bytes]) -> list[Batch]:

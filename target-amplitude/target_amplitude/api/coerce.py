@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from target_amplitude.api.limits import (
@@ -63,14 +63,21 @@ def clean_text(text: str, count: Count) -> str:
     return text
 
 
-def is_plain(properties: Mapping[str, Any]) -> bool:
-    """Whether properties are surely within the limits: few, flat, short, finite. Faster than `clean_properties`.
+def is_plain(properties: Mapping[str, Any], depth: int = 1) -> bool:
+    """Whether properties are surely within the limits, so that `clean_properties` would change nothing. Much faster.
 
     Lone surrogates are not looked for: encoding finds them.
+
+    Args:
+        properties: Any JSON object.
+        depth: Levels of objects and lists down to this one, itself included.
     """
-    if len(properties) > MAX_PROPERTIES or "" in properties:
-        return False
-    for value in properties.values():
+    return len(properties) <= MAX_PROPERTIES and "" not in properties and are_plain(properties.values(), depth)
+
+
+def are_plain(values: Iterable[Any], depth: int) -> bool:  # noqa: C901, PLR0911  # one branch a type, for speed
+    """Whether the values in an object or list are surely within the limits."""
+    for value in values:
         kind = type(value)
         if kind is str:
             if len(value) > MAX_TEXT:
@@ -80,6 +87,12 @@ def is_plain(properties: Mapping[str, Any]) -> bool:
                 return False
         elif kind is float:
             if not math.isfinite(value):
+                return False
+        elif kind is dict:
+            if depth >= MAX_DEPTH or not is_plain(value, depth + 1):
+                return False
+        elif kind is list:
+            if depth >= MAX_DEPTH or not are_plain(value, depth + 1):
                 return False
         elif kind is not bool and value is not None:
             return False
@@ -181,6 +194,8 @@ def number_in(text: str) -> float | None:
 
 def whole_number(value: Any, count: Count) -> int | None:
     """Return a whole number of 64 bits; anything else is left out and counted."""
+    if type(value) is int and SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        return value
     parsed = number(value, count)
     if parsed is None:
         return None

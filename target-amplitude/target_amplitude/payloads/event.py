@@ -34,6 +34,7 @@ class EventReader:
         self._time = plan.time()
         self._event_properties = event_properties_reader(plan)
         self._others = other_parts(plan)
+        self._fields = plan.fields(event_fields.PLAIN_KEYS)
         self._insert_id = plan.insert_id()
         if self._time is None:
             plan.notes.append(f"Stream '{plan.stream}' has no 'time': Amplitude uses the time of arrival.")
@@ -52,8 +53,10 @@ class EventReader:
         if self._event_properties is not None:
             event["event_properties"] = self._event_properties.read(record)
         for name, reader in self._others:
-            if (value := reader.read(record)) not in (None, {}):
+            if value := reader.read(record):
                 event[name] = value
+        if self._fields is not None:
+            event.update(self._fields.read(record))
         event["insert_id"] = self._insert_id.read(record, event)
         event["library"] = LIBRARY
         return event
@@ -102,7 +105,7 @@ def event_properties_reader(plan: StreamPlan) -> PartReader | None:
 
 
 def other_parts(plan: StreamPlan) -> list[tuple[str, PartReader]]:
-    """Return the event keys beyond type, ids, time and event properties, and what reads each."""
+    """Return the objects of an event besides its own properties, and what reads each."""
     parts: list[tuple[str, PartReader]] = []
     plain, operations = plan.properties("user_properties"), plan.operations()
     if plain is not None or operations.changes:
@@ -111,4 +114,4 @@ def other_parts(plan: StreamPlan) -> list[tuple[str, PartReader]]:
         parts.append(("groups", groups))
     if (group_properties := plan.properties("group_properties")) is not None:
         parts.append(("group_properties", group_properties))
-    return parts + [(field.key, field) for field in plan.fields(event_fields.PLAIN_KEYS)]
+    return parts

@@ -17,7 +17,7 @@ from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.record_paths import Record
 from target_amplitude.payloads.impressions import flag_of, treatment_of
 from target_amplitude.payloads.plan import StreamPlan
-from target_amplitude.payloads.properties import FieldReader, OperationsReader, PropertiesReader, unreserved
+from target_amplitude.payloads.properties import OperationsReader, PropertiesReader, unreserved
 
 # Operations of which only the newest value matters, so that several changes can become one.
 MERGEABLE = frozenset({"$set", "$unset"})
@@ -142,14 +142,14 @@ class OtherKeys:
     """Reads the keys of an identification besides ids and properties."""
 
     def __init__(self, plan: StreamPlan) -> None:
-        self._fields: list[FieldReader] = plan.fields(event_fields.IDENTIFICATION_KEYS)
+        self._fields = plan.fields(event_fields.IDENTIFICATION_KEYS)
         self._groups = plan.groups() if "group_properties" not in plan.mapping else None
 
     def read(self, record: Record) -> dict[str, Any] | None:
         """Return the keys that the record has; None when there are none."""
-        if not self._fields and self._groups is None:
+        if self._fields is None and self._groups is None:
             return None
-        keys = {field.key: value for field in self._fields if (value := field.read(record)) is not None}
+        keys = {} if self._fields is None else self._fields.read(record)
         if self._groups is not None and (groups := self._groups.read(record)):
             keys["groups"] = groups
         return keys or None

@@ -15,11 +15,36 @@ from target_amplitude.common.timestamps import epoch_milliseconds
 # Traffic types of which is remembered how each is identified. Split allows far fewer.
 MAX_TRAFFIC_TYPES = 1000
 SHOWN_CHARACTERS = 40
-MAX_USUAL_KEYS = 50_000
+MAX_USUAL_IDS = 50_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
 # `2026-03-14T09:26:53.589Z`
 USUAL_TIME_CHARACTERS = 24
+
+
+class UsualIds:
+    """Knows texts that Amplitude accepts as ids as they are. Ids repeat, so that most need no second look.
+
+    Args:
+        min_id_length: Fewest characters of an id.
+    """
+
+    def __init__(self, min_id_length: int) -> None:
+        self._min_id_length = min_id_length
+        self._known: set[str] = set()
+
+    def include(self, text: Any) -> bool:
+        """Whether a value is such a text."""
+        if type(text) is not str:
+            return False
+        if text in self._known:
+            return True
+        if not visible(text) or id_problem(text, self._min_id_length):
+            return False
+        if len(self._known) >= MAX_USUAL_IDS:
+            self._known.clear()
+        self._known.add(text)
+        return True
 
 
 class IdReader:
@@ -33,6 +58,7 @@ class IdReader:
 
     def __init__(self, getters: Mapping[str, Getter], min_id_length: int, count: Count) -> None:
         self._getters = list(getters.items())
+        self._usual = UsualIds(min_id_length)
         self._min_id_length = min_id_length
         self._count = count
 
@@ -46,8 +72,12 @@ class IdReader:
         ids: dict[str, Any] = {}
         problem = ""
         for name, get in self._getters:
+            value = get(record)
+            if self._usual.include(value):
+                ids[name] = value
+                continue
             try:
-                text = id_text(get(record))
+                text = id_text(value)
             except Rejected as reason:
                 problem = str(reason)
                 continue
@@ -72,13 +102,14 @@ class ImpressionIdReader:
         min_id_length: Fewest characters of an id.
 
     Attributes:
+        usual: Keys that need no second look.
         kinds: `user_id` or `device_id` of the traffic types that came so far; None where `identity` has none.
     """
 
     def __init__(self, identity: Mapping[str, str], min_id_length: int) -> None:
         self._identity = identity
         self._min_id_length = min_id_length
-        self._usual: set[str] = set()
+        self.usual = UsualIds(min_id_length)
         self.kinds: dict[str, str | None] = {}
 
     def read(self, impression: Record) -> dict[str, Any]:
@@ -89,26 +120,13 @@ class ImpressionIdReader:
             Rejected: Amplitude refuses its key, or `identity` does not cover its traffic type.
         """
         key = impression.get("key")
-        if not self.is_usual(key):
+        if not self.usual.include(key):
             key = id_text(key)
             if key is None:
                 raise Skipped("no key")
             if problem := id_problem(key, self._min_id_length):
                 raise Rejected(problem)
         return {self.kind(impression.get("traffic_type")): key}
-
-    def is_usual(self, key: Any) -> bool:
-        """Whether a key is a text that Amplitude accepts as it is. Keys repeat, so that most are known."""
-        if type(key) is not str:
-            return False
-        if key in self._usual:
-            return True
-        if not visible(key) or id_problem(key, self._min_id_length):
-            return False
-        if len(self._usual) >= MAX_USUAL_KEYS:
-            self._usual.clear()
-        self._usual.add(key)
-        return True
 
     def kind(self, traffic_type: Any) -> str:
         """Return `user_id` or `device_id`.

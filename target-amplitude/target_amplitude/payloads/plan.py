@@ -31,7 +31,14 @@ from target_amplitude.mapping.properties import Selection, plain_names, selected
 from target_amplitude.payloads import impressions, insert_id
 from target_amplitude.payloads.identity import IdReader, ImpressionIdReader, TimeReader
 from target_amplitude.payloads.insert_id import InsertId
-from target_amplitude.payloads.properties import Change, FieldReader, GroupsReader, OperationsReader, PropertiesReader
+from target_amplitude.payloads.properties import (
+    Change,
+    Field,
+    FieldsReader,
+    GroupsReader,
+    OperationsReader,
+    PropertiesReader,
+)
 
 # https://amplitude.com/docs/feature-experiment/under-the-hood/event-tracking
 EXPOSURE_EVENT = "$exposure"
@@ -281,8 +288,8 @@ class StreamPlan:
             )
         return PropertiesReader(Selection(chosen) if chosen else None, column, self.count)
 
-    def fields(self, keys: Sequence[str]) -> list[FieldReader]:
-        """Return what reads the other event keys that are mapped, or that native columns hold."""
+    def fields(self, keys: Sequence[str]) -> FieldsReader | None:
+        """Return what reads the other event keys that are mapped, or that native columns hold; None for none."""
         found: dict[str, Any] = {}
         if self.is_native:
             found = {key: f'"{key}"' for key in keys if key in self.columns}
@@ -290,7 +297,12 @@ class StreamPlan:
             key = event_fields.ALIASES.get(member, member)
             if key in keys:
                 found[key] = source
-        return [FieldReader(key, source_getter(source), self.count) for key, source in found.items()]
+        fields = []
+        for key, source in found.items():
+            paths = source_paths(source)
+            column = paths[0][0] if len(paths) == 1 and len(paths[0]) == 1 else None
+            fields.append(Field(key, source_getter(source), column))
+        return FieldsReader(fields, self.count) if fields else None
 
     def groups(self) -> GroupsReader | None:
         """Return what reads a record's groups; None where the stream has none."""

@@ -18,7 +18,7 @@ from target_amplitude.api.coerce import (
     is_plain,
     number,
 )
-from target_amplitude.api.limits import OPERATIONS, visible
+from target_amplitude.api.limits import MAX_TEXT, OPERATIONS, visible
 from target_amplitude.api.outcomes import Rejected
 from target_amplitude.common.record_paths import Getter, Record
 from target_amplitude.mapping.properties import Selection
@@ -125,28 +125,42 @@ class GroupsReader:
         return group_values({name: get(record) for name, get in self._sources.items()}, self._count)
 
 
-class FieldReader:
-    """Reads one more event key in the type that Amplitude documents for it."""
+class Field(NamedTuple):
+    """One more event key, and what reads it. Where `column` is given, `get` reads just that."""
 
-    def __init__(self, key: str, get: Getter, count: Count) -> None:
-        self.key = key
-        self._get = get
+    key: str
+    get: Getter
+    column: str | None
+
+
+class FieldsReader:
+    """Reads further event keys, each in the type that Amplitude documents for it."""
+
+    def __init__(self, fields: Sequence[Field], count: Count) -> None:
+        self._fields = [
+            (key, column, get, key in event_fields.TEXTS, event_fields.CONVERTERS[key]) for key, get, column in fields
+        ]
         self._count = count
-        self._convert = event_fields.CONVERTERS[key]
 
-    def read(self, record: Record) -> Any:
-        """Return the value; None where the record has none, or none that the key can hold.
+    def read(self, record: Record) -> dict[str, Any]:
+        """Return the keys for which the record has a value that they can hold.
 
         Raises:
             Rejected: An amount of money cannot be read.
         """
-        value = self._get(record)
-        if value is None:
-            return None
-        converted = self._convert(value, self._count)
-        if converted is None and self.key in event_fields.MONEY and not (isinstance(value, str) and not visible(value)):
-            raise Rejected(f"'{self.key}' is not a number")
-        return converted
+        values: dict[str, Any] = {}
+        get_column = record.get
+        for key, column, get, is_text, convert in self._fields:
+            value = get(record) if column is None else get_column(column)
+            if value is None:
+                continue
+            if is_text and type(value) is str and 0 < len(value) <= MAX_TEXT and value.isascii():
+                values[key] = value
+            elif (converted := convert(value, self._count)) not in (None, {}):
+                values[key] = converted
+            elif key in event_fields.MONEY and not (isinstance(value, str) and not visible(value)):
+                raise Rejected(f"'{key}' is not a number")
+        return values
 
 
 def unreserved(properties: dict[str, Any], count: Count) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class QuickImpressions:
 
     def __init__(self, plan: StreamPlan, ids: ImpressionIdReader) -> None:
         self._pairs = tuple(PROPERTIES.items())
-        self._is_usual = ids.is_usual
+        self._is_usual = ids.usual.include
         self._kinds = ids.kinds
         self._event_type = plan.settings.event_type
 
