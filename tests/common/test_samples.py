@@ -39,6 +39,8 @@ def test_a_sample_gives_what_is_right(name: str, config: dict[str, Any], sandbox
         assert [event["event_properties"][column] for event in events] == values
     for column in expected.get("absent", ()):
         assert all(column not in event["event_properties"] for event in events)
+    for key, values in expected.get("keys", {}).items():
+        assert [event[key] for event in events] == values
     if "times" in expected:
         assert [event["time"] for event in events] == expected["times"]
 
