@@ -41,9 +41,10 @@ def check_accepted(counts: Counts, unintended: Collection[str]) -> str | None:
         if n and (name == "records_rejected" or (name == "records_skipped" and why in unintended))
     }
     if refused:
+        again = " and run again" if any(name == "records_skipped" for name, why in counts if why in refused) else ""
         raise ConnectorError(
             f"No record was accepted: {sum(refused.values()):,} were refused, most because of: "
-            f"{max(refused, key=refused.__getitem__)}. Fix the cause and run again."
+            f"{max(refused, key=refused.__getitem__)}. Fix the cause{again}."
         )
     skipped = total(counts, "records_skipped")
     return f"No record was sent: all {skipped:,} were skipped. Check the filters." if skipped else None

@@ -238,6 +238,17 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             sys.stdout.write(json.dumps(state) + "\n")  # ASCII, whatever the terminal's encoding
             sys.stdout.flush()
 
+    def note_rejects(self) -> None:
+        """Let the closing summary say where rejected records are, for STATE has passed them."""
+        if self.rejects.count and self._replay is not None:
+            self.summary.note(f"{self.rejects.count:,} records were rejected again and stay in {self._replay.path}.")
+        elif self.rejects.count and not self.config.get("dry_run"):
+            path = self.rejects_file.path
+            self.summary.note(
+                f"{self.rejects.count:,} rejected records are kept in {path}. Fix the cause, then send them again with"
+                " --replay."
+            )
+
     def _count_read(self) -> None:
         read = self._streams.records_read
         self.summary.add("records_read", read - self._records_counted)
@@ -267,8 +278,10 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         except BaseException:
             target.stopping.set()
             target.give_up()
+            target.note_rejects()
             target.summary.close(failed=True)
             raise
+        target.note_rejects()
         target.summary.close(failed=target.stop_signal is not None)
         if target.stop_signal is not None:
             sys.exit(target.exit_code)

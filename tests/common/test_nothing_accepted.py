@@ -46,6 +46,7 @@ def test_target_amplitude_fails(way: str, config: dict[str, Any], sandbox: Sandb
     assert (len(rejects.read_text().splitlines()) if rejects.exists() else 0) == (COUNT if is_kept else 0)
     # What is kept can be replayed; what was skipped for want of a setting must be read again.
     assert loaded.state == ({"read": COUNT} if is_kept else None)
+    assert ("Fix the cause and run again." in loaded.error) is not is_kept
 
 
 @pytest.mark.parametrize("way", FILTERED)

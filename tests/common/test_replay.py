@@ -164,6 +164,7 @@ def test_all_rejected_again_is_a_failure_and_nothing_is_lost(amplitude, workplac
     result = workplace.run("target-amplitude", amplitude, "--replay", path)
     assert result.code == 1
     assert "No record was accepted" in result.stderr
+    assert f"3 records were rejected again and stay in {path}." in result.stderr
     assert [json.loads(line)["record"] for line in path.read_text().splitlines()] == before
 
 
