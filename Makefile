@@ -77,10 +77,11 @@ $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/p
 	touch $@
 
 # nginx, Caddy and promtool check the configurations in orchestrate/. Debian's packages are unpacked here, not installed;
-# where there is no apt-get, tests use what is on the path.
+# where that is not possible, tests use what is on the path, or are skipped and say so.
+CHECKERS := nginx caddy prometheus
 .tools/.installed:
 	mkdir -p .tools
-	if command -v apt-get > /dev/null; then cd .tools \
-	&& (apt-get download nginx caddy prometheus 2> /dev/null || (apt-get update && apt-get download nginx caddy prometheus)) \
-	&& for package in *.deb; do dpkg -x $$package .; done && rm *.deb; fi
+	cd .tools && (apt-get download $(CHECKERS) || (apt-get update && apt-get download $(CHECKERS))) \
+	&& for package in *.deb; do dpkg -x $$package . || exit 1; done && rm *.deb \
+	|| echo "Could not unpack: $(CHECKERS)."
 	touch $@

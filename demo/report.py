@@ -16,7 +16,7 @@ ROW_HEIGHT = 28
 LABEL_WIDTH = 230
 CHART_WIDTH = 640
 
-# Whether what a way of loading sends counts to the event volume (Amplitude's pages "Limits" and "Event tracking").
+# Whether what is sent counts toward the event volume (Amplitude's pages "Limits" and "Event tracking").
 WAYS = {
     "target-amplitude": ("as events", True),
     "target-amplitude-exposure": ("as exposures", False),
