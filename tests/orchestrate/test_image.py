@@ -128,7 +128,12 @@ def test_pods_fill_a_window_and_hand_over(tmp_path: Path, sandbox: Sandbox) -> N
     assert len(sdks) == 4
     assert all(sdk.samefile(sdks[0]) for sdk in sdks)  # the connectors' environments share their files
     assert not (image.project / ".cache").exists()
-    assert "--seal-seconds" in image.run("tap-split-impressions-webhook --help").stdout
+    for receiver in ("tap-split-impressions-webhook", "tap-amplitude-webhook"):
+        # It prints one line when it listens; without it, `read` ends with the receiver.
+        listening = image.run(
+            f"exec 3< <({receiver} --path received --port 0) && read -r -u 3 line && kill $! && echo $line"
+        )
+        assert "Listening on http://" in listening.stdout, listening.stderr
     for pod in pods(tmp_path, ["check", "window", "hand_over"], params):
         done = image.run_pod(pod, **secrets)
         assert done.returncode == 0, done.stdout + done.stderr[-3000:]
