@@ -8,6 +8,7 @@ from typing import Any
 from singer_sdk import typing as th
 
 from tap_amplitude.api.client import HOSTS
+from tap_amplitude.common.errors import hint
 from tap_amplitude.common.settings import url_problems
 from tap_amplitude.export.windows import MAX_WINDOW_HOURS
 from tap_amplitude.records.times import parse_time
@@ -17,6 +18,7 @@ from tap_amplitude.streams.state import EARLIEST
 MAX_PARALLEL_WINDOWS = 4
 
 KEYS = ("api_key", "secret_key")
+EVENT_TYPES = ("include", "exclude")
 
 PROPERTIES = (
     th.Property("api_key", th.StringType, secret=True, description="API key of the project. Required without `path`."),
@@ -127,7 +129,21 @@ def problems(config: dict[str, Any]) -> list[str]:
     """Return what is wrong with the address, the dates and the batch settings, a sentence each."""
     found = [f"Setting '{name}' is missing." for name in KEYS if not config.get(name) and needs_keys(config)]
     found += url_problems("api_url", config["api_url"], HOSTS["us"]) if config.get("api_url") else []
-    return found + date_problems(config) + batch_problems(config.get("batch_config"))
+    return (
+        found
+        + event_types_problems(config.get("event_types") or {})
+        + date_problems(config)
+        + batch_problems(config.get("batch_config"))
+    )
+
+
+def event_types_problems(setting: dict[str, Any]) -> list[str]:
+    """Return what is wrong with `event_types`."""
+    return [
+        f"Setting 'event_types' has no member '{name}'.{hint(name, EVENT_TYPES)}"
+        for name in setting
+        if name not in EVENT_TYPES
+    ]
 
 
 def needs_keys(config: dict[str, Any]) -> bool:

@@ -32,6 +32,7 @@ ROWS = [export_row(n, event_type=name) for n, name in enumerate(TYPES)]
         ({"include": ["*rder*"], "exclude": ["order*"]}, ["Order Placed"]),
         ({"include": ["nothing"]}, []),
         ({"include": []}, TYPES),
+        ({"include": [""], "exclude": [" "]}, TYPES),
     ],
 )
 def test_globs_choose_event_types(setting: dict[str, list[str]], expected: list[str]) -> None:
@@ -54,7 +55,7 @@ def test_odd_lines_are_filtered_and_lines_that_are_not_json_are_kept_for_the_qua
     assert (len(rows.good), rows.skipped, rows.unreadable) == (2, 1, [b"no json"])
 
 
-@given(st.lists(st.sampled_from(TYPES), max_size=30), st.sets(st.sampled_from(TYPES)))
+@given(st.lists(st.sampled_from(TYPES), max_size=30), st.sets(st.sampled_from([name for name in TYPES if name])))
 def test_what_passes_is_what_would_be_left_of_all_rows(types: list[str], excluded: set[str]) -> None:
     rows = [export_row(n, event_type=name) for n, name in enumerate(types)]
     literal = [name.replace("[", "[[]") for name in excluded]

@@ -39,6 +39,8 @@ JSONL = {"format": "jsonl", "compression": "none"}
         ({"lookback_hours": -1}, "'lookback_hours'"),
         ({"max_parallel_windows": 9}, "'max_parallel_windows'"),
         ({"cohort_ids": 1}, "'cohort_ids' must be a list"),
+        ({"event_types": {"includes": ["x"]}}, "'event_types' has no member 'includes'. Did you mean 'include'?"),
+        ({"event_types": {"include": 1}}, "'event_types.include' must be a list"),
         ({"event_types": {"includes": ["Order *"]}}, "'event_types' has no member 'includes'"),
         ({"changed_cohorts_only": "maybe"}, "'changed_cohorts_only'"),
         ({"batch_config": {"encoding": {"format": "parquet"}, "storage": {"root": "x"}}}, "encoding.format' must be"),

@@ -29,8 +29,11 @@ class EventTypeFilter:
     """
 
     def __init__(self, setting: Mapping[str, Sequence[str]]) -> None:
-        self._include = pattern_of(setting.get("include") or ["*"])
-        self._exclude = pattern_of(setting.get("exclude") or [])
+        include, exclude = (
+            [glob for glob in setting.get(member) or () if glob.strip()] for member in ("include", "exclude")
+        )
+        self._include = pattern_of(include or ["*"])
+        self._exclude = pattern_of(exclude)
         self._known: dict[str | None, bool] = {}
         self._decoder = msgspec.json.Decoder(_TypeOfRow)
 
