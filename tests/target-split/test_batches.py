@@ -16,7 +16,7 @@ def packed(sizes: list[int]) -> list[list[int]]:
     batches: list[Batch] = []
     builder = BatchBuilder("s", Checkpoints(lambda _: None).begin, batches.append)
     for size in sizes:
-        builder.add(b"x" * size, b"id", Origin())
+        builder.add(b"x" * size, b"id", Origin("s"))
     builder.flush()
     assert all(len(batch.events) == len(batch.ids) == len(batch.origins) > 0 for batch in batches)
     return [[len(event) for event in batch.events] for batch in batches]
