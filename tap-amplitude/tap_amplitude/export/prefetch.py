@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from tap_amplitude.api.errors import TooLargeError
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.export.archive import Archive
+from tap_amplitude.export.threads import in_thread
 from tap_amplitude.export.windows import Plan, Window
 
 WAIT_SECONDS = 5.0
@@ -83,17 +83,7 @@ class Prefetch:
         return bool(self._queue)
 
     def _start(self, window: Window) -> Future[Archive | None]:
-        """Fetch a window in a thread that does not keep a process alive that was told to end."""
-        future: Future[Archive | None] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(self._fetch(window))
-            except BaseException as error:  # noqa: BLE001 - the reader raises it
-                future.set_exception(error)
-
-        threading.Thread(target=work, name=f"download {window}", daemon=True).start()
-        return future
+        return in_thread(lambda: self._fetch(window), f"download {window}")
 
     def _result(self, pending: Pending) -> Archive | None:
         future = pending.future or self._start(pending.window)

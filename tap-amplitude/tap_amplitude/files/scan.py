@@ -7,9 +7,10 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any, NamedTuple
 
 from tap_amplitude.common.compression import DAMAGE
@@ -21,6 +22,7 @@ from tap_amplitude.common.folder.folder import Folder
 from tap_amplitude.common.folder.storage import storage_errors
 from tap_amplitude.export.lines import GZIP_MAGIC, READ_BYTES, decompressed
 from tap_amplitude.export.spool import Spool
+from tap_amplitude.export.threads import in_thread
 from tap_amplitude.files.kinds import Kind, kind_of_content, kind_of_name
 
 # A local file that changed this short a time ago and cannot be read yet is still being written.
@@ -104,20 +106,18 @@ class Scan:
             ConnectorError: The storage fails.
         """
         files = list(self._due())
-        with ThreadPoolExecutor(self.parallel, thread_name_prefix="file") as threads:
-            waiting: deque[tuple[Unread, Future[IO[bytes]]]] = deque()
-            following = iter(files)
-            try:
-                for position, unread in enumerate(files):
-                    while len(waiting) < self.parallel and (one := next(following, None)):
-                        waiting.append((one, threads.submit(self._open, one.file)))
-                    _, future = waiting.popleft()
-                    yield from self._opened(unread, future)
-                    after = files[position + 1].file.arrived if position + 1 < len(files) else math.inf
-                    self.reading.advance(min(after, self._held_since), time.time())
-            finally:
-                for _, future in waiting:
-                    future.add_done_callback(close_result)
+        following = iter(files)
+        waiting: deque[Future[IO[bytes]]] = deque()
+        try:
+            for position, unread in enumerate(files):
+                while len(waiting) < self.parallel and (one := next(following, None)):
+                    waiting.append(in_thread(partial(self._open, one.file), f"open {one.file.path}"))
+                yield from self._opened(unread, waiting.popleft())
+                after = files[position + 1].file.arrived if position + 1 < len(files) else math.inf
+                self.reading.advance(min(after, self._held_since), time.time())
+        finally:
+            for future in waiting:
+                future.add_done_callback(close_result)
         if not files:
             self.reading.advance(self._held_since, time.time())
 
@@ -193,5 +193,5 @@ class Scan:
 
 def close_result(future: Future[IO[bytes]]) -> None:
     """Close a file that is not going to be read."""
-    if not future.cancelled() and not future.exception():
+    if not future.exception():
         future.result().close()
