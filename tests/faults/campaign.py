@@ -29,7 +29,17 @@ ATTEMPTS = 12
 MELTANO_SHARE = 0.04
 DISK_SHARE = 0.12
 STATE_SHARE = 0.08
+BLANK_SHARE = 0.1
 KILL_SHARE = 0.6
+
+# Ctrl-C on `meltano run` sends SIGINT to all and then SIGTERM to each.
+SIGNALS = [
+    (signal.SIGKILL,),
+    (signal.SIGKILL,),
+    (signal.SIGTERM,),
+    (signal.SIGINT, signal.SIGTERM),
+    (signal.SIGTERM, signal.SIGTERM),
+]
 
 # Bytes that a full disk may still have: nothing at all, or room for the first few writes.
 ROOM_BYTES = (0, 0, 8_192, 40_960)
@@ -84,6 +94,8 @@ def run(
     try:
         sandbox.reset()
         pipeline = PIPELINES[pipeline_name](sandbox, folder, chance, disk)
+        if chance.random() < BLANK_SHARE:
+            verdict.disturbances.append(pipeline.leave_blank())
         for plan in random_faults(chance, pipeline.paths):
             sandbox.plan(**plan)
         way = Meltano(pipeline, folder) if through_meltano else Pipe(pipeline, folder)
@@ -175,12 +187,14 @@ class Run:
     def _kill(self, attempt: Attempt) -> bool:
         """Kill one of the processes at some moment; return whether it had not ended by then."""
         victim = self._chance.choice(attempt.victims)
-        number = self._chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+        numbers = self._chance.choice(SIGNALS)
         process = attempt.find(victim)
         time.sleep(self._chance.random() * self._way.kill_within_seconds)  # the moment of a kill is what is random here
-        if process is None or not process.kill(number):
+        if process is None or not process.kill(numbers[0]):
             return False
-        self._verdict.disturbances.append(f"{number.name} {victim}")
+        for number in numbers[1:]:
+            process.kill(number)
+        self._verdict.disturbances.append(f"{' and '.join(number.name for number in numbers)} {victim}")
         return True
 
     def _end_disturbances(self) -> None:

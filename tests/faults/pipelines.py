@@ -6,16 +6,19 @@ import gzip
 import json
 import random
 import signal
+import subprocess
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from demo import compare, data
 from faults.disk import Disk
 from faults.intake import Intake
+from support.processes import BIN
 from support.sandbox import Sandbox
 
 KEYS = {"api_key": "planted-secret-api", "secret_key": "planted-secret-read"}
@@ -81,6 +84,15 @@ class Pipeline:
     def compare(self) -> Compared:
         """Compare both sides."""
         raise NotImplementedError
+
+    def leave_blank(self) -> str:
+        """Give blank texts for a few settings, which must change nothing."""
+        for name, settings in (self.tap[:2], self.target):
+            unset = [setting for setting in optional_settings(name) if setting not in settings]
+            settings.update(
+                dict.fromkeys(self.chance.sample(unset, min(5, len(unset))), self.chance.choice(["", "  "]))
+            )
+        return "blank settings"
 
     def place(self, what: str) -> Path:
         """Return the folder for something it writes: the small disk for what is to find it full."""
@@ -182,9 +194,7 @@ class Impressions(Pipeline):
         return (event["user_id"], event["time"], properties.get("split_name"), properties.get("treatment"))
 
     def place_of_reject(self, record: dict[str, Any]) -> tuple[Any, ...]:
-        """Return the same of a rejected impression or event."""
-        if "impression_id" not in record:
-            return self.place_of_event(record)
+        """Return the same of a rejected impression."""
         moment = datetime.fromisoformat(record["time"])
         return (record["key"], round(moment.timestamp() * 1000), record["split"], record["treatment"])
 
@@ -234,18 +244,11 @@ class UserProperties(Impressions):
             for user in self.sandbox.amplitude_users()
             for name, value in user["user_properties"].items()
         }
-        rejected = {self.place_of_reject(record) for record in self.rejects() if "impression_id" in record}
-        properties = {
-            (record["user_id"], name)
-            for record in self.rejects()
-            if "impression_id" not in record
-            for name in record["user_properties"]["$set"]
-        }
+        rejected = {self.place_of_reject(record) for record in self.rejects()}
+        properties = {(record["key"], record["split"]) for record in self.rejects()}
         wrong = sum(found.get(place) != value for place, value in newest.items() if place not in properties)
         lost = wrong + sum(count for place, count in refused.items() if place not in rejected)
-        return Compared(
-            len(newest) + refused.total(), lost, len(found.keys() - newest.keys()), len(rejected) + len(properties)
-        )
+        return Compared(len(newest) + refused.total(), lost, len(found.keys() - newest.keys()), len(rejected))
 
 
 class EventsToSplit(Pipeline):
@@ -284,12 +287,10 @@ class EventsToSplit(Pipeline):
 
     def compare(self) -> Compared:
         found = compare.stored_split_events(self.sandbox.split_events())
-        known = compare.expected_split_events(self.rows, [])
+        known = compare.expected_split_events(self.rows)
         refused = Counter({place: count for place, count in known.items() if len(place[0]) == TOO_LONG})
         rejected = {
-            next(iter(compare.expected_split_events([record], []).elements()), None)
-            if "event_time" in record
-            else (record["key"], record["timestamp"])
+            next(iter(compare.expected_split_events([record]).elements()), None)
             for record in map(with_export_time, self.rejects())
         }
         return compared(known - refused, refused, found, rejected)
@@ -337,19 +338,49 @@ class CohortsToSegments(Pipeline):
         return compared(members - refused, refused, found, rejected)
 
 
+class EventsToSplitInBatches(EventsToSplit):
+    """The same in batch files."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        name, settings, catalog = self.tap
+        storage = {"root": (self.folder / "batches").as_uri(), "prefix": "events-"}
+        encoding = {"format": "jsonl", "compression": self.chance.choice(["gzip", "none"])}
+        self.tap = (name, settings | {"batch_config": {"encoding": encoding, "storage": storage}}, catalog)
+
+
+class CohortsToSegmentsInBatches(CohortsToSegments):
+    """The same in batch files."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        name, settings, catalog = self.tap
+        storage = {"root": (self.folder / "batches").as_uri(), "prefix": "members-"}
+        encoding = {"format": "jsonl", "compression": "gzip"}
+        self.tap = (name, settings | {"batch_config": {"encoding": encoding, "storage": storage}}, catalog)
+
+
 PIPELINES: dict[str, type[Pipeline]] = {
     "impressions-as-events": Impressions,
     "impressions-as-exposures": Exposures,
     "impressions-as-user-properties": UserProperties,
     "events-to-split": EventsToSplit,
     "cohorts-to-segments": CohortsToSegments,
+    "events-to-split-in-batches": EventsToSplitInBatches,
+    "cohorts-to-segments-in-batches": CohortsToSegmentsInBatches,
 }
+
+
+@cache
+def optional_settings(connector: str) -> list[str]:
+    """Return the settings of a connector that may be left out."""
+    command = [str(BIN / connector), "--about", "--format=json"]
+    about = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["settings"]
+    return sorted(about["properties"].keys() - set(about.get("required", ())))
 
 
 def with_export_time(record: dict[str, Any]) -> dict[str, Any]:
     """Return a rejected event of the tap with its time written as the Export API does."""
-    if "event_time" not in record:
-        return record
     moment = datetime.fromisoformat(record["event_time"])
     return record | {"event_time": moment.strftime("%Y-%m-%d %H:%M:%S.%f")}
 

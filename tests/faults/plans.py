@@ -1,4 +1,4 @@
-"""Random faults, as the services' documentation and experience know them."""
+"""Random faults, as documentation and experience know them; the sandbox has names for those of proxies and clocks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,51 @@ ANY_SERVICE = [
     {"kind": "cut"},
     {"kind": "delay", "delay_seconds": 0.3},
 ]
+# Something else than the service answers: a portal, a proxy, a broken load balancer, a service that echoes.
+FOREIGN = [
+    {"preset": name}
+    for name in (
+        "login_page",
+        "foreign_code",
+        "foreign_message",
+        "foreign_text",
+        "empty_success",
+        "html_404",
+        "html_502",
+        "redirect_to_404",
+        "nested_json",
+        "nested_json_error",
+        "huge_content_length",
+        "not_http",
+        "echo_400",
+        "echo_403",
+        "echo_500",
+        "gzip_refused_400",
+        "gzip_refused_415",
+        "encoding_stripped",
+        "clock_ahead",
+        "clock_behind",
+    )
+]
+# How long to wait, as nobody can mean it.
+WAITS = [
+    {"preset": name}
+    for name in (
+        "retry_after_day",
+        "retry_after_20_digits",
+        "retry_after_date",
+        "retry_after_past_date",
+        "retry_after_zero",
+        "retry_after_negative",
+        "retry_after_nan",
+        "retry_after_text",
+        "rate_limit_reset_negative",
+        "rate_limit_reset_nan",
+        "rate_limit_reset_day",
+        "rate_limit_without_headers",
+    )
+]
+FOREIGN_SHARE = 0.4
 # What may have been stored although the sender cannot know.
 LOST_ANSWERS = [{"kind": "lost"}, {"kind": "lost"}]
 INGESTION = [
@@ -71,13 +116,16 @@ def random_faults(chance: random.Random, paths: Sequence[str]) -> list[dict[str,
     for _ in range(chance.randrange(5)):
         path = chance.choice(paths)
         plan = {"path": path, "skip": chance.randrange(4), "times": chance.randrange(1, 4)}
-        plans.append(plan | chance.choice(FAULTS[path]))
+        kinds = chance.choice([FOREIGN, WAITS]) if chance.random() < FOREIGN_SHARE else FAULTS[path]
+        plans.append(chance.choice(kinds) | plan)
     return plans
 
 
 def name_of(plan: dict[str, Any]) -> str:
     """Return what a fault is called in the report."""
     kind = plan.get("kind")
+    if plan.get("preset"):
+        return str(plan["preset"]).replace("_", " ")
     if kind == "cut":
         return "answer cut in the middle" if plan.get("after_bytes") else "connection cut"
     if kind == "lost":
