@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## Run every pipeline against the local sandbox and com
 sandbox: $(VENV)/.installed ## Show what the last demo left in both services, at http://127.0.0.1:8010
 	$(BIN)/split-amplitude-sandbox serve --port 8010 --data .demo/sandbox
 
-test: $(VENV)/.installed .meltano/.installed .airflow/.installed .tools/.installed ## Run the tests
+test: $(VENV)/.installed .meltano/.installed .airflow/.installed .tools/.installed .partners/.installed ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.installed ## Check style and types
@@ -56,7 +56,7 @@ format: $(VENV)/.installed ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 
 clean: ## Remove all that was made here
-	rm -rf $(VENV) .meltano .airflow .tools .demo demo-report.html site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .meltano .airflow .partners .tools .demo demo-report.html site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Remade when a dependency list changes; the connectors are installed in place, so their code is always current.
 $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/pyproject.toml) sandbox/pyproject.toml
@@ -84,4 +84,12 @@ CHECKERS := nginx caddy prometheus
 	cd .tools && (apt-get download $(CHECKERS) || (apt-get update && apt-get download $(CHECKERS))) \
 	&& for package in *.deb; do dpkg -x $$package . || exit 1; done && rm *.deb \
 	|| echo "Could not unpack: $(CHECKERS)."
+	touch $@
+
+# Connectors of others, each in an environment of its own: they are tests' partners.
+.partners/.installed: tests/partners/environments.txt $(VENV)/.installed
+	while read -r name requirements; do \
+		$(BIN)/uv venv --quiet --clear --python $(BIN)/python ".partners/$$name" && \
+		$(BIN)/uv pip install --quiet --python ".partners/$$name/bin/python" $$requirements || exit 1; \
+	done < $<
 	touch $@

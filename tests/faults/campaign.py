@@ -125,6 +125,7 @@ def mounted() -> Disk | None:
 
 def judge(pipeline: Pipeline, verdict: Verdict) -> None:
     """Compare both sides."""
+    pipeline.was_resumed = verdict.attempts > 1
     found = pipeline.compare()
     verdict.records, verdict.lost, verdict.doubled, verdict.rejected = (
         found.records,
