@@ -19,7 +19,8 @@ from target_split.api.limits import (
     trimmed,
 )
 from target_split.mapping.events import DEFAULT_PROPERTIES
-from target_split.mapping.properties import NOT_FINITE, TOO_DEEP, TOO_MANY, TRUNCATED, Selection
+from target_split.mapping.flattening import NOT_FINITE, TOO_DEEP, TRUNCATED
+from target_split.mapping.properties import TOO_MANY, Selection
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300),

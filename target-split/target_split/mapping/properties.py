@@ -7,34 +7,23 @@ record give one name, the first wins: entries in the order of the setting, parts
 from __future__ import annotations
 
 import fnmatch
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
-import msgspec
-
-from target_split.api.limits import LARGEST_LONG, MAX_PROPERTIES, MAX_PROPERTY_LENGTH
+from target_split.api.limits import MAX_PROPERTIES, MAX_PROPERTY_LENGTH
 from target_split.common.record_paths import MappingError, Record, check_path, getter, parse_path
+from target_split.mapping.flattening import Flattener, Properties
 
 Note = Callable[[str], None]
-Properties = dict[str, Any]
 
 GLOB_CHARACTERS = re.compile(r"[*?\[]")
 COLUMN = re.compile(r"[^.\"*?\[]+")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
-# Objects deeper than this become JSON text. Far beyond any real event, and within what Python can recurse.
-MAX_DEPTH = 20
-
-encode = msgspec.json.Encoder().encode
-
-TRUNCATED = f"a property over {MAX_PROPERTY_LENGTH} characters"
 TOO_MANY = f"over {MAX_PROPERTIES} properties"
-NOT_FINITE = "a property that is not a finite number"
-TOO_DEEP = "a property nested too deeply"
 
 
 class Selection:
@@ -66,82 +55,6 @@ class Selection:
                 self._note(problem)
             problems.clear()
         return chosen
-
-
-class Flattener:
-    """Puts values among properties: objects by their parts, everything else as a scalar.
-
-    Attributes:
-        problems: What had to be truncated or left out of the record at hand.
-    """
-
-    def __init__(self, *, join_arrays: bool) -> None:
-        self.problems: set[str] = set()
-        self._join_arrays = join_arrays
-
-    def put(self, name: str, value: Any, chosen: Properties) -> None:
-        """Put a value, or what is in it."""
-        if type(value) is dict:
-            self.put_parts(value, name + ".", chosen, 1)
-        elif name not in chosen and (scalar := self.scalar(value)) is not None:
-            chosen[name] = scalar
-
-    def put_parts(self, parts: Mapping[str, Any], prefix: str, chosen: Properties, depth: int) -> None:
-        """Put the parts of an object."""
-        for part, value in parts.items():
-            kind = type(value)
-            name = prefix + part
-            if kind is dict and depth < MAX_DEPTH:
-                self.put_parts(value, name + ".", chosen, depth + 1)
-            elif value is None or name in chosen:
-                continue
-            elif (
-                kind is bool
-                or (kind is str and len(value) <= MAX_PROPERTY_LENGTH)
-                or (kind is float and -math.inf < value < math.inf)
-                or (kind is int and -LARGEST_LONG <= value <= LARGEST_LONG)
-            ):
-                chosen[name] = value
-            elif (scalar := self.scalar(value)) is not None:
-                chosen[name] = scalar
-
-    def put_matching(
-        self, parts: Mapping[str, Any], prefix: str, chosen: Properties, matches: Callable[[str], bool], depth: int
-    ) -> None:
-        """Put those parts of an object whose names match a glob."""
-        for part, value in parts.items():
-            name = prefix + part
-            if type(value) is dict and depth < MAX_DEPTH:
-                self.put_matching(value, name + ".", chosen, matches, depth + 1)
-            elif value is not None and name not in chosen and matches(name):
-                scalar = self.scalar(value)
-                if scalar is not None:
-                    chosen[name] = scalar
-
-    def scalar(self, value: Any) -> str | int | float | None:
-        """Return what Split takes in place of a value; None for nothing."""
-        kind = type(value)
-        if kind is bool or value is None:
-            return value  # type: ignore[no-any-return]
-        if kind is int and -LARGEST_LONG - 1 <= value <= LARGEST_LONG:
-            return value  # type: ignore[no-any-return]
-        if kind is float:
-            if math.isfinite(value):
-                return value  # type: ignore[no-any-return]
-            self.problems.add(NOT_FINITE)
-            return None
-        text = value if kind is str else self._text(value)
-        if text is None or len(text) <= MAX_PROPERTY_LENGTH:
-            return text
-        self.problems.add(TRUNCATED)
-        return text[:MAX_PROPERTY_LENGTH]
-
-    def _text(self, value: Any) -> str | None:
-        try:
-            return joined(value) if self._join_arrays and isinstance(value, list) else json_text(value)
-        except RecursionError:
-            self.problems.add(TOO_DEEP)
-            return None
 
 
 Choice = Callable[[Record, Properties], None]
@@ -277,23 +190,6 @@ def is_column(entry: str) -> bool:
 def is_glob(entry: str) -> bool:
     """Whether an entry of `properties` is a glob; what stands in double quotes does not make it one."""
     return GLOB_CHARACTERS.search(QUOTED.sub("", entry)) is not None
-
-
-def joined(items: list[Any]) -> str:
-    """Return the items of an array joined by commas; nulls are left out, objects and arrays in it are JSON."""
-    return ",".join(item if isinstance(item, str) else json_text(item) for item in items if item is not None)
-
-
-def json_text(value: Any) -> str:
-    """Return a value as JSON text.
-
-    Raises:
-        RecursionError: It is nested too deeply.
-    """
-    try:
-        return encode(value).decode()
-    except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):
-        return str(value)  # beyond JSON: lone surrogates, integers over 64 bits
 
 
 def columns_chosen(entries: Sequence[str]) -> frozenset[str] | None:

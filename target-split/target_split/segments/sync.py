@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,12 +19,10 @@ from target_split.api.admin import (
 from target_split.api.limits import MAX_KEYS_PER_SEGMENT
 from target_split.common.target.services import Services
 from target_split.mapping.segments import ListName
+from target_split.segments.claims import Claim, Claims
 from target_split.segments.history import PushedChange, SegmentHistory
 from target_split.segments.member_list import MemberList
 from target_split.segments.plan import Plan, calls, plan
-
-# In a segment's description: which cohort it belongs to.
-OWNER = re.compile(r"cohort id (\S+)$")
 
 # A list may be computed this long before its rows come: changes pushed since may be newer than it is.
 LIST_AGE_SECONDS = 3_600.0
@@ -48,21 +45,6 @@ class Rules:
     max_removal_share: float
     on_approval: Literal["stop", "request"]
     dry_run: bool
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The segment that a list fills.
-
-    Attributes:
-        name: Its name.
-        found: The segment as the workspace knows it; None where it is still to be created.
-        label: What messages call it.
-    """
-
-    name: str
-    found: Segment | None
-    label: str
 
 
 class SegmentSync:
@@ -90,11 +72,14 @@ class SegmentSync:
         self._history = history
         self._summary = services.summary
         self._logger = services.logger
-        self._claims: dict[str, str] = {}  # a segment's name to the group of the list that fills it in this run
 
     @cached_property
     def _segments(self) -> dict[str, Segment]:
         return self._admin.segments()
+
+    @cached_property
+    def _claims(self) -> Claims:
+        return Claims(self._segments)
 
     @cached_property
     def _active(self) -> set[str]:
@@ -110,7 +95,7 @@ class SegmentSync:
         Raises:
             RefusedError: The segment could not follow the list. The message says why and what to do.
         """
-        claim = self._claim(members.group, members.name, members.traffic_type)
+        claim = self._claims.claim(members.group, members.name, members.traffic_type)
         if members.refusal:
             raise RefusedError(f"{claim.label} is left as it is: {members.refusal}")
         if members.is_too_large:
@@ -145,7 +130,7 @@ class SegmentSync:
         Raises:
             RefusedError: The segment could not follow. The message says why and what to do.
         """
-        claim = self._claim(group, name, traffic_type)
+        claim = self._claims.claim(group, name, traffic_type)
         identity = self._identity(claim)
         known = self._history.changes(identity, since=0.0)
         newer = {key: one for key, one in changes.items() if key not in known or one.time >= known[key].time}
@@ -165,44 +150,6 @@ class SegmentSync:
         if is_done and not self._rules.dry_run:
             self._history.record_changes(identity, newer)
         return is_done
-
-    # Which segment
-
-    def _claim(self, group: str, name: ListName, traffic_type: str) -> Claim:
-        """Choose the segment of a list: its own, else one that no other cohort has.
-
-        Raises:
-            RefusedError: There is none that it may fill.
-        """
-        segment = self._choose(group, name)
-        found = self._segments.get(segment)
-        label = f"Segment '{segment}' ({name.label})"
-        if self._claims.setdefault(segment, group) != group:
-            raise RefusedError(
-                f"{label} is left as it is: another list of this run has that name. Set 'segment_name', or 'segment' "
-                "in 'mappings', so that their names differ."
-            )
-        if found is not None and traffic_type and found.traffic_type.lower() != traffic_type:
-            raise RefusedError(
-                f"{label} is left as it is: it exists for traffic type '{found.traffic_type}', not '{traffic_type}'. "
-                "Correct 'traffic_type', or choose another name by 'segment_name'."
-            )
-        return Claim(segment, found, label)
-
-    def _choose(self, group: str, name: ListName) -> str:
-        if name.second_choice is None:
-            return name.segment
-        for segment in (name.segment, name.second_choice):
-            if self._owner(segment) == group:
-                return segment
-        is_taken = self._owner(name.segment) is not None or self._claims.get(name.segment, group) != group
-        return name.second_choice if is_taken else name.segment
-
-    def _owner(self, segment: str) -> str | None:
-        """Return the id of the cohort that a segment was made for."""
-        found = self._segments.get(segment)
-        owner = OWNER.search(found.description) if found else None
-        return owner[1] if owner else None
 
     # What it holds
 
