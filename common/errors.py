@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 
 class ConnectorError(Exception):
@@ -31,23 +30,6 @@ class RetriableError(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         self.timeout_seconds = timeout_seconds
-
-
-def check_certificate(error: Exception, url: str) -> None:
-    """Raise when a request failed because the server's certificate is not trusted: trying again would not help.
-
-    Args:
-        error: The failure, as `requests` raises it.
-        url: URL of the request.
-
-    Raises:
-        ConnectorError: That is the reason.
-    """
-    if "CERTIFICATE_VERIFY_FAILED" in repr(error):
-        raise ConnectorError(
-            f"TLS certificate verification failed for {urlsplit(url).netloc}: it is not signed by a trusted CA. Check "
-            "the URL; for a CA of your own, set the environment variable REQUESTS_CA_BUNDLE to its file."
-        ) from None
 
 
 def hint(name: str, known: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from .errors import ConnectorError, RetriableError, check_certificate
+from .errors import ConnectorError, RetriableError
 from .settings import has_host
 
 # Seconds to connect, and to wait for the next byte of an answer.
@@ -115,7 +115,7 @@ def send(
     except IMPOSSIBLE as error:
         raise ConnectorError(_why_impossible(error, url, setting)) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        check_certificate(error, url)
+        _raise_if_untrusted(error, url)
         if any(isinstance(cause, IMPOSSIBLE) for cause in _causes(error)):
             raise ConnectorError(_why_impossible(error, url, setting)) from None
         raise _failure(error, url, timeout) from None
@@ -181,6 +181,15 @@ def _why_impossible(error: Exception, url: str, setting: str) -> str:
     if has_host(url) and select_proxy(url, get_environ_proxies(url)) is not None:
         return "The proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) is not a valid URL."
     return f"Setting '{setting}' is not a valid URL."
+
+
+def _raise_if_untrusted(error: Exception, url: str) -> None:
+    """Raise when the server's certificate is not trusted: trying again would not help."""
+    if "CERTIFICATE_VERIFY_FAILED" in repr(error):
+        raise ConnectorError(
+            f"TLS certificate verification failed for {urlsplit(url).netloc}: it is not signed by a trusted CA. Check "
+            "the URL; for a CA of your own, set the environment variable REQUESTS_CA_BUNDLE to its file."
+        ) from None
 
 
 def _failure(error: Exception, url: str, timeout: tuple[float, float]) -> RetriableError:
