@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from singer_sdk import Sink, Stream, Target
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig, BatchFileFormat, StorageTarget
+from singer_sdk.helpers._flattening import flatten_key
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
 ConfigInput = _ConfigInput
@@ -19,6 +20,7 @@ __all__ = [
     "BatchFileFormat",
     "ConfigInput",
     "StorageTarget",
+    "flatten_key",
 ]
 
 # Private methods that our subclasses replace. If the SDK renames one, ours would silently never be called.

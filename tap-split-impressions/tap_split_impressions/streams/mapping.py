@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from singer_sdk import Stream
 from singer_sdk.contrib.msgspec import enc_hook
-from singer_sdk.helpers._flattening import flatten_key
 from singer_sdk.mapper import SameRecordTransform, StreamMap
 from singer_sdk.singerlib.json import serialize_json
 
+from tap_split_impressions.common.sdk_private import flatten_key
 from tap_split_impressions.impressions.record import Impression
 
 
