@@ -92,7 +92,7 @@ class Retry:
         left = self._first_failure + limit - now
         if self._stopping.is_set():
             left = min(left, self._grace_left(now))
-        elif retry_after is not None and retry_after > left:
+        elif retry_after is not None and retry_after > max(left, self._first_wait_seconds):
             raise ConnectorError(
                 f"{sentence(reason)} The service asks to wait {retry_after:,.0f} s, longer than the {max(0, left):,.0f}"
                 f" s that are left of {limit:,.0f} s for retries. Run again later, or raise 'retry_timeout_seconds'."

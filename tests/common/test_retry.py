@@ -90,6 +90,11 @@ def test_retry_after_zero_is_not_a_hot_loop():
     assert waits == [0.001] * 5
 
 
+def test_the_end_of_all_tries_is_said_as_such_after_retry_after_zero():
+    with pytest.raises(ConnectorError, match="Gave up after"):
+        fast(0, Waits()).wait("throttled", 0)
+
+
 def test_the_stop_event_ends_a_wait_at_once():
     stopping = threading.Event()
     retry = Retry(3600, stopping)
