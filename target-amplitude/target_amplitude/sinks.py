@@ -174,10 +174,10 @@ class IdentifySink(AmplitudeSink):
         return getattr(self._reader, "ids", None)
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
-        add = self._pipeline.router.add_identification
-        made = [add(self.stream_name, one, origin) for one in self._reader.read(record)]
+        router, stream = self._pipeline.router, self.stream_name
+        made = [router.add_identification(stream, one, origin) for one in self._reader.read(record)]
         if not any(made):
-            self.services.summary.add("records_deduplicated", 1, "merged or unchanged", self.stream_name)
+            router.note_merged(stream)
 
 
 def new_sink(

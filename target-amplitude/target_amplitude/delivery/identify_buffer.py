@@ -65,8 +65,12 @@ class LastValues:
 
     def news(self, whose: str, identification: Identification) -> dict[str, Value]:
         """Return what of an identification is newer than, and differs from, what is known."""
-        sent = self._recall(whose) or Sent()
-        self._keep(whose, sent)
+        sent = self._sent.get(whose)
+        if sent is None:
+            sent = self._recall(whose) or Sent()
+            self._keep(whose, sent)
+        else:
+            self._sent.move_to_end(whose)
         known, time = sent.values, identification.time
         fresh: dict[str, Value] = {}
         for operation, properties in identification.operations.items():
@@ -192,14 +196,14 @@ class Merger:
             self._entries.append(Entry(whose, identification, {}, {"": origin}))
             return True
         fresh = self._last.news(whose, identification)
+        if not fresh:
+            return False
         entry = self._open.get(whose)
         if entry is not None and entry.identification.subject == identification.subject and fits(entry.values, fresh):
             for name, value in fresh.items():
                 if name not in entry.values or value[0] >= entry.values[name][0]:
                     entry.values[name] = value
                     entry.origins[name] = origin
-            return False
-        if not fresh:
             return False
         self._open[whose] = entry = Entry(whose, identification, fresh, dict.fromkeys(fresh, origin))
         self._entries.append(entry)
@@ -231,5 +235,7 @@ class Merger:
 
 def fits(values: dict[str, Value], fresh: dict[str, Value]) -> bool:
     """Whether values can become part of the same identification: it has room for one set of other keys."""
+    if not any(name[:1] == "\0" for name in fresh):
+        return True
     kinds = {name for name in (*values, *fresh) if name.startswith("\0")}
     return len(kinds) <= 1

@@ -6,6 +6,7 @@ All of one user goes through one worker, so that it arrives in order.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +87,7 @@ class Router:
         self._services = services
         self._last = last
         self._partitions = [Partition(last) for _ in range(count)]
+        self._merged: Counter[str] = Counter()
 
     def add_event(self, stream: str, event: dict[str, Any], part: bytes, origin: Origin) -> None:
         """Take an event.
@@ -125,6 +127,10 @@ class Router:
             self._flush_merger(number)
         return is_new
 
+    def note_merged(self, stream: str) -> None:
+        """Note that a record became part of an identification of others; it is counted when those are flushed."""
+        self._merged[stream] += 1
+
     def flush_old(self) -> None:
         """Hand over what has been open for long."""
         now = time.monotonic()
@@ -155,6 +161,9 @@ class Router:
             return
         self._flush_events(number)
         hold, partition.hold = partition.hold, None
+        for stream, merged_records in self._merged.items():
+            self._services.summary.add("records_deduplicated", merged_records, "merged or unchanged", stream)
+        self._merged.clear()
         payloads: dict[str, list[Payload]] = {}
         for merged in partition.merger.close():
             if (payload := self._payload(merged, hold)) is not None:
