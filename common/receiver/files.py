@@ -138,7 +138,7 @@ class LocalFiles:
         # Beside the file in work, or a new one: a rejected item is as durable as the batch it came with.
         self._opened_file()
         path = self._path.with_name(self._path.name.removesuffix(OPEN_SUFFIX) + REJECTS_SUFFIX)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, REJECTS_MODE)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, REJECTS_MODE)
         size = os.fstat(file).st_size
         try:
             write_all(file, rejects)
@@ -174,7 +174,7 @@ class LocalFiles:
 def recover(left: Path) -> None:
     """Seal a file that a killed process left open, and no other."""
     with contextlib.suppress(OSError):  # locked, gone, not ours, or on a file system without locks
-        file = os.open(left, os.O_RDWR)
+        file = os.open(left, os.O_RDWR | os.O_NOFOLLOW)  # whoever may write here must not name other files
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             complete, status = end_of_last_line(file), os.fstat(file)

@@ -105,6 +105,14 @@ def test_what_a_killed_process_left_is_sealed_up_to_its_last_line(
     assert names(folder, ".open") == []
 
 
+def test_a_link_that_somebody_left_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"one\nhalf a line")
+    (folder / "impressions-20260101T100000Z-0123456789ab-000001.jsonl.open").symlink_to(victim)
+    segments(folder)
+    assert victim.read_bytes() == b"one\nhalf a line"
+
+
 def test_it_is_sealed_by_a_process_that_already_runs_too(folder: Path) -> None:
     writer = segments(folder)
     leave_behind(folder, b"left\n")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -397,6 +397,31 @@ def test_a_state_holds_integers_and_texts_only(disk: Disk, tap: Tap) -> None:
 def test_a_state_that_is_none_is_refused(state: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="not a state"):
         Bookmark.from_state(state, lambda file: b"", "/data")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+MEMBERS = {
+    "folder": "/data",
+    "read_until": 5,
+    "directories": [7],
+    "read_since": "",
+    "older": {"count": 0, "by_name": "0", "by_inode": "0"},
+    "unfinished": {"a.jsonl": {"identity": "00", "rows": 1, "until": None}},
+}
+
+
+@given(st.sampled_from(list(MEMBERS)), json_values)
+def test_any_state_is_understood_or_refused(member: str, value: object) -> None:
+    try:
+        bookmark = Bookmark.from_state({**MEMBERS, member: value}, lambda file: b"", "/data")
+    except ValueError:
+        return
+    again = Bookmark.from_state(json.loads(json.dumps(bookmark.to_state())), lambda file: b"", "/data")
+    assert again.to_state() == bookmark.to_state()
 
 
 class AnythingHappens(RuleBasedStateMachine):
