@@ -75,7 +75,7 @@ REACTIONS = {
 }
 
 # What such a service says of a request that it cannot read, whatever events are in it.
-REQUEST_WORDS = ("request path", "request body", "invalid json", "malformed json", "not valid json")
+REQUEST_WORDS = ("invalid request path", "missing request body", "invalid json", "not valid json", "not a json")
 
 
 def reaction_to(answer: Answer) -> Reaction:
