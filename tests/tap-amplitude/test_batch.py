@@ -80,6 +80,7 @@ def test_a_run_resumed_from_any_state_completes_the_files(sandbox: Sandbox, run:
     sandbox.put_export_rows(rows)
     config = batch_config(tmp_path)
     whole = run(batch_config=config)
+    assert len(whole.of_type("STATE")) > 2
     for position, message in enumerate(whole.messages):
         if message["type"] == "STATE":
             resumed = run(batch_config=config, state=message["value"])

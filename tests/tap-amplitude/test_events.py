@@ -85,6 +85,7 @@ def test_a_run_resumed_from_any_state_completes_the_rows_and_repeats_none(
     rows = rows_over(hours=5, per_hour=8)
     sandbox.put_export_rows(rows)
     whole = run(window_hours=3)
+    assert len(whole.of_type("STATE")) > 5
     emitted: Counter[str] = Counter()
     for message in whole.messages:
         if message["type"] == "RECORD":
