@@ -1,4 +1,4 @@
-"""Posts batches as Split does, over several connections at once: `post.py URL RECORDS FIGURES`.
+"""Posts batches over several connections at once: `post.py URL RECORDS FIGURES BATCH CONNECTIONS`.
 
 Appends to the file FIGURES the time in milliseconds within which 99 of 100 batches got their 200.
 """
@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 from benchmarks.data import webhook_impressions
 
-BATCH, DISTINCT, CONNECTIONS = 200, 50, 8
+DISTINCT = 50
 
 url, records, figures = urlsplit(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+BATCH, CONNECTIONS = int(sys.argv[4]), int(sys.argv[5])
 rows = webhook_impressions(BATCH * DISTINCT)
 bodies = [gzip.compress(json.dumps(list(islice(rows, BATCH))).encode(), 1) for _ in range(DISTINCT)]
 
