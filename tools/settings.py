@@ -56,21 +56,12 @@ def meltano_setting(name: str, schema: dict[str, Any], *, required: bool) -> Com
 
 
 def kind_of(schema: dict[str, Any]) -> str:
-    """Return Meltano's kind of a setting: a text wherever possible, for the connectors read those by type themselves.
+    """Return Meltano's kind of a setting: a text, for the connectors read texts by type themselves.
 
-    Meltano would turn a blank variable into false, or fail on it as on a number, a list or an option; and could pass no
-    text where a list or an object is allowed, too. Objects in meltano.yml need their kind: Meltano flattens them.
+    Meltano would turn a blank variable into false, or fail on it as on a number, a list or an object; could pass no
+    text where a list or an object is allowed, too; and would drop members of objects that have dots in their names.
     """
-    if schema.get("format") in ("date-time", "date"):
-        return "date_iso8601"
-    return "object" if types_of(schema) == ["object"] else "string"
-
-
-def types_of(schema: dict[str, Any]) -> list[str]:
-    """Return the JSON types of a setting."""
-    alternatives = [one for key in ("anyOf", "oneOf") for one in schema.get(key, ())]
-    kinds = schema.get("type") or [kind for one in alternatives for kind in types_of(one)]
-    return [kind for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind != "null"]
+    return "date_iso8601" if schema.get("format") in ("date-time", "date") else "string"
 
 
 def meltano_yml(text: str, abouts: dict[str, dict[str, Any]]) -> str:
