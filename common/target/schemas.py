@@ -76,12 +76,13 @@ def compiled(schema: Schema, required: list[str]) -> Compiled:
 
 
 def validator_class_of(schema: Schema) -> Any:
-    """Return the validator of a schema's draft; draft 7 where it names none that is known."""
+    """Return the validator of a schema's draft. An unknown name is taken out: draft 4 if it looks so, else 7."""
     named = schema.get("$schema")
     if isinstance(named, str):
         known = VALIDATORS.get(named.partition("://")[2].rstrip("#"))
         if known is not None:
             return known
+    schema.pop("$schema", None)  # of a draft that no validator knows
     is_draft_4 = any(isinstance(rule.get(word), bool) for _, rule in rules(schema) for word in BOOLEAN_IN_DRAFT_4)
     return jsonschema_rs.Draft4Validator if is_draft_4 else jsonschema_rs.Draft7Validator
 
