@@ -529,6 +529,14 @@ def test_dry_run_prints_adds_and_removes(run, sandbox: Sandbox):
     assert [r for r in sandbox.requests() if r["method"] != "GET"] == []
 
 
+def test_a_dry_run_with_members_without_keys_is_not_a_failure(run, sandbox: Sandbox):
+    rows = [*members(3, cohort_size=4), member(3, cohort_size=4, user_id=None)]
+    result = run(rows, dry_run=True)
+    assert result.code == 0, result.stderr
+    assert result.metrics["records_skipped"] == 4  # three by the dry run, one without a key
+    assert sandbox.split_segments() == []
+
+
 def test_no_key_of_a_person_is_in_the_log(run, sandbox: Sandbox):
     put_segment(sandbox, keys=["secret-person"])
     result = run(members(3))

@@ -192,6 +192,7 @@ class SegmentSync:
                 f"{claim.label} is left as it is: it would have {changes.after:,} keys, {TOO_MANY_HINT}."
             )
         if self._rules.dry_run:
+            self._summary.add("records_skipped", len(changes.adds) + len(changes.removes), "dry run")
             return True
         try:
             self._create(claim, traffic_type, description)
