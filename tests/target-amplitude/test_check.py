@@ -8,6 +8,10 @@ import pytest
 
 from support.processes import Workplace
 from support.sandbox import Sandbox
+from support.scripted import Answer, scripted
+from target_amplitude.api.endpoints import HOSTS
+from target_amplitude.common.errors import ConnectorError
+from target_amplitude.target import TargetAmplitude
 
 HTML = "<html><title>Sign in</title></html>"
 
@@ -48,3 +52,17 @@ def test_a_proxy_that_refuses_gzip(config, workplace: Workplace, sandbox: Sandbo
     sandbox.plan(path="/batch", kind="status", status=400, body=HTML, times=1)
     result = workplace.run("target-amplitude", config | {"compression": "gzip"}, "--check")
     assert result.code == 0, result.stderr
+
+
+def test_a_key_of_the_other_region_is_told_apart(config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    refusal = Answer(b'{"code": 400, "error": "Invalid API key: ..."}', status=400)
+    del config["api_url"]
+    with scripted(lambda _: refusal) as wrong:
+        monkeypatch.setitem(HOSTS, "us", wrong.url)
+        monkeypatch.setitem(HOSTS, "eu", sandbox.url)
+        with pytest.raises(ConnectorError, match=r"belongs to a project in region eu, not us\. Set 'region' to eu"):
+            list(TargetAmplitude(config=config).check())
+        monkeypatch.setitem(HOSTS, "eu", wrong.url)
+        with pytest.raises(ConnectorError, match=r"refuses the API key \(400\)"):
+            list(TargetAmplitude(config=config).check())
+    assert sandbox.amplitude_events() == []
