@@ -274,6 +274,12 @@ def test_filters_and_their_counts(folder: Path, write: Write, run: Run) -> None:
     assert skipped == {"environment": 1, "flag": 1, "treatment": 1}
 
 
+def test_a_star_selects_impressions_without_an_environment_too(folder: Path, write: Write, run: Run) -> None:
+    rows = [posted(1), posted(2, environmentId=None, environmentName=None)]
+    (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert numbers_of(run(environments=["*"])) == [1, 2]
+
+
 def link(file: Path, folder: Path) -> None:
     (folder / file.name).symlink_to(file)
 

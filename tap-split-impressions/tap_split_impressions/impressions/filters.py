@@ -20,6 +20,8 @@ def matcher(globs: Iterable[str]) -> re.Pattern[str]:
 class Filters:
     """The settings `environments`, `flags` and `exclude_treatments`; an empty list wants everything.
 
+    So does `*` among the environments: also impressions whose source names none, such as the Evaluator's.
+
     Attributes:
         active: Whether any of them is set.
         seen: The environments and flags that came, by the name of the setting, at most 50 each.
@@ -28,6 +30,7 @@ class Filters:
     def __init__(
         self, environments: Iterable[str] = (), flags: Iterable[str] = (), exclude_treatments: Iterable[str] = ()
     ) -> None:
+        environments = () if "*" in environments else environments
         self._environments = matcher(environments) if environments else None
         self._flags = matcher(flags) if flags else None
         self._treatments = matcher(exclude_treatments) if exclude_treatments else None
