@@ -102,7 +102,7 @@ class MemberSink(StreamingSink):
         group = mapping.group(record)
         if is_empty(group):
             self.reject("no segment", origin)
-            self._buffer.note_filtered(self.stream_name)
+            self._buffer.note_dropped(self.stream_name)
             return
         members = self._buffer.list_of(
             self.stream_name, str(group), lambda: MemberList(str(group), mapping.name(record))
@@ -138,7 +138,7 @@ class MemberSink(StreamingSink):
 
     def record_dropped(self) -> None:
         """Take note that a row of the stream does not come."""
-        self._buffer.note_filtered(self.stream_name)
+        self._buffer.note_dropped(self.stream_name)
 
     def activate_version(self, version: int) -> None:  # noqa: ARG002
         """Take it as the sign that all members have come."""

@@ -374,6 +374,26 @@ def test_state_waits_for_the_whole_list(run, sandbox: Sandbox):
     assert "STATE is held back from the cohort 'Power users' on, because 20 of its 30 rows came" in result.stderr
 
 
+def test_activate_version_releases_no_state_against_the_size(run, sandbox: Sandbox):
+    put_segment(sandbox, keys=users(3))
+    opening, row, state = members_messages(members(3)[:1])
+    result = run([opening, row, activated(), state])
+    assert result.code == 0, result.stderr
+    assert keys(sandbox) == users(3)
+    assert result.stdout == ""
+    assert "STATE is held back from the cohort 'Power users' on, because 1 of its 3 rows came" in result.stderr
+    opening, *rows, state = members_messages(members(3))
+    assert run([opening, *rows, activated(), state]).state == {"read": 3}
+
+
+def test_a_filter_explains_as_many_missing_rows_as_it_dropped(run, sandbox: Sandbox):
+    maps = {"cohort_members": {"__filter__": "amplitude_id != 200000000000"}}
+    opening, *rows, state = members_messages(members(8))
+    assert run([opening, *rows, activated(), state], stream_maps=maps).state == {"read": 8}
+    opening, *rows, state = members_messages(members(8)[:7])
+    assert run([opening, *rows, activated(), state], stream_maps=maps).stdout == ""
+
+
 WITHOUT_SIZE = {
     **MEMBER_SCHEMA,
     "properties": {k: v for k, v in MEMBER_SCHEMA["properties"].items() if "size" not in k},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,7 +100,7 @@ def test_a_segment_full_before_and_after_must_give_way_first():
 NAME = ListName("amp_c", "amp_c_c1", "cohort 'c'", "")
 
 
-def members(rows: int, size: int | None, **how: bool) -> MemberList:
+def members(rows: int, size: int | None, **how: Any) -> MemberList:
     one = MemberList("c1", NAME, **how)
     for number in range(rows):
         one.add(f"u{number}", number, size)
@@ -112,7 +114,20 @@ def test_the_proof_of_a_complete_list():
     assert members(4, 3).incomplete_reason is not None
     assert members(3, None).incomplete_reason == "nothing said that the list is complete"
     assert members(3, None, is_closed=True).incomplete_reason is None
-    assert members(3, None, is_closed=True, is_filtered=True).incomplete_reason is not None
+    assert members(3, None, is_closed=True, dropped=1).incomplete_reason is not None
+
+
+def test_the_end_of_the_stream_delivers_a_list_unless_its_size_says_otherwise():
+    assert members(3, None, is_closed=True).is_delivered
+    assert members(3, None, is_closed=True, dropped=1).is_delivered
+    assert members(2, 3, is_closed=True, dropped=1).is_delivered
+    assert not members(2, 3, is_closed=True).is_delivered
+    assert not members(1, 3, is_closed=True, dropped=1).is_delivered
+    assert not members(4, 3, is_closed=True, dropped=1).is_delivered
+    assert not members(2, 3, dropped=1).is_delivered
+    disputed = members(2, 3, is_closed=True)
+    disputed.add("u2", 2, None)
+    assert not disputed.is_delivered
 
 
 def test_rows_that_come_twice_count_as_the_tap_counted():

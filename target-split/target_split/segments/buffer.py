@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -36,7 +37,7 @@ class SegmentBuffer:
 
     A list is synced as soon as it is complete and another one begins; whatever is left, at the end. STATE that covers
     a list passes when the list is delivered: when the tap sent all of it. A list that stopped half-way adds its keys,
-    and its STATE is held back, so that the next run reads it whole.
+    and its STATE is held back, so that the next run reads it whole; ACTIVATE_VERSION does not outweigh missing rows.
 
     Args:
         sync: Changes segments.
@@ -53,7 +54,7 @@ class SegmentBuffer:
         self._empty: dict[str, MemberList] = {}
         self._computed: dict[str, float] = {}  # by group
         self._arrived: set[str] = set()  # groups
-        self._filtered: set[str] = set()  # streams
+        self._dropped: Counter[str] = Counter()  # rows by stream
         self._incremental: set[str] = set()  # streams
         self._failures: list[str] = []
 
@@ -79,9 +80,9 @@ class SegmentBuffer:
         """Take note of when a list was computed, in seconds since 1970."""
         self._computed[group] = moment
 
-    def note_filtered(self, stream: str) -> None:
-        """Take note that rows of a stream are filtered out or rejected, nobody knows of which list."""
-        self._filtered.add(stream)
+    def note_dropped(self, stream: str) -> None:
+        """Take note that a row of a stream is filtered out or rejected, nobody knows of which list."""
+        self._dropped[stream] += 1
 
     def note_incremental(self, stream: str) -> None:
         """Take note that a stream brings only what is new: STATE passes its lists although they are never complete."""
@@ -116,7 +117,7 @@ class SegmentBuffer:
 
     def _deliver(self, arriving: Arriving) -> None:
         members, stream = arriving.members, arriving.stream
-        members.is_filtered = stream in self._filtered
+        members.dropped = self._dropped[stream]
         computed = self._computed.get(members.group, arriving.began - LIST_AGE_SECONDS)
         if not self._synced(members, computed):
             return

@@ -20,7 +20,7 @@ class MemberList:
         keys: Keys of the members.
         size: Rows in the whole list, where the stream has them.
         is_closed: Whether ACTIVATE_VERSION followed its rows: the tap sent all of them.
-        is_filtered: Whether rows of the stream are missing, nobody knows of which list.
+        dropped: Number of rows of its stream that were filtered out or rejected, nobody knows of which list.
         is_too_large: Whether there are more keys than a segment holds; they are not kept then.
         refusal: Why it cannot be a segment at all, if it cannot.
         rows: Number of rows that came.
@@ -36,7 +36,7 @@ class MemberList:
     keys: set[str] = field(default_factory=set)
     size: int | None = None
     is_closed: bool = False
-    is_filtered: bool = False
+    dropped: int = 0
     is_too_large: bool = False
     refusal: str | None = None
     rows: int = 0
@@ -77,12 +77,21 @@ class MemberList:
 
         Amplitude's list may hold a row twice, which its size counts twice; a row may also be sent twice.
         """
-        return not self.is_disputed and self.size in (self.rows, len(self.seen) + self.anonymous)
+        return self._lacks_at_most(0)
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the tap sent all of it, so that STATE may pass: whatever is missing is left out on purpose."""
-        return self.is_closed or self.has_all_rows
+        """Whether the tap sent all of it, so that STATE may pass: whatever is missing is left out on purpose.
+
+        ACTIVATE_VERSION alone tells so of a list without a size. One with a size lacks no more rows than were dropped.
+        """
+        if self.size is None and not self.is_disputed:
+            return self.is_closed
+        return self._lacks_at_most(self.dropped if self.is_closed else 0)
+
+    def _lacks_at_most(self, rows: int) -> bool:
+        came = (self.rows, len(self.seen) + self.anonymous)
+        return not self.is_disputed and self.size is not None and any(0 <= self.size - n <= rows for n in came)
 
     @property
     def incomplete_reason(self) -> str | None:
@@ -96,7 +105,7 @@ class MemberList:
             return None if self.has_all_rows else f"{different:,} of its {self.size:,} rows came"
         if not self.is_closed:
             return "nothing said that the list is complete"
-        return "some rows of its stream were filtered out or rejected" if self.is_filtered else None
+        return "some rows of its stream were filtered out or rejected" if self.dropped else None
 
 
 def size_of(value: Any) -> int | None:
