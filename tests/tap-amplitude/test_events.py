@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from support.exports import archive_of, entry_name, export_row, rows_over
 from support.processes import Result
 from support.sandbox import Sandbox
 from support.scripted import Answer, Request, scripted
+from tap_amplitude.streams import events
 
 EXPORT = "/api/2/export"
 
@@ -114,6 +116,45 @@ def test_empty_months_are_asked_for_once(sandbox: Sandbox, run: Callable[..., An
     assert [status for _, status in windows(sandbox)] == [404]
     run(state=first.state, end_date="2026-04-14")
     assert len(sandbox.requests(EXPORT)) == 1
+
+
+def positions(result: Result) -> list[tuple[str, int]]:
+    """Rows and bookmarks in order: the kind of each message and the hours it lies behind midnight."""
+    found = []
+    for message in result.messages:
+        if message["type"] == "RECORD":
+            found.append(("row", int(message["record"]["export_hour"][11:13])))
+        elif message["type"] == "STATE" and (mark := message["value"]["bookmarks"].get("events")):
+            hour = datetime.fromisoformat(mark["replication_key_value"])
+            found.append(("state", int((hour - datetime(2026, 3, 14, tzinfo=UTC)).total_seconds() / 3600)))
+    return found
+
+
+def test_empty_windows_share_a_state_that_stands_before_the_next_row_and_at_the_end(
+    sandbox: Sandbox, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "STATE_SECONDS", math.inf)
+    sandbox.put_export_rows(rows_over(hours=1, per_hour=1, start=datetime(2026, 3, 14, 10, tzinfo=UTC)))
+    result = run(window_hours=1)
+    assert [status for _, status in windows(sandbox)].count(404) == 23
+    assert list(dict.fromkeys(positions(result))) == [("state", 10), ("row", 10), ("state", 11), ("state", 24)]
+
+
+def test_empty_windows_have_a_state_as_soon_as_one_is_due(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "STATE_SECONDS", 0)
+    assert positions(run(window_hours=1)) == [("state", hour) for hour in range(1, 25)]
+
+
+def test_the_state_of_empty_windows_is_written_when_the_run_fails(
+    sandbox: Sandbox, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "STATE_SECONDS", math.inf)
+    sandbox.plan(path=EXPORT, when="start=20260314T07", kind="status", status=403)
+    result = run(window_hours=1)
+    assert result.error
+    assert positions(result) == [("state", 7)]
 
 
 def test_the_newest_hours_are_left_until_they_are_complete(sandbox: Sandbox, run: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import subprocess
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from support.exports import export_row, rows_over
 from support.processes import Workplace
 from support.sandbox import Sandbox, free_port
+from support.scripted import Answer, Request, scripted
 
 EXPORT = "/api/2/export"
 
@@ -100,6 +102,29 @@ def test_a_signal_while_an_archive_is_awaited_ends_at_once(
     process.terminate()
     rest_of(process)
     assert process.returncode == 143
+
+
+def test_a_signal_after_empty_windows_leaves_their_state(
+    workplace: Workplace, config: dict[str, Any], events_only: dict[str, Any]
+) -> None:
+    reached, stopped = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Answer:
+        if "start=20260314T03" in request.query:
+            reached.set()
+            stopped.wait(60)
+        return Answer(b"Raw data files were not found.", 404)
+
+    with scripted(answer) as server:
+        settings = config | {"api_url": server.url, "window_hours": 1, "max_parallel_windows": 1}
+        process = workplace.start(workplace.command("tap-amplitude", settings, catalog=events_only))
+        assert reached.wait(60)  # with one window at a time, those before it have been passed
+        process.terminate()
+        lines, _ = rest_of(process)
+        stopped.set()
+    assert process.returncode == 143
+    state = json.loads(lines[-1])["value"]
+    assert state["bookmarks"]["events"]["replication_key_value"] == "2026-03-14T03:00:00+00:00"
 
 
 def test_the_reader_going_away_is_one_sentence(

@@ -27,7 +27,6 @@ from tap_amplitude.files.kinds import Kind, kind_of_content, kind_of_name
 
 # A local file that changed this short a time ago and cannot be read yet is still being written.
 SETTLE_SECONDS = 60.0
-STATE_SECONDS = 5.0
 UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, PermissionError)
 
 Wanted = Callable[[File], bool | None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -23,7 +24,7 @@ from tap_amplitude.export.windows import Plan, Window, beginning, newest_end, st
 from tap_amplitude.records.schemas import EVENTS
 from tap_amplitude.records.times import parse_time, rfc3339
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record
-from tap_amplitude.streams.state import bookmark_time, start_of
+from tap_amplitude.streams.state import STATE_SECONDS, bookmark_time, start_of
 
 REPLICATION_KEY = "export_hour"
 # An hour with more unreadable rows than this, and than this share of its rows, is not Amplitude's data any more.
@@ -132,6 +133,8 @@ class EventsStream(EventRowsStream):
     most the open hour. Source: https://amplitude.com/docs/apis/analytics/export
     """
 
+    _state_waits = False
+
     def rows(self) -> Iterator[list[Row]]:
         """Yield all rows in blocks, and move the bookmark after each hour whose rows were taken."""
         reader = RowReader(self._event_types)
@@ -169,22 +172,28 @@ class EventsStream(EventRowsStream):
 
     def _archives(self, verify: Callable[[Archive], None]) -> Iterator[tuple[Window, Archive]]:
         """Yield the archives of all windows that hold events, and move the bookmark behind each window."""
-        services = self.services
-        start, end = self._span()
-        plan, parallel = Plan(start, end, self.config["window_hours"]), self.config["max_parallel_windows"]
-        for window, archive in Prefetch(
-            plan, Fetcher(services.client, services.spool, verify), parallel, self._log_waiting
-        ):
-            if archive is None:
-                services.summary.add("empty_windows")
-            else:
+        try:
+            for window, archive in self._windows(verify):
+                if archive is None:
+                    self._pass_empty(window)
+                    continue
+                self._write_waiting_state()
                 if archive.foreign:
                     self.logger.warning(
                         "Skipped what holds no events in the archive of %s: %s.", window, archive.foreign
                     )
                 with closing(archive):
                     yield window, archive
-            self._move_bookmark(window.end)
+                self._move_bookmark(window.end)
+        finally:
+            self._write_waiting_state()
+
+    def _windows(self, verify: Callable[[Archive], None]) -> Prefetch:
+        """Return all windows in order, with their archives; None stands for one without events."""
+        services = self.services
+        start, end = self._span()
+        plan, parallel = Plan(start, end, self.config["window_hours"]), self.config["max_parallel_windows"]
+        return Prefetch(plan, Fetcher(services.client, services.spool, verify), parallel, self._log_waiting)
 
     @contextmanager
     def _reading(self, window: Window, hour: datetime) -> Iterator[Report]:
@@ -218,6 +227,7 @@ class EventsStream(EventRowsStream):
         now = datetime.now(UTC)
         start = start_of(self.name, self.config, bookmark_time(self.name, self.stream_state, now))
         self._bookmark = beginning(start)
+        self._state_written = time.monotonic()
         end = newest_end(now, self.config["lag_hours"])
         if text := self.config.get("end_date"):
             end = min(end, beginning(parse_time(text)))
@@ -225,9 +235,23 @@ class EventsStream(EventRowsStream):
             self.logger.info("Nothing to read yet: the newest complete hour ends at %s.", end)
         return self._bookmark - timedelta(hours=self.config["lookback_hours"]), end
 
+    def _pass_empty(self, window: Window) -> None:
+        """Move the bookmark behind a window without events; several of them share a STATE message."""
+        self.services.summary.add("empty_windows")
+        self._bookmark = max(self._bookmark, window.end)
+        self._state_waits = True
+        if time.monotonic() - self._state_written >= STATE_SECONDS:
+            self._write_waiting_state()
+
+    def _write_waiting_state(self) -> None:
+        """Write the STATE message of windows without events unless that is done."""
+        if self._state_waits:
+            self._move_bookmark(self._bookmark)
+
     def _move_bookmark(self, hour: datetime) -> None:
         """Record that everything before this hour was emitted, and write a STATE message."""
         self._bookmark = max(self._bookmark, hour)
+        self._state_waits, self._state_written = False, time.monotonic()
         self.write_state(replication_key=REPLICATION_KEY, replication_key_value=self._bookmark.isoformat())
 
     # Messages

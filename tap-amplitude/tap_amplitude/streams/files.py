@@ -16,12 +16,12 @@ from tap_amplitude.export.windows import beginning
 from tap_amplitude.files.changes import values_in
 from tap_amplitude.files.events import blocks_of
 from tap_amplitude.files.kinds import Kind, hour_of_name
-from tap_amplitude.files.scan import STATE_SECONDS, Opened, Scan
+from tap_amplitude.files.scan import Opened, Scan
 from tap_amplitude.records.schemas import MERGED_IDS
 from tap_amplitude.records.times import parse_time
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record, Services
 from tap_amplitude.streams.events import EventRowsStream, require_mostly_readable
-from tap_amplitude.streams.state import bookmark_object, bookmark_time
+from tap_amplitude.streams.state import STATE_SECONDS, bookmark_object, bookmark_time
 
 
 class FolderStream(AmplitudeStream):

@@ -12,6 +12,8 @@ from tap_amplitude.records.times import parse_time
 REMEDY = "Correct the state, or run without it to begin at 'start_date'."
 # Amplitude is younger; so old a time is a mistake, and would request tens of thousands of days.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+# Meltano writes each STATE into its database, so files and windows that take no time share one.
+STATE_SECONDS = 5.0
 
 
 def require_state(state: Any) -> None:
