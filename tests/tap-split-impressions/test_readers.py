@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import json
+import lzma
 from datetime import UTC, datetime
 from typing import Any
 
@@ -354,6 +355,37 @@ def test_csv_in_another_encoding_is_named_and_read_once_the_setting_says_so() ->
         rows("a.csv", content)
     (row,) = next(read("a.csv", io.BytesIO(content), CsvOptions(encoding="latin-1")))
     assert row.key == "José"
+
+
+ZSTD = b"\x28\xb5\x2f\xfd\x04\x00\x09\x00\x00\x7b\x7d\x0a"
+
+
+@pytest.mark.parametrize(
+    ("method", "content"),
+    [
+        ("xz", lzma.compress(lines(posted(1)))),
+        ("bzip2", bz2.compress(lines(posted(1)))),
+        ("bzip2", bz2.compress(b"")),
+        ("zstd", ZSTD),
+        ("zip", b"PK\x03\x04\x14\x00"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("a.jsonl.x", DamagedFileError),
+        ("a.csv", DamagedFileError),
+        ("a.parquet", DamagedFileError),
+        ("a", UnknownFormatError),
+    ],
+)
+def test_other_compressions_are_named(method: str, content: bytes, name: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"^is compressed with {method}; only gzip is read$"):
+        rows(name, content)
+
+
+def test_text_that_begins_like_a_compression_is_text() -> None:
+    assert keys("a.csv", b"BZh1,key,split,treatment,time\n,k,f,on,1767261600\n") == ["k"]
 
 
 @given(st.binary(max_size=300), st.sampled_from(["a.jsonl", "a.json", "a.csv", "a.parquet", "a.jsonl.gz", "a"]))

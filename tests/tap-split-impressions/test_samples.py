@@ -156,3 +156,10 @@ def test_settings_that_let_nothing_through_warn_and_list_what_there_was(folder: 
     assert "The settings let nothing through: all 1 impressions were skipped (1 by environment)" in result.stderr
     assert "environments: Production (env-prod)" in result.stderr
     assert "let nothing through" not in run(environments=["Production"]).stderr
+
+
+def test_an_environment_without_a_known_name_is_listed_by_its_id(folder: Path, run: Run) -> None:
+    (folder / "a.jsonl").write_text(
+        '{"key":"user-1","split":"checkout","treatment":"on","time":1767261600001,"environmentId":"env-prod"}\n'
+    )
+    assert "environments: env-prod; flags: checkout." in run(environments=["Production"]).stderr

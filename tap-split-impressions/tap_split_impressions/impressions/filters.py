@@ -45,8 +45,9 @@ class Filters:
     def _decide(
         self, flag: str, treatment: str, environment_id: str | None, environment_name: str | None
     ) -> str | None:
-        environment = " ".join(text for text in (environment_name, environment_id and f"({environment_id})") if text)
-        for setting, text in (("environments", environment or "none given"), ("flags", flag)):
+        name_and_id = f"{environment_name} ({environment_id})" if environment_name and environment_id else None
+        environment = name_and_id or environment_name or environment_id or "none given"
+        for setting, text in (("environments", environment), ("flags", flag)):
             if len(self.seen[setting]) < MOST_SEEN:
                 self.seen[setting].add(text)
         if self._flags and not self._flags.match(flag):

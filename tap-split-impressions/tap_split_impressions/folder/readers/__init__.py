@@ -14,7 +14,14 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
-from tap_split_impressions.folder.readers.base import DamagedFileError, Row, UnknownFormatError, decompressed, seekable
+from tap_split_impressions.folder.readers.base import (
+    DamagedFileError,
+    Row,
+    UnknownFormatError,
+    decompressed,
+    other_compression,
+    seekable,
+)
 from tap_split_impressions.folder.readers.csv_export import CsvOptions, is_csv, read_csv, wide_encoding
 from tap_split_impressions.folder.readers.json_text import is_json, read_json
 
@@ -51,6 +58,10 @@ def read(name: str, stream: IO[bytes], options: CsvOptions) -> Iterator[list[Row
 def read_decompressed(name: str, content: io.BufferedReader[Any], options: CsvOptions) -> Iterator[list[Row]]:
     """Yield the rows of a file that is not compressed as a whole."""
     head = content.peek(SNIFFED_BYTES)[:SNIFFED_BYTES]
+    if compression := other_compression(head):
+        is_data = any(data_name.search(name) for data_name in (PARQUET_NAME, JSON_NAME, CSV_NAME))
+        error = DamagedFileError if is_data else UnknownFormatError
+        raise error(f"is compressed with {compression}; only gzip is read")
     if PARQUET_NAME.search(name) and not head.startswith(PARQUET_MAGIC):
         raise DamagedFileError("is cut off, damaged or not a Parquet file")
     if head.startswith(PARQUET_MAGIC):

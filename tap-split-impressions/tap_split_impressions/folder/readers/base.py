@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,12 @@ from tap_split_impressions.impressions.item import Item, NotAnImpression
 Row = Item | NotAnImpression
 BUFFER_BYTES = 256 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
+OTHER_COMPRESSIONS = {
+    "xz": re.compile(rb"\xfd7zXZ\0"),
+    "bzip2": re.compile(rb"BZh[1-9](1AY&SY|\x17\x72\x45\x38\x50\x90)"),  # of a first block, of a file without any
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "zip": re.compile(rb"PK\x03\x04"),
+}
 
 
 class DamagedFileError(Exception):
@@ -34,6 +41,11 @@ def decompressed(stream: IO[bytes]) -> Iterator[io.BufferedReader[Any]]:
             return
         with io.BufferedReader(gzip.GzipFile(fileobj=plain), BUFFER_BYTES) as content:
             yield content
+
+
+def other_compression(head: bytes) -> str | None:
+    """Return the name of the compression, other than gzip, that a file's first bytes tell; None without one."""
+    return next((name for name, magic in OTHER_COMPRESSIONS.items() if magic.match(head)), None)
 
 
 @contextmanager
