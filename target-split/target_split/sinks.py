@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from target_split.api.limits import MAX_KEY_LENGTH, well_formed
+from target_split.api.limits import key_problem
 from target_split.common.errors import ConnectorError
 from target_split.common.record_paths import MappingError, is_empty
 from target_split.common.target.columns import message_decoder, record_decoder
@@ -124,7 +124,7 @@ class MemberSink(StreamingSink):
             members.add(None, row, size)
             self.reject(problem, origin)
         else:
-            members.add(well_formed(key), row, size)
+            members.add(key, row, size)
 
     def _row(self, record: Mapping[str, Any], key: str | None) -> int | None:
         """Return what tells a row from others of its list: its key properties, with the member's key where one is null.
@@ -147,8 +147,8 @@ class MemberSink(StreamingSink):
 
 def problem_of_member(members: MemberList, key: str, traffic_type: str) -> str | None:
     """Return why a key cannot be in its segment, if it cannot."""
-    if len(key) > MAX_KEY_LENGTH:
-        return f"a key over {MAX_KEY_LENGTH} characters"
+    if problem := key_problem(key):
+        return problem
     members.traffic_type = members.traffic_type or traffic_type
     return None if traffic_type == members.traffic_type else "another traffic type than the rest of its segment"
 
@@ -225,10 +225,10 @@ class ChangeSink(StreamingSink):
         if key is None:
             self.skip("no key")
             return None
-        if len(key) > MAX_KEY_LENGTH:
-            return f"a key over {MAX_KEY_LENGTH} characters"
+        if problem := key_problem(key):
+            return problem
         group = str(self._mapping.group(record))
-        self._buffer.add(group, self._mapping.name(record), traffic_type, well_formed(key), change)
+        self._buffer.add(group, self._mapping.name(record), traffic_type, key, change)
         return None
 
 

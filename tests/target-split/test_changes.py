@@ -158,6 +158,7 @@ def test_a_computation_in_the_future_blocks_no_later_change(push, sandbox: Sandb
         (change("a", computed_time="soon"), "no time of computation"),
         (change("a", cohort_id=None), "no cohort"),
         (change("k" * 251), "a key over 250 characters"),
+        (change("half-\ud83d"), "a key that is not valid Unicode"),
         (change("a", count_group="company"), "groups of type 'company'"),
     ],
 )

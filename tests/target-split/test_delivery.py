@@ -156,10 +156,11 @@ def test_rejects_are_kept_and_the_others_go_on(config: Config, workplace: Workpl
     records[4]["event_time"] = "yesterday"
     records[5]["platform"] = 7  # breaks the schema
     records[6]["user_id"] = None
+    records[7]["user_id"] = "half \ud83d"
     result = workplace.run("target-split", config, messages=events_messages(records))
     assert result.code == 0, result.stderr
     assert result.state == {"read": 10}
-    assert sorted(uuids(sandbox)) == ["user-0000", "user-0007", "user-0008", "user-0009"]
+    assert sorted(uuids(sandbox)) == ["user-0000", "user-0008", "user-0009"]
     lines = (workplace.folder / "rejects.jsonl").read_text().splitlines()
     assert [(json.loads(line)["record"]["uuid"], json.loads(line)["reason"]) for line in lines] == [
         (records[1]["uuid"], "no time"),
@@ -167,6 +168,7 @@ def test_rejects_are_kept_and_the_others_go_on(config: Config, workplace: Workpl
         (records[3]["uuid"], "a key over 250 characters"),
         (records[4]["uuid"], "a time that cannot be read"),
         (records[5]["uuid"], "schema: platform breaks 'type'"),
+        (records[7]["uuid"], "a key that is not valid Unicode"),
     ]
     assert result.metrics["records_skipped"] == 1
     assert "yesterday" not in result.stderr

@@ -45,6 +45,8 @@ JSON = st.recursive(
         (True, None),
         ({"id": 1}, None),
         (["u1"], None),
+        ("u\ud83d\ude00", "u😀"),
+        ("u\ud83d", "u\ufffd"),
     ],
 )
 def test_keys(value: Any, key: str | None):

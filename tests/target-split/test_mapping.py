@@ -215,10 +215,16 @@ def test_properties_over_32_kilobytes_are_left_out_from_the_end():
 
 def test_texts_that_are_not_unicode_are_made_well_formed():
     notes: list[str] = []
-    sent = made(event(user_id="u\ud800", event_properties={"x\udfff": "\ud83d\ude00"}), notes=notes)
-    assert sent["key"] == "u�"
+    sent = made(event(user_id="u\ud83d\ude00", event_properties={"x\udfff": "\ud83d\ude00"}), notes=notes)
+    assert sent["key"] == "u😀"
     assert sent["properties"]["event_properties.x�"] == "😀"
     assert notes == [NOT_UNICODE]
+
+
+@pytest.mark.parametrize("key", ["u\ud800", "\udfffu", "u\ufffd"])
+def test_a_key_that_is_not_unicode_is_refused(key: str):
+    with pytest.raises(InvalidEventError, match="a key that is not valid Unicode"):
+        made(event(user_id=key))
 
 
 # Mappings

@@ -5,8 +5,10 @@ Everything here holds over both Admin APIs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from support.sandbox import Sandbox
 
 Config = dict[str, Any]
 NAME = "amp_Power_users"
+CUT_EMOJIS = ((2, "\ud83d"), (3, "\ude00"))
 COHORTS = {
     "type": "SCHEMA",
     "stream": "cohorts",
@@ -320,9 +323,18 @@ def test_a_cohort_without_a_name_is_called_by_its_id(run, sandbox: Sandbox, name
     assert keys(sandbox, "amp_ab12cd3") == users(2)
 
 
-def test_half_a_surrogate_pair_in_a_key(run, sandbox: Sandbox):
-    assert run([member(1, user_id="half-\ud83d", cohort_size=1)]).code == 0
-    assert keys(sandbox) == ["half-\ufffd"]
+def test_half_a_surrogate_pair_in_a_key_is_rejected(run, sandbox: Sandbox, config: Config):
+    rows = [member(1, cohort_size=3), *(member(n, user_id=f"half-{cut}", cohort_size=3) for n, cut in CUT_EMOJIS)]
+    put_segment(sandbox, keys=["half-\ufffd"])
+    result = run(rows)
+    assert result.code == 0, result.stderr
+    assert keys(sandbox) == ["user-0001"]
+    assert result.metrics["records_rejected"] == 2
+    assert result.state == {"read": 3}
+    rejects = [json.loads(line) for line in Path(config["rejects_path"]).read_text().splitlines()]
+    assert [(one["record"]["amplitude_id"], one["reason"]) for one in rejects] == [
+        (rows[n]["amplitude_id"], "a key that is not valid Unicode") for n in (1, 2)
+    ]
 
 
 # Cohorts of groups

@@ -12,6 +12,8 @@ from typing import Any
 MAX_KEY_LENGTH = 250
 # What is cut off both ends of a key: blanks, and characters that nobody sees, which pasted texts bring along.
 BLANKS = " \u200b\u200c\u200d\u2060\ufeff"
+# What decoders put in the place of what they cannot read. Keys that hold it collide, and no SDK evaluates them.
+REPLACEMENT = "\ufffd"
 MAX_PROPERTIES = 300
 MAX_PROPERTY_LENGTH = 256
 # The whole of an event's properties, of which Split takes 1,024 bytes for the event itself.
@@ -31,14 +33,14 @@ MAX_KEYS_PER_SEGMENT = 100_000
 
 
 def clean_key(value: Any) -> str | None:
-    """Return a key as text, without spaces around it; None where there is none.
+    """Return a key as well-formed text, without spaces around it; None where there is none.
 
     Args:
         value: A text or a whole number. Anything else is not a key.
     """
     if isinstance(value, str):
         text = value.strip()
-        return (text if text.isascii() else text.strip(BLANKS)) or None
+        return (text if text.isascii() else well_formed(text.strip(BLANKS))) or None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, float):
@@ -46,8 +48,15 @@ def clean_key(value: Any) -> str | None:
     return str(value)
 
 
+def key_problem(key: str) -> str | None:
+    """Return why Split cannot take a key, as `clean_key` returns it; None when it can."""
+    if len(key) > MAX_KEY_LENGTH:
+        return f"a key over {MAX_KEY_LENGTH} characters"
+    return "a key that is not valid Unicode" if not key.isascii() and REPLACEMENT in key else None
+
+
 def well_formed(text: str) -> str:
-    """Return a text that can be written in UTF-8: pairs of surrogates joined, single ones replaced."""
+    """Return a text that can be written in UTF-8: pairs of surrogates joined, single ones made U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from target_split.api.limits import MAX_KEY_LENGTH, MAX_PROPERTIES_BYTES, number, properties_bytes, trimmed, well_formed
+from target_split.api.limits import MAX_PROPERTIES_BYTES, key_problem, number, properties_bytes, trimmed, well_formed
 from target_split.common.record_paths import Record, is_empty
 from target_split.common.timestamps import epoch_milliseconds
 from target_split.mapping.events import EventMapping
@@ -94,8 +94,8 @@ class EventMaker:
         key, traffic_type = mapping.key(record)
         if key is None:
             return None
-        if len(key) > MAX_KEY_LENGTH:
-            raise InvalidEventError(f"a key over {MAX_KEY_LENGTH} characters")
+        if problem := key_problem(key):
+            raise InvalidEventError(problem)
         if not isinstance(traffic_type, str) or not traffic_type:
             raise InvalidEventError("no traffic type")
         event_type = mapping.event_type(record)
@@ -156,10 +156,9 @@ def text_of(value: Any) -> str:
 
 
 def make_well_formed(event: Event) -> None:
-    """Put valid Unicode in place of texts with half a surrogate pair."""
+    """Put valid Unicode in place of texts with half a surrogate pair. The key is well-formed already."""
     event.event_type_id = well_formed(event.event_type_id)
     event.traffic_type_name = well_formed(event.traffic_type_name)
-    event.key = well_formed(event.key)
     event.properties = {
         well_formed(name): well_formed(value) if isinstance(value, str) else value
         for name, value in (event.properties or {}).items()
