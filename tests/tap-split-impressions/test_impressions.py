@@ -286,7 +286,7 @@ natural_keys = st.fixed_dictionaries(
         "treatment": text,
         "label": st.none() | text.filter(bool),
         "splitVersionNumber": st.none() | st.integers(0, 10**13),
-        "time": st.integers(10**11, 10**13),
+        "time": st.integers(10**11, 10**13 - 1),
     }
 )
 
