@@ -61,7 +61,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.StringType,
         default="user",
         title="Traffic type",
-        description="Traffic type of impressions for which neither the file nor the Admin API tells it.",
+        description="Traffic type of impressions if neither the file nor the Admin API provides it.",
     ),
     th.Property(
         "csv_columns",
@@ -81,16 +81,15 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "ignore",
         th.ArrayType(th.StringType),
         title="Ignored files",
-        description='Files to leave alone: names, or paths below the folder, with * and ?, such as ["*.log"].',
+        description='Files to ignore: names, or paths below the folder, with * and ?, such as ["*.log"].',
     ),
     th.Property(
         "settle_seconds",
         th.IntegerType(minimum=0),
         default=2,
         title="Settling time",
-        description="A local file that changed within this many seconds may still be written: up to 5 seconds are "
-        "waited for it, then it is left to the next run. The receiver's files and objects in a store are complete "
-        "at once.",
+        description="A local file that changed within this many seconds may be incomplete: the run waits up to 5 "
+        "seconds for it, then leaves it to the next run. Does not apply to the receiver's files or to object stores.",
     ),
     th.Property(
         "admin_api_key",
@@ -118,7 +117,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "account",
         th.StringType,
         title="Harness account",
-        description="Identifier of the Harness account; by default the one that the token names.",
+        description="Identifier of the Harness account; by default the one in the token.",
     ),
     th.Property(
         "organization", th.StringType, title="Harness organization", description="Identifier of the organization."

@@ -44,7 +44,7 @@ def unread(folder: Folder, listing: list[File], state: Mapping[str, Any]) -> set
     try:
         bookmark = Bookmark.from_state(dict(state), folder.identity, folder.root)
     except ValueError:
-        raise ConnectorError("--state: this is no state of stream 'impressions'; nothing was removed.") from None
+        raise ConnectorError("--state: this is not a state of stream 'impressions'; nothing was removed.") from None
     if bookmark.read_until is None:
         return {file.path for file in listing}
     identities = {waiting.identity for waiting in compare(bookmark, listing).unread}

@@ -126,14 +126,14 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         "value",
         th.StringType,
         title="Value",
-        description="Path to an event's value: a number, also one written as text.",
+        description="Path to an event's value: a number or a numeric string.",
     ),
     th.Property(
         "properties",
         TEXTS,
         default=list(DEFAULT_PROPERTIES),
         title="Properties",
-        description="Paths and globs of what an event's properties are made of, the most important first.",
+        description="Paths and globs of the fields to send as properties, the most important first.",
     ),
     th.Property(
         "arrays",
@@ -156,8 +156,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.BooleanType,
         default=True,
         title="Check event types",
-        description="After a run of events, asks v4 (when it is set up) which of their event types Split has seen, and "
-        "warns of the others.",
+        description="After a run of events, checks over v4 (if configured) which of their event types Split has seen, "
+        "and warns about the others.",
     ),
     th.Property(
         "mappings",
