@@ -35,6 +35,10 @@ def read_object(option: str, path: str) -> dict[str, Any]:
         raise ConnectorError(f"{option}: {path} is not valid JSON (nested too deeply, or a number too long).") from None
     if not isinstance(value, dict):
         raise ConnectorError(f"{option}: {path} must hold one JSON object.")
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ConnectorError(f"{option}: {path} holds a text that is not valid Unicode (a surrogate alone).") from None
     return value
 
 

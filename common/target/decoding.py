@@ -65,11 +65,10 @@ def repaired(line: bytes) -> bytes:
 
     It is the same object when there is nothing to repair.
     """
-    if b"NaN" in line or b"Infinity" in line:
-        line = without_nan(line)
+    fixed = without_nan(line) if b"NaN" in line or b"Infinity" in line else line
     if b"\\ud" in line or b"\\uD" in line:
-        line = ESCAPE.sub(lambda match: rb"\ufffd" if is_half(match) else match[0], line)
-    return line
+        fixed = ESCAPE.sub(lambda match: rb"\ufffd" if is_half(match) else match[0], fixed)
+    return line if fixed == line else fixed
 
 
 def is_half(escape: re.Match[bytes]) -> bool:

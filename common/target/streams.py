@@ -125,8 +125,17 @@ class DecodedStream:
         try:
             record: dict[str, Any] = self._decode(line).record
         except UNDECODABLE:
-            fixed = repaired(line)
-            return None if fixed is line else self.record(fixed)
+            return self._repaired_record(line)
+        return record
+
+    def _repaired_record(self, line: bytes) -> dict[str, Any] | None:
+        fixed = repaired(line)
+        if fixed is line:
+            return None
+        try:
+            record: dict[str, Any] = self._decode(fixed).record
+        except UNDECODABLE:
+            return None
         return record
 
     def records(self, block: bytes) -> list[dict[str, Any]] | None:
