@@ -74,12 +74,15 @@ class CatalogFile(click.ParamType):  # type: ignore[type-arg]  # as above
         Raises:
             ConnectorError: It is not a Singer catalog.
         """
-        from singer_sdk.singerlib import Catalog  # noqa: PLC0415  # loads slowly
+        from jsonschema import Draft7Validator, SchemaError  # noqa: PLC0415  # loads slowly, as the next
+        from singer_sdk.singerlib import Catalog  # noqa: PLC0415
 
         catalog = read_object("--catalog", str(value))
         try:
             Catalog.from_dict(catalog)
-        except (AttributeError, KeyError, TypeError, ValueError):
+            for stream in catalog["streams"]:
+                Draft7Validator.check_schema(stream["schema"])
+        except (AttributeError, KeyError, TypeError, ValueError, SchemaError):
             raise ConnectorError(
                 f"--catalog: {value} is not a Singer catalog. Make one with --discover and edit its metadata."
             ) from None
