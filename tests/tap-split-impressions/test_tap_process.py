@@ -181,7 +181,7 @@ def test_stream_maps_and_selection_change_what_goes_out(
         ({"path": ".", "settle_seconds": -1}, "Setting 'settle_seconds' breaks the rule 'minimum: 0'."),
         (
             {"path": ".", "admin_api_key": "test-admin-key"},
-            "Setting 'workspace_id' is missing; 'admin_api_key' needs it.",
+            "Setting 'workspace_id' (or 'organization' and 'project') is missing; 'admin_api_key' needs it.",
         ),
     ],
 )
