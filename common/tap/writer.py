@@ -33,8 +33,18 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         self._is_leaving = False
 
     def serialize_message(self, message: Message) -> bytes:
-        """Return a message as a line."""
-        return self._encoder.encode(message.to_dict()) + b"\n"
+        """Return a message as a line.
+
+        Raises:
+            ConnectorError: It holds half a character, as only a state or a catalog can.
+        """
+        try:
+            return self._encoder.encode(message.to_dict()) + b"\n"
+        except UnicodeEncodeError:
+            raise ConnectorError(
+                "The state or the catalog holds a text that is not valid Unicode (a surrogate alone). Fix it, or run "
+                "without it."
+            ) from None
 
     def write_message(self, message: Message) -> None:
         """Write a message; all but records go out at once, with the records before them."""
