@@ -98,6 +98,12 @@ def test_an_older_change_never_undoes_a_newer_one(push, sandbox: Sandbox, runs: 
     assert keys(sandbox) == ["b", "c"]
 
 
+def test_a_removal_before_the_segment_exists_is_not_undone_by_an_older_addition(push, sandbox: Sandbox):
+    assert push(change("b", "remove", NOON)).code == 0
+    assert push(change("a", "add", NOON - 60), change("b", "add", NOON - 60)).code == 0
+    assert keys(sandbox) == ["a"]
+
+
 def test_repeated_messages_are_harmless(push, sandbox: Sandbox):
     rows = [change("a"), change("b"), change("a", "remove", NOON + 60)]
     for _ in range(3):

@@ -139,6 +139,7 @@ class SegmentSync:
         removes = newer.keys() - adds
         if claim.found is None and not adds:
             self._logger.info("%s is not created: nothing is to be added.", claim.label)
+            self._record_changes(identity, newer)
             return True
         held = self._known_keys(claim)
         if held is not None:
@@ -147,9 +148,14 @@ class SegmentSync:
         plan_ = Plan(before, sorted(adds), sorted(removes), 0)
         self._logger.info("%s: %s keys to add, %s to remove.", claim.label, f"{len(adds):,}", f"{len(removes):,}")
         is_done = self._apply(claim, traffic_type, name.description, plan_, held)
-        if is_done and not self._rules.dry_run:
-            self._history.record_changes(identity, newer)
+        if is_done:
+            self._record_changes(identity, newer)
         return is_done
+
+    def _record_changes(self, identity: str, changes: Mapping[str, PushedChange]) -> None:
+        """Remember when changes were computed, so that an older one that comes later does not undo them."""
+        if not self._rules.dry_run:
+            self._history.record_changes(identity, changes)
 
     # What it holds
 
