@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.processes import Workplace
 from support.sandbox import Sandbox
+
+# A busy machine is no reason to fail. In CI the same examples run each time; elsewhere each run tries others.
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("CI", settings.get_profile("busy machine"), derandomize=True, database=None)
+settings.load_profile("CI" if os.environ.get("CI") else "busy machine")
 
 
 @pytest.fixture(scope="session")

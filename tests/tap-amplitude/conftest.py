@@ -13,17 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from support.processes import Result
 from tap_amplitude.api.client import Client
 from tap_amplitude.cohorts import lists
 from tap_amplitude.common.cli import ConnectorError
 from tap_amplitude.tap import TapAmplitude
-
-# A busy machine is no failure: no test here is about time.
-settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy machine")
 
 KEYS = {"api_key": "test-api-key", "secret_key": "test-secret-key"}
 
