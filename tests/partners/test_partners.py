@@ -138,15 +138,32 @@ def test_a_mapper_in_between(written, tmp_path: Path, workplace: Workplace, sand
     assert all(flag.startswith("flag-") for flag in flags)
 
 
+def orders_of_jsonl(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    (folder / "orders.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return {"path": str(folder / "*.jsonl"), "stream_name": "orders", "primary_keys": ["id"]}
+
+
+def orders_of_csv(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    (folder / "csv").mkdir()
+    with (folder / "csv" / "orders.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return {"filesystem": "local", "path": str(folder / "csv"), "read_mode": "merge", "stream_name": "orders"}
+
+
+SOURCES = {"tap-jsonl": orders_of_jsonl, "tap-csv-folder": orders_of_csv}
+
+
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("target", ["target-amplitude", "target-split"])
 def test_another_tap_in_front_of_our_targets(
-    target: str, tmp_path: Path, workplace: Workplace, sandbox: Sandbox
+    target: str, source: str, tmp_path: Path, workplace: Workplace, sandbox: Sandbox
 ) -> None:
     rows = [{"id": n, "user": f"user-{n}", "at": event(n)["event_time"], "note": None} for n in range(50)]
-    (tmp_path / "orders.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    settings = {"path": str(tmp_path / "*.jsonl"), "stream_name": "orders", "primary_keys": ["id"]}
+    settings = SOURCES[source](tmp_path, rows)
     (tmp_path / "config.json").write_text(json.dumps(settings), encoding="utf-8")
-    messages = run("tap-jsonl", "--config", "config.json", folder=tmp_path).stdout.decode().splitlines()
+    messages = run(source, "--config", "config.json", folder=tmp_path).stdout.decode().splitlines()
     mapping = {"event_type": "Order", "time": "at"}
     config = (
         {"api_key": "key", "api_url": sandbox.url, "mappings": {"orders": mapping | {"user_id": "user"}}}
