@@ -10,6 +10,9 @@ import msgspec
 from .delivery import Origin
 from .services import Services, Stream
 
+# The stream that `meltano config test` sends.
+TEST_STREAM = "meltano_test_stream"
+
 
 class StreamingSink(abc.ABC):
     """Takes the valid records of one stream, one by one.
@@ -74,7 +77,7 @@ class StreamingSink(abc.ABC):
 
 
 class TestStreamSink(StreamingSink):
-    """Takes what `meltano config test` sends, and does nothing with it."""
+    """Takes what `meltano config test` sends (`TEST_STREAM`), and does nothing with it."""
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
-        """Do nothing: the settings were checked when the target started."""
+        """Do nothing: the target has checked its settings and its connection before."""

@@ -15,11 +15,8 @@ from .decoding import UNREADABLE, repaired
 from .delivery import BatchLine, Origin
 from .schemas import compiled
 from .services import Services, Stream
-from .sink import StreamingSink, TestStreamSink
+from .sink import StreamingSink
 from .validation import RecordValidator
-
-# The stream that `meltano config test` sends.
-TEST_STREAM = "meltano_test_stream"
 
 JSON_TYPES = frozenset({str, int, float, bool, type(None), dict, list})
 
@@ -248,8 +245,7 @@ class Streams:
         )
         sink = self._sinks.get(stream.name)
         if sink is None or sink.stream != stream:
-            sink = TestStreamSink(stream, self._services) if stream.name == TEST_STREAM else self._make_sink(stream)
-            self._sinks[stream.name] = sink
+            sink = self._sinks[stream.name] = self._make_sink(stream)
         return sink
 
 

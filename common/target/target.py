@@ -33,7 +33,7 @@ from .rejects_file import RejectsFile
 from .replay import LINES_PER_STEP, Replay
 from .services import Proof, Services, Stream
 from .settings import DEFAULT_REJECT_SHARE, REJECT_SETTINGS
-from .sink import StreamingSink
+from .sink import TEST_STREAM, StreamingSink, TestStreamSink
 from .streams import InputStream, Streams
 
 # Where the command line keeps the file that is to be replayed.
@@ -81,7 +81,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         self._records_counted = 0
         self._replay: Replay | None = None
         self._streams = Streams(
-            self.mapper, self.services, self.make_sink, validate=self.config.get("validate_records", True)
+            self.mapper, self.services, self._new_sink, validate=self.config.get("validate_records", True)
         )
 
     def _make_rejects(self) -> Rejects:
@@ -92,6 +92,14 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         rejects = Rejects(writer, limits, self.summary, lambda: self._streams.records_read)
         rejects.check()
         return rejects
+
+    def _new_sink(self, stream: Stream) -> StreamingSink:
+        if stream.name != TEST_STREAM:
+            return self.make_sink(stream)
+        if not self.config.get("dry_run"):
+            for line in self.check():
+                self.logger.info("%s", line)
+        return TestStreamSink(stream, self.services)
 
     @abc.abstractmethod
     def make_sink(self, stream: Stream) -> StreamingSink:

@@ -208,12 +208,14 @@ def test_batch_files_of_another_format(config):
     assert "parquet" in load(config, [schema_message(), batch]).error
 
 
-def test_what_meltano_sends_for_a_test_creates_nothing(config, sandbox: Sandbox):
+def test_what_meltano_sends_for_a_test_checks_the_connection_and_creates_nothing(config, sandbox: Sandbox):
     stream = "meltano_test_stream"
     schema = {"type": "SCHEMA", "stream": stream, "schema": {"properties": {"id": {}}}, "key_properties": ["id"]}
-    loaded = load(config, [schema, record_message({"id": 1}, stream), state_message(ok=1)])
-    assert loaded.error == ""
-    assert sandbox.requests() == []
+    messages = [schema, record_message({"id": 1}, stream), state_message(ok=1)]
+    assert load(config, messages).error == ""
+    assert sandbox.requests("/batch") != []
+    assert sandbox.amplitude_events() == []
+    assert "api_key" in load(config | {"api_key": "wrong-key"}, messages).error
 
 
 def test_activate_version_is_ignored(config, sandbox: Sandbox):

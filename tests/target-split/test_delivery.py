@@ -268,14 +268,17 @@ def test_the_same_key_in_two_streams_is_two_events(config: Config, workplace: Wo
     assert len(uuids(sandbox)) == 2
 
 
-def test_what_meltano_sends_to_test_creates_nothing(config: Config, workplace: Workplace, sandbox: Sandbox):
+def test_what_meltano_sends_to_test_checks_the_connection_and_creates_nothing(
+    config: Config, workplace: Workplace, sandbox: Sandbox
+):
     messages = [
         {"type": "SCHEMA", "stream": "meltano_test_stream", "schema": {"properties": {"id": {}}}, "key_properties": []},
         {"type": "RECORD", "stream": "meltano_test_stream", "record": {"id": 1}},
     ]
     result = workplace.run("target-split", config, messages=messages)
     assert result.code == 0, result.stderr
-    assert [r for r in sandbox.requests() if r["method"] != "GET"] == []
+    assert "accepts the key in 'sdk_api_key'" in result.stderr
+    assert sandbox.split_events() == sandbox.split_segments() == []
     assert not (workplace.folder / "ledger.sqlite").exists()
 
 
