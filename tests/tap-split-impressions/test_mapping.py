@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,6 @@ def test_the_records_are_those_of_the_sdk(settings: dict[str, Any], folder: Path
     ours = [message for message in run(**settings).messages if message["type"] == "RECORD"]
     tap = TapSplitImpressions(config={"path": str(folder), "settle_seconds": 0, **settings})
     stream = tap.streams["impressions"]
-    stream.logger.setLevel(logging.ERROR)
     expected = [
         {"stream": message.stream, "record": message.record}
         for record in stream.get_records(None)
