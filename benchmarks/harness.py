@@ -1,8 +1,9 @@
 """Runs the ways to do one job as real processes, in turns, and reports times as ratios and peak memory.
 
 A noisy machine makes absolute times worthless, so each round runs every way once and ratios are taken within the
-round. The ways of a case are, where they make sense: `floor` (the same bytes through the same libraries without
-Singer), `sdk` (a plain connector with the SDK's defaults) and `ours`.
+round. On a busy one, CPU time (user and system, of all processes of a way) still tells. The ways of a case are, where
+they make sense: `floor` (the same bytes through the same libraries without Singer), `sdk` (a plain connector with the
+SDK's defaults) and `ours`.
 """
 
 from __future__ import annotations
@@ -66,9 +67,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: seconds from start to the last process's end, and the largest peak memory of its processes."""
+    """One run.
+
+    Attributes:
+        seconds: From the start to the end of the last process.
+        cpu_seconds: User and system time of all processes.
+        megabytes: Largest peak memory of a process.
+    """
 
     seconds: float
+    cpu_seconds: float
     megabytes: float
 
 
@@ -102,7 +110,9 @@ def run(way: Way) -> Measured:
         if any(process.returncode for process in processes):
             said.seek(0)
             raise RuntimeError(said.read()[-2000:].decode(errors="replace"))
-        return Measured(seconds, max(usage.ru_maxrss for _, _, usage in ends) / 1024)
+        usages = [usage for _, _, usage in ends]
+        cpu_seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+        return Measured(seconds, cpu_seconds, max(usage.ru_maxrss for usage in usages) / 1024)
 
 
 def measure(case: Case, rounds: int, records: int | None = None) -> dict[str, list[Measured]]:
@@ -121,12 +131,17 @@ def report(case: Case, measured: Mapping[str, Sequence[Measured]], records: int 
     yield f"### {case.name} ({count:,} records)"
     yield ""
     others = [name for name in ("floor", "sdk") if name in measured]
-    yield "| way | seconds (min / median / max) | records/s | " + "".join(f"× {o} | " for o in others) + "peak MB |"
-    yield "| --- |" + " ---: |" * (3 + len(others))
+    heads = ["way", "seconds (min / median / max)", "CPU seconds", "records/s"]
+    heads += [f"{kind}× {other}" for other in others for kind in ("", "CPU ")] + ["peak MB"]
+    yield "| " + " | ".join(heads) + " |"
+    yield "| --- |" + " ---: |" * (len(heads) - 1)
     for name, runs in measured.items():
-        cells = [spread([one.seconds for one in runs]), f"{count / statistics.median(r.seconds for r in runs):,.0f}"]
-        cells += [spread(ratios(runs, measured[other])) for other in others]
-        yield f"| {name} | " + " | ".join(cells) + f" | {max(one.megabytes for one in runs):,.0f} |"
+        cells = [name, spread([one.seconds for one in runs]), spread([one.cpu_seconds for one in runs])]
+        cells.append(f"{count / statistics.median(one.seconds for one in runs):,.0f}")
+        for other in others:
+            cells += [spread(ratios(runs, measured[other])), spread(cpu_ratios(runs, measured[other]))]
+        cells.append(f"{max(one.megabytes for one in runs):,.0f}")
+        yield "| " + " | ".join(cells) + " |"
     yield ""
     for bound in case.bounds:
         yield "* " + verdict(bound, measured)
@@ -137,8 +152,9 @@ def verdict(bound: Bound, measured: Mapping[str, Sequence[Measured]]) -> str:
     """Say whether a promise is kept in this run."""
     if bound.other:
         value = statistics.median(ratios(measured[bound.way], measured[bound.other]))
+        cpu = statistics.median(cpu_ratios(measured[bound.way], measured[bound.other]))
         promise, kept = f"{bound.way} ≤ {bound.times:g} × {bound.other}", value <= bound.times
-        return f"{promise}: {'kept' if kept else 'MISSED'} ({value:.2f} ×)"
+        return f"{promise}: {'kept' if kept else 'MISSED'} ({value:.2f} ×, CPU {cpu:.2f} ×)"
     peak = max(one.megabytes for one in measured[bound.way])
     return f"{bound.way} ≤ {bound.megabytes:g} MB: {'kept' if peak <= bound.megabytes else 'MISSED'} ({peak:.0f} MB)"
 
@@ -146,6 +162,11 @@ def verdict(bound: Bound, measured: Mapping[str, Sequence[Measured]]) -> str:
 def ratios(runs: Sequence[Measured], others: Sequence[Measured]) -> list[float]:
     """Return times relative to another way's, round by round."""
     return [one.seconds / other.seconds for one, other in zip(runs, others, strict=True)]
+
+
+def cpu_ratios(runs: Sequence[Measured], others: Sequence[Measured]) -> list[float]:
+    """Return CPU times relative to another way's, round by round."""
+    return [one.cpu_seconds / other.cpu_seconds for one, other in zip(runs, others, strict=True)]
 
 
 def spread(values: Sequence[float]) -> str:
