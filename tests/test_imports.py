@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 # From top to bottom: a module imports from its own room and those below. Rooms in one line are neighbours.
 ROOMS: dict[str, list[tuple[str, ...]]] = {
     "tap_split_impressions": [
+        ("__main__",),
         ("tap",),
         ("lambda_handler", "listener"),
         ("check",),
@@ -32,6 +33,7 @@ ROOMS: dict[str, list[tuple[str, ...]]] = {
         ("common",),
     ],
     "tap_amplitude": [
+        ("__main__",),
         ("tap",),
         ("webhook", "receiver"),
         ("check", "settings"),
@@ -44,6 +46,7 @@ ROOMS: dict[str, list[tuple[str, ...]]] = {
         ("common",),
     ],
     "target_amplitude": [
+        ("__main__",),
         ("target",),
         ("settings",),
         ("audit", "sinks"),
@@ -54,6 +57,7 @@ ROOMS: dict[str, list[tuple[str, ...]]] = {
         ("common",),
     ],
     "target_split": [
+        ("__main__",),
         ("target",),
         ("check",),
         ("connection",),

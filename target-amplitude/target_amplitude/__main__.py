@@ -1,0 +1,13 @@
+"""The command line: `target-amplitude`, or `python -m target_amplitude`."""
+
+from __future__ import annotations
+
+from target_amplitude.common.deferred_imports import deferred_imports
+
+with deferred_imports():
+    from target_amplitude.target import TargetAmplitude
+
+cli = TargetAmplitude.cli
+
+if __name__ == "__main__":
+    cli()
