@@ -94,6 +94,12 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         allowed_values=["api", "events"],
         description="Send user properties through the Identify API, or as $identify events.",
     ),
+    th.Property(
+        "property_times_path",
+        th.StringType,
+        description="SQLite file that remembers when each user property was last set, so that an older value read by a "
+        "later run never overwrites a newer one. Without it this holds within one run only. For load_as identify.",
+    ),
     th.Property("max_parallel_requests", th.IntegerType, default=4, description="Most requests in flight at a time."),
     th.Property(
         "retry_timeout_seconds",

@@ -27,6 +27,10 @@ from target_amplitude.payloads.impressions import MAX_EXPOSED_FLAGS
 from target_amplitude.payloads.plan import StreamPlan, quoted
 from target_amplitude.payloads.quick import QuickImpressions
 
+NO_TIMES_WARNING = (
+    "Without 'property_times_path' an older value of a user property that a later run reads overwrites a newer one."
+)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -167,6 +171,8 @@ class IdentifySink(AmplitudeSink):
     def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
         self._reader = identification_reader(loading.plan)
         super().__init__(stream, services, loading)
+        if loading.plan.time() is not None and not loading.pipeline.keeps_times:
+            self.logger.warning(NO_TIMES_WARNING)
 
     @property
     def ids(self) -> IdReader | ImpressionIdReader | None:

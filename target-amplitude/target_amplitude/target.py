@@ -21,6 +21,8 @@ from target_amplitude.common.target.sink import StreamingSink
 from target_amplitude.common.target.target import StreamingTarget
 from target_amplitude.delivery.connection import check_connection, send_test_event
 from target_amplitude.delivery.pipeline import DeliverySettings, Pipeline, routes_of
+from target_amplitude.delivery.property_times import SETTING as PROPERTY_TIMES
+from target_amplitude.delivery.property_times import PropertyTimes
 from target_amplitude.mapping.grammar import LoadSettings
 from target_amplitude.settings import SETTINGS, problems_of
 from target_amplitude.sinks import AmplitudeSink, identity_note, new_sink
@@ -43,7 +45,8 @@ class TargetAmplitude(StreamingTarget):
         self.delivery_settings = DeliverySettings(**self._chosen(DeliverySettings))
         self._loading: list[AmplitudeSink] = []
         self.transport = self._new_transport()
-        self.pipeline = Pipeline(self.delivery_settings, self.services, self.transport)
+        self.property_times = self._new_property_times()
+        self.pipeline = Pipeline(self.delivery_settings, self.services, self.transport, self.property_times)
         path = self.config.get("audit_path")
         route = routes_of(self.delivery_settings).events
         self.audit = Audit(path, self._load_settings, route, self.services) if path else None
@@ -57,6 +60,12 @@ class TargetAmplitude(StreamingTarget):
         if config["dry_run"]:
             return DryRun(url)
         return Client(url, config["max_parallel_requests"], self.summary, config["compression"])
+
+    def _new_property_times(self) -> PropertyTimes | None:
+        path = self.config.get(PROPERTY_TIMES)
+        if not path or self.config["dry_run"]:
+            return None
+        return PropertyTimes(path, f"{self.transport.url} {self.delivery_settings.api_key}")
 
     def make_sink(self, stream: Stream) -> StreamingSink:
         """Return the sink of a stream."""

@@ -185,7 +185,7 @@ def names_of(plugin: str) -> list[str]:
 
 
 # These read or write where they are told to.
-PATHS = {"path", "rejects_path", "ledger_path", "spool_directory", "audit_path", "batch_config"}
+PATHS = {"path", "rejects_path", "ledger_path", "spool_directory", "audit_path", "batch_config", "property_times_path"}
 # These decide whom a run speaks to.
 HOSTS = {"api_url", "events_url", "admin_url", "region", "endpoint", "storage_options"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,10 +21,12 @@ class Payload(Delivery, gc=False):
     Attributes:
         route: How it is sent; `sent` is what stands in the body.
         merged: Where further records came from that it was made of.
+        changed: Whose properties it sets, and the time of each; None where that is not remembered.
     """
 
     route: Route
     merged: Sequence[Origin] = ()
+    changed: tuple[str, Mapping[str, int]] | None = None
 
     def content(self) -> dict[str, Any]:
         """Return the event or identification."""

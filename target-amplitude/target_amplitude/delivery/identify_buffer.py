@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from target_amplitude.delivery.property_times import PropertyTimes
 from target_amplitude.delivery.seen import KeyValueStore
 from target_amplitude.payloads.identification import Identification, is_mergeable, owner
 
@@ -55,11 +56,15 @@ class LastValues:
     Args:
         now: Monotonic seconds.
         over_limit: Called when a user's updates exceed what Amplitude accepts in an hour.
+        times: The times of the values of earlier runs, where they are kept.
     """
 
-    def __init__(self, now: Callable[[], float], over_limit: Callable[[], None]) -> None:
+    def __init__(
+        self, now: Callable[[], float], over_limit: Callable[[], None], times: PropertyTimes | None = None
+    ) -> None:
         self._now = now
         self._over_limit = over_limit
+        self._times = times
         self._sent: OrderedDict[str, Sent] = OrderedDict()  # in order of the last change
         self._older: KeyValueStore | None = None
 
@@ -101,8 +106,13 @@ class LastValues:
         if before <= UPDATES_PER_HOUR < sent.updates:
             self._over_limit()
 
+    @property
+    def keeps_times(self) -> bool:
+        """Whether the times of values are kept for later runs."""
+        return self._times is not None
+
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything that is not kept for later runs."""
         if self._older is not None:
             self._older.close()
 
@@ -110,6 +120,8 @@ class LastValues:
         sent = self._sent.get(whose)
         if sent is None and self._older is not None and (kept := self._older.get(whose)) is not None:
             return _decode(kept)
+        if sent is None and self._times is not None and (times := self._times.get(whose)):
+            return Sent({name: (time, "", None) for name, time in times.items()})
         return sent
 
     def _keep(self, whose: str, sent: Sent) -> None:
@@ -155,10 +167,12 @@ class Merged:
 
     Attributes:
         origins: Where the records came from whose values it holds.
+        changed: Whose properties it sets, and the time of each; None where that is not kept.
     """
 
     identification: Identification
     origins: list[Any]
+    changed: tuple[str, dict[str, int]] | None = None
 
 
 class Merger:
@@ -166,6 +180,7 @@ class Merger:
 
     def __init__(self, last: LastValues) -> None:
         self._last = last
+        self._keeps_times = last.keeps_times
         self._entries: list[Entry] = []
         self._open: dict[str, Entry] = {}  # by owner, what can still take values
         self._owners: set[str] = set()
@@ -215,7 +230,9 @@ class Merger:
         for entry in entries:
             made = self._merged(entry) if entry.values else entry.identification
             self._last.count(entry.whose, len(entry.values) or 1)
-            yield Merged(made, list({id(origin): origin for origin in entry.origins.values()}.values()))
+            times = {name: value[0] for name, value in entry.values.items() if value[0]} if self._keeps_times else None
+            origins = list({id(origin): origin for origin in entry.origins.values()}.values())
+            yield Merged(made, origins, (entry.whose, times) if times else None)
 
     def _merged(self, entry: Entry) -> Identification:
         """Return the one identification that several records make."""

@@ -15,6 +15,7 @@ from target_amplitude.common.target.workers import Workers
 from target_amplitude.delivery.batch import Payload
 from target_amplitude.delivery.gateway import Gateway
 from target_amplitude.delivery.identify_buffer import UPDATES_PER_HOUR, LastValues
+from target_amplitude.delivery.property_times import PropertyTimes
 from target_amplitude.delivery.router import Router, Routes
 from target_amplitude.delivery.seen import Seen
 from target_amplitude.delivery.sender import Sender
@@ -40,24 +41,33 @@ class Pipeline:
         settings: How.
         services: What all sinks and senders share.
         transport: Sends requests.
+        times: The times of user properties that earlier runs set, where they are kept.
 
     Attributes:
         router: Takes events and identifications.
         seen: The insert ids of this run, for `dedupe`.
     """
 
-    def __init__(self, settings: DeliverySettings, services: Services, transport: Transport) -> None:
+    def __init__(
+        self, settings: DeliverySettings, services: Services, transport: Transport, times: PropertyTimes | None = None
+    ) -> None:
         self._services = services
         self._transport = transport
+        self._times = times
         self.seen = Seen()
-        self._last_values = LastValues(time.monotonic, self._warn_of_updates)
+        self._last_values = LastValues(time.monotonic, self._warn_of_updates, times)
         gateway = Gateway(transport, services, settings.retry_timeout_seconds)
         count = settings.max_parallel_requests
         self._senders = [
-            Sender(gateway, services, settings.retry_timeout_seconds, settings.on_quota) for _ in range(count)
+            Sender(gateway, services, settings.retry_timeout_seconds, settings.on_quota, times) for _ in range(count)
         ]
         self._workers: Workers[Callable[[], None]] = Workers(count, lambda deliver: deliver())
         self.router = Router(self._submit, count, routes_of(settings), services, self._last_values)
+
+    @property
+    def keeps_times(self) -> bool:
+        """Whether the times of user properties are kept for later runs."""
+        return self._times is not None
 
     def _submit(self, worker: int, batch: list[Payload] | None) -> None:
         self._workers.submit(worker, partial(self._senders[worker].deliver, batch))
@@ -101,6 +111,8 @@ class Pipeline:
         self._transport.close()
         self.seen.close()
         self._last_values.close()
+        if self._times is not None:
+            self._times.close()
 
     def _warn_of_updates(self) -> None:
         self._services.logger.warning(

@@ -14,6 +14,7 @@ from target_amplitude.common.target.services import Services
 from target_amplitude.delivery.batch import Payload, chunks
 from target_amplitude.delivery.gateway import Gateway
 from target_amplitude.delivery.held_back import HeldBack
+from target_amplitude.delivery.property_times import PropertyTimes
 from target_amplitude.payloads.identification import partition_key
 
 # Payloads that a worker holds back before it takes no more.
@@ -28,13 +29,22 @@ class Sender:
         services: What all sinks and senders share.
         retry_timeout_seconds: How long an id is held back.
         on_quota: What to do about ids over their daily quota: `wait` or `reject`.
+        times: Keeps the times of user properties for later runs.
 
     Attributes:
         undelivered: Payloads that were given up because the run is to end.
     """
 
-    def __init__(self, gateway: Gateway, services: Services, retry_timeout_seconds: float, on_quota: str) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        services: Services,
+        retry_timeout_seconds: float,
+        on_quota: str,
+        times: PropertyTimes | None = None,
+    ) -> None:
         self._gateway = gateway
+        self._times = times
         self._services = services
         self._rejects_quota = on_quota == "reject"
         self._held = HeldBack(retry_timeout_seconds)
@@ -182,6 +192,8 @@ class Sender:
                 "Amplitude counted %d events of %d sent. It may have known the others.", confirmed, len(batch)
             )
         self._held.accepted(batch)
+        if self._times is not None and (changes := [payload.changed for payload in batch if payload.changed]):
+            self._times.record(changes)
         finish(batch)
 
     def _reject(self, payload: Payload, reason: str, status: int) -> None:
