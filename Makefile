@@ -34,7 +34,7 @@ lint: $(VENV)/.installed ## Check style and types
 docs: $(VENV)/.installed ## Build the site of the docs into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(VENV)/.installed ## Measure speed and memory, as ratios within one run
+bench: $(VENV)/.installed .meltano/.installed ## Measure speed and memory, as ratios within one run
 	$(BIN)/python -m benchmarks
 
 SEED ?= 1
