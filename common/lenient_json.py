@@ -24,6 +24,13 @@ _strictly = msgspec.json.Decoder().decode
 
 # A string, to be kept; or a comma that nothing follows.
 TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[\]}])', re.DOTALL)
+# What JSON does not allow and Python's own writer, and so many a program, writes.
+NOT_A_NUMBER = re.compile(rb"NaN|Infinity")
+ESCAPED = re.compile(rb"\\.", re.DOTALL)
+# A surrogate pair as escapes, or half of one. Whether its first backslash is itself escaped, the match alone does not
+# tell.
+SURROGATES = re.compile(rb"\\u[dD](?:[89abAB]..(?:\\u[dD][c-fC-F]..)?|[c-fC-F]..)")
+ESCAPE_BYTES = 6
 BETWEEN_VALUES = re.compile(r"[\s,]*")
 MAX_DIGITS = 400
 
@@ -34,13 +41,59 @@ def decoded(text: bytes) -> Any:
     Raises:
         ValueError: It is not JSON all the same.
     """
-    try:
-        return _strictly(text)
-    except (ValueError, RecursionError):
-        values = list(decoded_values(text))
+    for repair in (bytes, repaired):
+        try:
+            return _strictly(repair(text))
+        except (ValueError, RecursionError):
+            continue
+    values = list(decoded_values(text))
     if len(values) != 1:
         raise ValueError("not one JSON value")
     return values[0]
+
+
+def repaired(text: bytes) -> bytes:
+    """Return JSON with null in place of NaN and Infinity, and U+FFFD in place of halves of surrogate pairs.
+
+    It costs little. The text may be of several lines; it is the same object when there is nothing to repair.
+    """
+    return without_nan(without_halves(text))
+
+
+def without_halves(text: bytes) -> bytes:
+    """Return JSON with U+FFFD in place of halves of surrogate pairs; the same object when there are none."""
+    if b"\\ud" not in text and b"\\uD" not in text:
+        return text
+    fixed = SURROGATES.sub(_without_half, text)
+    return text if fixed == text else fixed
+
+
+def _without_half(surrogates: re.Match[bytes]) -> bytes:
+    """Return a match of `SURROGATES` with U+FFFD in place of half of a pair."""
+    before = start = surrogates.start()
+    while before and surrogates.string[before - 1 : before] == b"\\":
+        before -= 1
+    found = surrogates[0]
+    if (start - before) % 2:  # a text that only looks like the first escape
+        return found[:ESCAPE_BYTES] + (rb"\ufffd" if found[ESCAPE_BYTES:] else b"")
+    return found if found[ESCAPE_BYTES:] else rb"\ufffd"
+
+
+def without_nan(text: bytes) -> bytes:
+    """Return JSON with null in place of NaN and Infinity outside of texts; the same object when there are none."""
+    if b"NaN" not in text and b"Infinity" not in text:
+        return text
+    quotes = ESCAPED.sub(b"__", text) if b"\\" in text else text  # as long as the text, without escaped quotes
+    pieces, end, is_text = [], 0, False
+    for match in NOT_A_NUMBER.finditer(quotes):
+        start = match.start()
+        line = quotes.rfind(b"\n", end, start)  # no text reaches over the end of a line
+        is_text = (is_text and line < 0) ^ bool(quotes.count(b'"', max(end, line), start) % 2)
+        before = text[end:start]
+        pieces += [before, match[0]] if is_text else [before.removesuffix(b"-"), b"null"]
+        end = match.end()
+    fixed = b"".join((*pieces, text[end:]))
+    return text if fixed == text else fixed
 
 
 def decoded_values(text: bytes) -> Iterator[Any]:

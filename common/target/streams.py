@@ -11,7 +11,8 @@ from singer_sdk.exceptions import MappingError as StreamMapError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
 from ..errors import ConnectorError
-from .decoding import UNREADABLE, repaired
+from ..lenient_json import repaired
+from .decoding import UNREADABLE
 from .delivery import BatchLine, Origin
 from .schemas import compiled
 from .services import Services, Stream

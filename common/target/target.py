@@ -19,10 +19,11 @@ from singer_sdk.helpers.capabilities import (
 from singer_sdk.target_base import Target
 
 from ..cli import PlainMessages
+from ..lenient_json import repaired
 from ..sdk_private import ConfigInput
 from ..summary import Summary
 from .checkpoints import Checkpoints
-from .decoding import batch_lines, repaired
+from .decoding import batch_lines
 from .delivery import BatchLine, MessageLine
 from .message_loop import MessageLoop
 from .messages import Message, batch_of, record_of, schema_of, state_of, version_of

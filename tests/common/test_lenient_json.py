@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.lenient_json import decoded, decoded_values, whole
+from common.lenient_json import decoded, decoded_values, repaired, whole
 
 VALUES = st.recursive(
     st.none()
@@ -70,3 +70,30 @@ def test_values_before_damage_are_read():
 def test_nothing_else_than_value_error(text: bytes):
     with contextlib.suppress(ValueError):
         json.dumps(decoded(text), allow_nan=False).encode()
+
+
+TEXTS = st.text(st.sampled_from(['"', "\\", "u", "N", "a", "I", "\ud83d", "\ude00", "é", "\n"])) | st.sampled_from(
+    ["NaN", "-Infinity,", '":NaN,"', "\\ud83d", "\\\\ude00"]
+)
+NUMBERS = st.sampled_from([float("nan"), float("inf"), -float("inf"), 1.5])
+ODD_VALUES = st.recursive(
+    TEXTS | NUMBERS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS.map(whole), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(st.lists(ODD_VALUES, min_size=1, max_size=4))
+def test_a_repair_of_lines_is_the_lenient_reading_of_each(values: list[object]):
+    lines = [json.dumps(value).encode() for value in values]
+    found = repaired(b"\n".join(lines)).split(b"\n")
+    assert [json.loads(line, parse_constant=pytest.fail) for line in found] == [
+        next(decoded_values(line)) for line in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"a": 1}', rb'{"a": "\ud83d\ude00"}', rb'{"a": "\\ud83d NaN"}', b'["NaN","Infinity"]']
+)
+def test_what_needs_no_repair_stays_the_same_object(text: bytes):
+    assert repaired(text) is text
