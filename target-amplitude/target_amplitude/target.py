@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import gc
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -26,8 +25,6 @@ from target_amplitude.delivery.property_times import PropertyTimes
 from target_amplitude.mapping.grammar import LoadSettings
 from target_amplitude.settings import SETTINGS, problems_of
 from target_amplitude.sinks import AmplitudeSink, identity_note, new_sink
-
-GC_THRESHOLD = 100_000
 
 
 class TargetAmplitude(StreamingTarget):
@@ -150,10 +147,6 @@ class TargetAmplitude(StreamingTarget):
     ) -> None:
         """Run the target from the command line, or report on an audit."""
         if audit_report is None or options.get("about"):
-            # Nothing here forms cycles, and looking for them among the last values of many users takes a third of the
-            # time of a run.
-            gc.freeze()
-            gc.set_threshold(GC_THRESHOLD)
             super().invoke(**options)
         else:
             as_json = options.get("about_format") == "json"
