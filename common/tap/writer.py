@@ -8,6 +8,7 @@ completed first, unless the reader takes nothing any more.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -52,9 +53,20 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         if not isinstance(message, RecordMessage):
             self.flush()
 
-    def write_records(self, messages: list[Any]) -> None:
-        """Write record messages that msgspec encodes itself."""
-        self.write_lines(self._encoder.encode_lines(messages))
+    def write_records(self, stream: str, records: Sequence[Any], extracted: str) -> None:
+        """Write a RECORD message for each record.
+
+        Args:
+            stream: Name of the stream.
+            records: What msgspec encodes to a JSON object, without `Raw` members.
+            extracted: When they were extracted, as RFC 3339.
+        """
+        if records:
+            before = b'{"type":"RECORD","stream":%b,"record":' % self._encoder.encode(stream)
+            after = b',"time_extracted":%b}\n' % self._encoder.encode(extracted)
+            # An encoded record holds no line feed. This is faster than an object for each message.
+            lines = self._encoder.encode_lines(records).removesuffix(b"\n")
+            self.write_lines(before + lines.replace(b"\n", after + before) + after)
 
     def write_lines(self, lines: bytes) -> None:
         """Write lines that end with a line feed."""

@@ -35,15 +35,6 @@ HOPELESS_SHARE = 0.5
 Report = Callable[[int, int, int, list[bytes]], None]
 
 
-class EventMessage(msgspec.Struct, gc=False):
-    """A RECORD message that msgspec encodes with its row, without a dictionary."""
-
-    record: Row
-    time_extracted: str
-    type: str = "RECORD"
-    stream: str = "events"
-
-
 class EventRowsStream(AmplitudeStream):
     """Events, wherever their rows come from."""
 
@@ -80,8 +71,7 @@ class EventRowsStream(AmplitudeStream):
         writer = self.services.writer
         with self.get_record_counter() as counter, self.get_sync_timer():
             for rows in self.rows():
-                now = rfc3339(datetime.now(UTC))
-                writer.write_records([EventMessage(row, now) for row in rows])
+                writer.write_records(self.name, rows, rfc3339(datetime.now(UTC)))
                 counter.increment(len(rows))
 
     @property

@@ -34,14 +34,6 @@ STATE_SECONDS = 5.0
 STATE_SHARE = 50  # a state is written at most every so many times as long as writing one takes
 
 
-class RecordLine(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
-    """A RECORD message, encoded without the SDK's detours."""
-
-    stream: str
-    record: Impression
-    time_extracted: str
-
-
 class ImpressionsStream(PlainStream):
     """The impressions of a folder, in order of arrival. The state is that of `common/folder/bookmark.py`."""
 
@@ -123,18 +115,12 @@ class ImpressionsStream(PlainStream):
             with closing(self._blocks()) as self._source:
                 yield from super()._sync_records(context, write_messages=write_messages)
             return
-        mapper = Mapper.of_stream(self)
-        lines_of = mapper.lines if mapper else self._lines
         with self.get_record_counter() as counter, self.get_sync_timer(), closing(self._blocks()) as blocks:
-            self._write_blocks(blocks, lines_of, counter.increment)
+            self._write_blocks(blocks, counter.increment)
         self._write_state_message()
 
-    def _write_blocks(
-        self,
-        blocks: Iterable[list[Impression]],
-        lines_of: Callable[[list[Impression], str], bytes],
-        count: Callable[[int], object],
-    ) -> None:
+    def _write_blocks(self, blocks: Iterable[list[Impression]], count: Callable[[int], object]) -> None:
+        mapper, writer = Mapper.of_stream(self), self._services.writer
         rows, due = 0, time.monotonic() + STATE_SECONDS
         for impressions in blocks:
             # The bookmark stands before this block, behind all that was written.
@@ -143,13 +129,13 @@ class ImpressionsStream(PlainStream):
                 self._write_state_message()
                 now = time.monotonic()
                 rows, due = 0, now + max(STATE_SECONDS, STATE_SHARE * (now - started))
-            self._services.writer.write_lines(lines_of(impressions, rfc3339(int(time.time() * 1000))))
+            extracted = rfc3339(int(time.time() * 1000))
+            if mapper:
+                writer.write_lines(mapper.lines(impressions, extracted))
+            else:
+                writer.write_records(self.name, impressions, extracted)
             count(len(impressions))
             rows += len(impressions)
-
-    def _lines(self, impressions: list[Impression], extracted: str) -> bytes:
-        """Return RECORD messages of impressions that no stream map, flattening or selection changes."""
-        return encode_lines([RecordLine(self.name, impression, extracted) for impression in impressions])
 
     def _blocks(self) -> Generator[list[Impression], Any, Any]:
         """Yield the impressions of this run in blocks; the state is exact between two blocks."""
@@ -197,9 +183,6 @@ class ImpressionsStream(PlainStream):
                 "unread and are tried again by the next run: repair them, move them out of the folder, or name them in "
                 "the setting 'ignore'."
             )
-
-
-encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def bookmark_of(state: dict[str, Any], folder: Folder) -> Bookmark:
