@@ -55,10 +55,12 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 USUAL = st.datetimes().map(lambda moment: moment.isoformat(" ", "microseconds"))
+SHORT = st.datetimes().map(lambda moment: moment.isoformat("T", "milliseconds"))
+ZONED = st.datetimes().map(lambda moment: f"{moment.isoformat('T', 'milliseconds')}Z")
 OTHERS = ["2026-03-14T09:26:53.589000", "2026-03-14 09:26:53", "2026-03-14 24:00:00.000000", *NO_TIMES]
 
 
-@given(st.lists(USUAL) | st.lists(USUAL | st.sampled_from(OTHERS)))
+@given(st.lists(USUAL) | st.lists(SHORT) | st.lists(ZONED) | st.lists(USUAL | SHORT | ZONED | st.sampled_from(OTHERS)))
 def test_many_times_become_what_each_becomes(texts: list[str]) -> None:
     for text, time in zip(texts, rfc3339_of_texts(texts), strict=True):
         if time is None:

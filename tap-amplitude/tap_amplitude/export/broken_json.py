@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
 
 import msgspec
 
-from tap_amplitude.common.lenient_json import decoded
+from tap_amplitude.common import lenient_json
 
 # What decoding a line can raise; RecursionError comes of a thousand nested brackets.
 BROKEN_LINE = (msgspec.MsgspecError, ValueError, RecursionError)
-# Half a surrogate pair as a JSON escape. Whether its backslash is itself escaped, the match alone does not tell.
-HALF_PAIR = re.compile(
-    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
-)
+
+
+def with_whole_characters(text: bytes) -> bytes:
+    """Return JSON, one line or several, with U+FFFD for broken UTF-8 and half surrogate pairs.
+
+    It is the same object when there are none.
+    """
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        text = text.decode(errors="replace").encode()
+    return lenient_json.without_halves(text)
 
 
 def repaired(text: bytes) -> bytes:
-    """Return JSON with U+FFFD for broken UTF-8 and half surrogate pairs (a text cut in the middle of an emoji)."""
-    text = text.decode(errors="replace").encode()
-
-    def replacement(match: re.Match[bytes]) -> bytes:
-        before = text[: match.start()]
-        escaped = (len(before) - len(before.rstrip(b"\\"))) % 2
-        return match[0] if escaped else rb"\ufffd"
-
-    return HALF_PAIR.sub(replacement, text)
+    """Return the same, also with null for NaN and Infinity."""
+    return lenient_json.without_nan(with_whole_characters(text))
 
 
 def rewritten(text: bytes) -> bytes:
@@ -35,4 +35,4 @@ def rewritten(text: bytes) -> bytes:
     Raises:
         ValueError, RecursionError: It is not JSON all the same.
     """
-    return json.dumps(decoded(text), ensure_ascii=False).encode()
+    return json.dumps(lenient_json.decoded(text), ensure_ascii=False).encode()

@@ -17,7 +17,8 @@ from typing import Any, Union
 
 import msgspec
 
-from tap_amplitude.export.broken_json import BROKEN_LINE, repaired, rewritten
+from tap_amplitude.common.lenient_json import without_nan
+from tap_amplitude.export.broken_json import BROKEN_LINE, rewritten, with_whole_characters
 from tap_amplitude.export.event_types import EventTypeFilter
 from tap_amplitude.records.schemas import EXPORTED, Kind
 from tap_amplitude.records.times import rfc3339_of_texts
@@ -35,6 +36,8 @@ TYPES: Mapping[Kind, tuple[type, ...]] = {
     Kind.TEXT_OR_INTEGER: (str, int),
     Kind.TEXT_OR_LIST: (str, list),
 }
+# Values of these types need no cleaning.
+RIGHT_TYPES = {Kind.TEXT: str, Kind.INTEGER: int, Kind.BOOLEAN: bool, Kind.OBJECT: dict}
 KEY, HOUR_FIELD = "uuid", "export_hour"
 # Members beyond the known ones that get a place in the struct. More would be names made of data; such rows take the
 # slow way.
@@ -107,7 +110,7 @@ class RowReader:
     def _decode(self, block: bytes) -> Rows:
         """Decode all lines at once, or one by one where some are odd."""
         if self._repairing:
-            block = repaired(block)
+            block = with_whole_characters(block)
         if not self._careful:
             try:
                 return Rows(self._decoder.decode_lines(block))
@@ -122,8 +125,8 @@ class RowReader:
                 if not line.strip():
                     continue
                 self._careful = CAREFUL_BLOCKS
-                whole = repaired(line)
-                repairs += whole != line
+                whole = with_whole_characters(line)
+                repairs += whole is not line
                 if self._read_odd(whole, line, rows):
                     return self._decode(block)
         # Where most rows need it, a whole block is repaired at once.
@@ -131,32 +134,30 @@ class RowReader:
         return rows
 
     def _read_odd(self, whole: bytes, line: bytes, rows: Rows) -> bool:
-        """Read a line that the struct does not fit; return whether the struct was remade so that it does.
+        """Read a line that is not JSON or that the struct does not fit.
 
         Args:
-            whole: The line, repaired.
+            whole: The line with whole characters.
             line: As it came.
             rows: What the line is added to.
+
+        Returns:
+            Whether the struct was remade so that it fits; then nothing was read yet.
         """
-        try:
-            rows.good.append(self._decoder.decode(whole))
-        except BROKEN_LINE:
-            pass
-        else:
-            return False
-        try:
-            row = msgspec.json.decode(whole)
-        except BROKEN_LINE:
+        for repair in (without_nan, rewritten):
             try:
-                whole = rewritten(whole)
+                whole = repair(whole)
                 rows.good.append(self._decoder.decode(whole))
-            except msgspec.MsgspecError:
-                row = msgspec.json.decode(whole)
             except BROKEN_LINE:
-                row = None
+                try:
+                    row = msgspec.json.decode(whole)
+                except BROKEN_LINE:
+                    continue
+                return self._read_differing(row, line, rows)
             else:
                 return False
-        return self._read_differing(row, line, rows)
+        rows.unreadable.append(line)
+        return False
 
     def _read_differing(self, row: Any, line: bytes, rows: Rows) -> bool:
         """Learn from a row, or clean it; return whether the struct was remade."""
@@ -211,7 +212,9 @@ class RowReader:
             gc=False,
         )
         self._decoder = msgspec.json.Decoder(self._struct)
-        self._cleaners = [(attributes[name], CLEANERS[EXPORTED[name]]) for name in self._loose]
+        self._cleaners = [
+            (attributes[name], RIGHT_TYPES.get(EXPORTED[name]), CLEANERS[EXPORTED[name]]) for name in self._loose
+        ]
         self._times = [name for name, kind in EXPORTED.items() if kind is Kind.TIME and name not in self._loose]
         self._times_of: Callable[[Any], Any] = attrgetter(*self._times) if len(self._times) > 1 else self._few_times
 
@@ -223,22 +226,25 @@ class RowReader:
 
         All together, since their conversion one by one takes as long as everything else that is done to a row.
         """
-        texts: list[str | None] = [*chain.from_iterable(map(self._times_of, events))]
-        known = [text for text in texts if text is not None]
-        converted = iter(rfc3339_of_texts(known))
-        times = [None if text is None else next(converted) for text in texts]
+        texts = [*chain.from_iterable(map(self._times_of, events))]
+        is_any_null = None in texts
+        times = rfc3339_of_texts([text for text in texts if text is not None] if is_any_null else texts)
+        nulled = times.count(None)
+        if is_any_null:
+            known = iter(times)
+            times = [None if text is None else next(known) for text in texts]
         for position, name in enumerate(self._times):
             # A loop without Python in it.
             deque(map(setattr, events, repeat(name), times[position :: len(self._times)]), maxlen=0)
-        return times.count(None) - texts.count(None)
+        return nulled
 
     def _clean_loose(self, events: Sequence[Any]) -> int:
         """Clean the members that were decoded as anything; return how many values became null."""
         nulled = 0
-        for name, cleaner in self._cleaners:
+        for name, right_type, cleaner in self._cleaners:
             for event in events:
                 value = getattr(event, name)
-                if value is not None:
+                if value is not None and type(value) is not right_type:
                     try:
                         setattr(event, name, cleaner(value))
                     except WRONG_KIND:

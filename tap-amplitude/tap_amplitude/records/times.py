@@ -6,13 +6,12 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-# Forms of Amplitude's times with `T` and all digits zero: how much to keep of one, and what to put behind it.
-FORMS = {
-    f"0000-00-00T00:00:00{fraction}{zone}": (19 + len(fraction), f"{completion}Z")
+# Forms of Amplitude's times with `T` and all digits zero: how one ends, and what RFC 3339 with six digits has there.
+ENDINGS = {
+    f"0000-00-00T00:00:00{fraction}{zone}": (zone, f"{completion}Z")
     for fraction, completion in (("", ".000000"), (".000", "000"), (".000000", ""))
     for zone in ("", "Z")
 }
-USUAL_FORM = "0000-00-00T00:00:00.000000"
 DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
 # Epoch numbers above this are milliseconds: as seconds they would lie beyond the year 5000.
 LARGEST_EPOCH_SECONDS = 10**11
@@ -71,27 +70,27 @@ def rfc3339_of_texts(texts: Sequence[str]) -> list[str | None]:
     # Newer Pythons read 24:00 as the next day's 00:00, which RFC 3339 does not know.
     if "T24" in lines or lines.count("\n") >= len(texts):
         return [*map(rfc3339_or_none, texts)]
-    forms = lines.translate(DIGITS_TO_ZERO)
-    if forms == "\n".join([USUAL_FORM] * len(texts)) and exist(texts):
-        return [*f"{lines}\n".replace("\n", "Z\n").split("\n")[:-1]]
-    return rfc3339_of_forms(texts, lines.split("\n"), forms.split("\n"))
+    zeros = lines.translate(DIGITS_TO_ZERO)
+    first = zeros.partition("\n")[0]
+    if first in ENDINGS and zeros == "\n".join([first] * len(texts)):
+        return rfc3339_of_form(first, texts)
+    forms = zeros.split("\n")
+    times = [None if form in ENDINGS else rfc3339_or_none(text) for text, form in zip(texts, forms, strict=True)]
+    for form in ENDINGS.keys() & forms:
+        positions = [position for position, its_form in enumerate(forms) if its_form == form]
+        alike = [texts[position] for position in positions]
+        for position, time in zip(positions, rfc3339_of_form(form, alike), strict=True):
+            times[position] = time
+    return times
 
 
-def rfc3339_of_forms(texts: Sequence[str], lines: Sequence[str], forms: Sequence[str]) -> list[str | None]:
-    """Return times that have one of `FORMS` the fast way, others one by one.
-
-    Args:
-        texts: As Amplitude wrote them.
-        lines: The same with `T`.
-        forms: The same with all digits zero.
-    """
-    all_exist = exist([text for text, form in zip(texts, forms, strict=True) if form in FORMS])
-    return [
-        line[: FORMS[form][0]] + FORMS[form][1]
-        if form in FORMS and (all_exist or exist([text]))
-        else rfc3339_or_none(text)
-        for text, line, form in zip(texts, lines, forms, strict=True)
-    ]
+def rfc3339_of_form(form: str, texts: Sequence[str]) -> list[str | None]:
+    """Return times that all have the same of the forms of `ENDINGS`."""
+    if not exist(texts):
+        return [*map(rfc3339_or_none, texts)]
+    end, completion = ENDINGS[form]
+    lines = "\n".join((*texts, "")).replace(" ", "T")
+    return [*lines.replace(f"{end}\n", f"{completion}\n").split("\n")[:-1]]
 
 
 def exist(texts: Sequence[str]) -> bool:

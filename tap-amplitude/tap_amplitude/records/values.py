@@ -60,14 +60,16 @@ def as_text(value: Any) -> str:
     """Return a text; a number or boolean as JSON writes it."""
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)
     return msgspec.json.encode(only(int, float, bool)(value)).decode()
 
 
 def as_integer(value: Any) -> int:
     """Return a whole number; also from `12.0` and `"12"`."""
-    if isinstance(value, float) and not value.is_integer():
-        raise ValueError(value)
-    return int(only(int, float, str)(value))
+    if type(value) not in (str, int) and not (type(value) is float and value.is_integer()):
+        raise TypeError(value)
+    return int(value)
 
 
 def as_number(value: Any) -> float:
