@@ -5,6 +5,10 @@ BIN    := $(VENV)/bin
 PLUGINS := tap-split-impressions tap-amplitude target-amplitude target-split
 EDITABLE := $(foreach plugin,$(filter-out tap-%,$(PLUGINS)),-e ./$(plugin)) -e './tap-amplitude[webhook,s3]' -e './tap-split-impressions[parquet,s3,webhook,lambda]' -e ./sandbox
 
+# Every environment is compiled when it is made. Python would compile at each start where it may not write bytecode.
+export UV_COMPILE_BYTECODE := 1
+COMPILE := $(BIN)/python -m compileall -q common sandbox demo $(PLUGINS)
+
 .PHONY: install demo sandbox test lint docs bench faults settings sdk format clean help
 
 help: ## Say what can be made
@@ -63,6 +67,7 @@ $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/p
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt $(EDITABLE)
+	$(COMPILE)
 	touch $@
 
 # Meltano gives each plugin an environment of its own; the plugins' code is used in place there too.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from faults.connectors import preload
 from faults.disk import Disk
-from faults.pipelines import PIPELINES, EventsToSplit, Pipeline
+from faults.pipelines import PIPELINES, Pipeline
 from faults.plans import name_of, random_faults
 from faults.verdicts import Verdict
 from faults.ways import Attempt, Meltano, Pipe, Way
@@ -125,7 +125,6 @@ def mounted() -> Disk | None:
 
 def judge(pipeline: Pipeline, verdict: Verdict) -> None:
     """Compare both sides."""
-    pipeline.was_resumed = verdict.attempts > 1
     found = pipeline.compare()
     verdict.records, verdict.lost, verdict.doubled, verdict.rejected = (
         found.records,
@@ -133,7 +132,7 @@ def judge(pipeline: Pipeline, verdict: Verdict) -> None:
         found.doubled,
         found.rejected,
     )
-    if isinstance(pipeline, EventsToSplit) and pipeline.skips:
+    if pipeline.skips:
         # Skipped on purpose, and said so: that is no loss, and then nothing may be there twice.
         verdict.lost = max(0, found.lost - verdict.ambiguous)
         verdict.problem = "doubled although ambiguous events are skipped" if found.doubled else ""

@@ -20,6 +20,7 @@ import psutil
 COMMANDS = {
     "tap-split-impressions": ("tap_split_impressions.tap", "TapSplitImpressions.cli"),
     "tap-split-impressions-webhook": ("tap_split_impressions.receiver.cli", "main"),
+    "tap-amplitude-webhook": ("tap_amplitude.receiver.cli", "main"),
     "tap-amplitude": ("tap_amplitude.tap", "TapAmplitude.cli"),
     "target-amplitude": ("target_amplitude.target", "TargetAmplitude.cli"),
     "target-split": ("target_split.target", "TargetSplit.cli"),

@@ -1,8 +1,7 @@
-"""Impressions that come in through the receiver, which dies now and then; its sender resends what got no 200."""
+"""Requests to a receiver, which dies now and then; their sender sends again what got no 200."""
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import json
 import os
@@ -10,15 +9,16 @@ import random
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from faults.connectors import Process, fork, start
 from faults.disk import Disk
 
-# A kill meets the receiver while it takes, stores or answers a batch.
+# A kill meets the receiver while it takes, stores or answers a request.
 KILL_WITHIN_SECONDS = 0.015
+KILLS = 3  # on average, but no more than this share of the requests
 KILLED_SHARE = 0.08
 TRIES = 20
 REFUSALS_UNTIL_ROOM = 2
@@ -26,32 +26,49 @@ REFUSALS_UNTIL_ROOM = 2
 TAKEN, NOT_STORED = 200, 503
 
 
-class Intake:
-    """The receiver and its sender, in a process group of their own.
+@dataclass(frozen=True)
+class Request:
+    """A request to a receiver.
 
-    Args:
-        rows: Impressions, in order of time.
-        target: The folder that the receiver writes.
-        notes: A folder for the log and for what happened.
-        seed: Decides what is random.
-        disk: The disk below `target`, when it is to be full for a while.
+    Attributes:
+        body: What is posted.
+        pause: Seconds before it.
     """
 
-    def __init__(self, rows: list[dict[str, Any]], target: Path, notes: Path, seed: str, disk: Disk | None) -> None:
-        self._log = notes / "receiver.log"
+    body: bytes
+    pause: float = 0.0
+
+
+class ForkedIntake:
+    """Something that brings in the input, in a process group of its own.
+
+    Args:
+        work: Brings it in; returns what disturbed it, and what went wrong with it. It runs in another process.
+        notes: A folder for what happened and for the log.
+    """
+
+    def __init__(self, work: Callable[[], tuple[list[str], str]], notes: Path) -> None:
+        self.log = notes / "intake.log"
         self._report = notes / "intake.json"
-        self._process = fork(lambda: Sender(rows, target, self._log, self._report, seed, disk).run())
+        self._process = fork(lambda: self._run(work))
+
+    def _run(self, work: Callable[[], tuple[list[str], str]]) -> int:
+        os.setpgid(0, 0)
+        disturbances, problem = work()
+        report = {"disturbances": disturbances, "problem": problem}
+        self._report.write_text(json.dumps(report), encoding="utf-8")
+        return 0
 
     def wait(self) -> tuple[list[str], str]:
-        """Wait until all is taken; return what disturbed it, and what went wrong with it."""
+        """Wait until all is there; return what disturbed it, and what went wrong with it."""
         code = self._process.wait()
         if code != 0 or not self._report.exists():
-            return [], f"the receiver's sender ended with {code}: {self.said[-600:]}"
+            return [], f"the intake ended with {code}: {self.said[-600:]}"
         report = json.loads(self._report.read_text(encoding="utf-8"))
         return report["disturbances"], report["problem"]
 
     def stop(self) -> None:
-        """End it and its receiver, whatever they do."""
+        """End it and its children, whatever they do."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -59,21 +76,40 @@ class Intake:
 
     @property
     def said(self) -> str:
-        """What the receiver logged."""
-        return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+        """What its receiver logged."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+
+class ReceiverIntake(ForkedIntake):
+    """A receiver and its sender.
+
+    Args:
+        requests: What is sent, in order.
+        receiver: The receiver's command.
+        target: The folder that the receiver writes.
+        notes: A folder for the log and for what happened.
+        seed: Decides what is random.
+        disk: The disk below `target`, when it is to be full for a while.
+    """
+
+    def __init__(
+        self, requests: list[Request], receiver: str, target: Path, notes: Path, seed: float, disk: Disk | None
+    ) -> None:
+        super().__init__(lambda: Sender(requests, receiver, target, self.log, seed, disk).run(), notes)
 
 
 class Sender:
-    """Posts batches as Split's webhook does, to a receiver that it starts, kills and starts again."""
+    """Posts requests to a receiver that it starts, kills and starts again."""
 
     def __init__(
-        self, rows: list[dict[str, Any]], target: Path, log: Path, report: Path, seed: str, disk: Disk | None
+        self, requests: list[Request], receiver: str, target: Path, log: Path, seed: float, disk: Disk | None
     ) -> None:
-        self._rows = rows
+        self._requests = requests
+        self._command = receiver
         self._target = target
         self._log = log
-        self._report = report
         self._chance = random.Random(f"intake {seed}")
+        self._killed_share = min(KILLED_SHARE, KILLS / len(requests))
         self._disk = disk
         self._receiver: Process | None = None
         self._port = 0
@@ -81,31 +117,17 @@ class Sender:
         self._disturbances: list[str] = []
         self._problem = ""
 
-    def run(self) -> int:
-        """Post everything; return the exit code."""
-        os.setpgid(0, 0)
-        batches = list(self._batches())
-        full_at = self._chance.randrange(len(batches)) if self._disk else -1
-        for number, body in enumerate(batches):
+    def run(self) -> tuple[list[str], str]:
+        """Post everything; return what disturbed the receiver, and what went wrong."""
+        full_at = self._chance.randrange(len(self._requests)) if self._disk else -1
+        for number, request in enumerate(self._requests):
+            time.sleep(request.pause)  # an event of the outside world
             if number == full_at and self._disk:
-                self._disk.fill(self._chance.randrange(2 * len(body) + 1))
-            self._deliver(body)
+                self._disk.fill(self._chance.randrange(2 * len(request.body) + 1))
+            self._deliver(request.body)
         self._make_room()
         self._seal()
-        report = {"disturbances": self._disturbances, "problem": self._problem}
-        self._report.write_text(json.dumps(report), encoding="utf-8")
-        return 0
-
-    def _batches(self) -> Iterator[bytes]:
-        """Yield bodies of batches of random size; some come twice, as Split repeats some."""
-        waiting = list(self._rows)
-        while waiting:
-            size = self._chance.randrange(1, 120)
-            body = gzip.compress(json.dumps(waiting[:size]).encode())
-            del waiting[:size]
-            yield body
-            if self._chance.random() < 0.05:
-                yield body
+        return self._disturbances, self._problem
 
     def _deliver(self, body: bytes) -> None:
         for _ in range(TRIES):
@@ -119,16 +141,16 @@ class Sender:
                     self._make_room()
             elif status:
                 self._problem = f"the receiver answered {status}"
-        raise RuntimeError(f"the receiver did not take a batch in {TRIES} tries")
+        raise RuntimeError(f"the receiver did not take a request in {TRIES} tries")
 
     def _post(self, body: bytes) -> int | None:
-        """Post a batch, perhaps killing the receiver meanwhile; return the status that was heard."""
+        """Post a request, perhaps killing the receiver meanwhile; return the status that was heard."""
         receiver = self._receiver
         killed = None
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         try:
             connection.request("POST", "/", body)
-            if receiver and self._chance.random() < KILLED_SHARE:
+            if receiver and self._chance.random() < self._killed_share:
                 killed = self._chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
                 time.sleep(self._chance.random() * KILL_WITHIN_SECONDS)  # the moment of a kill is what is random
                 receiver.kill(killed)
@@ -150,7 +172,7 @@ class Sender:
         options = ["--path", str(self._target), "--port", "0", "--seal-seconds", "0.3"]
         reading, writing = os.pipe()
         with Path(os.devnull).open("rb") as nothing, self._log.open("ab") as log:
-            receiver = start("tap-split-impressions-webhook", options, nothing.fileno(), writing, log.fileno())
+            receiver = start(self._command, options, nothing.fileno(), writing, log.fileno())
         os.close(writing)
         with os.fdopen(reading) as output:
             found = re.search(r"http://[^,\s]+:(\d+)", output.readline())

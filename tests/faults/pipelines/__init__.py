@@ -1,0 +1,24 @@
+"""The pipelines of the campaign: what goes in, how they are set up, what must come out."""
+
+from __future__ import annotations
+
+from faults.pipelines.amplitude import (
+    CohortsToSegments,
+    CohortsToSegmentsInBatches,
+    EventsToSplit,
+    EventsToSplitInBatches,
+)
+from faults.pipelines.base import Pipeline
+from faults.pipelines.impressions import Exposures, Impressions, UserProperties
+
+PIPELINES: dict[str, type[Pipeline]] = {
+    "impressions-as-events": Impressions,
+    "impressions-as-exposures": Exposures,
+    "impressions-as-user-properties": UserProperties,
+    "events-to-split": EventsToSplit,
+    "cohorts-to-segments": CohortsToSegments,
+    "events-to-split-in-batches": EventsToSplitInBatches,
+    "cohorts-to-segments-in-batches": CohortsToSegmentsInBatches,
+}
+
+__all__ = ["PIPELINES", "Pipeline"]
