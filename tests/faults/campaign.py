@@ -98,6 +98,7 @@ def run(
             verdict.disturbances.append(pipeline.leave_blank())
         for plan in random_faults(chance, pipeline.paths):
             sandbox.plan(**plan)
+        verdict.disturbances += pipeline.disturbances
         way = Meltano(pipeline, folder) if through_meltano else Pipe(pipeline, folder)
         Run(pipeline, way, sandbox, chance, verdict).repeat_until_done()
         if not verdict.problem:
@@ -167,7 +168,7 @@ class Run:
     def _attempt(self, number: int, *, disturbed: bool) -> bool:
         """Run it once; return whether it ended well."""
         verdict, chance = self._verdict, self._chance
-        disk = self._pipeline.disk if self._pipeline.full != "impressions" else None
+        disk = self._pipeline.disk if self._pipeline.full != "receiver" else None
         if disk and disturbed:
             disk.fill(chance.choice(ROOM_BYTES))
         if disturbed and chance.random() < STATE_SHARE:

@@ -158,6 +158,7 @@ class Meltano:
         }
         for plugin, settings in (pipeline.tap[:2], pipeline.target):
             self._environment |= environment_of(plugin, settings)
+        self._environment |= pipeline.meltano_settings
 
     def break_state(self, chance: random.Random) -> str:  # a pipe has a choice
         self._broken = True

@@ -10,6 +10,7 @@ from faults.pipelines.amplitude import (
 )
 from faults.pipelines.base import Pipeline
 from faults.pipelines.impressions import Exposures, Impressions, UserProperties
+from faults.pipelines.routes import CohortChangesToSegments, FilesToSplit, StreamedEventsToSplit
 
 PIPELINES: dict[str, type[Pipeline]] = {
     "impressions-as-events": Impressions,
@@ -19,6 +20,9 @@ PIPELINES: dict[str, type[Pipeline]] = {
     "cohorts-to-segments": CohortsToSegments,
     "events-to-split-in-batches": EventsToSplitInBatches,
     "cohorts-to-segments-in-batches": CohortsToSegmentsInBatches,
+    "files-to-split": FilesToSplit,
+    "streamed-events-to-split": StreamedEventsToSplit,
+    "cohort-changes-to-segments": CohortChangesToSegments,
 }
 
 __all__ = ["PIPELINES", "Pipeline"]

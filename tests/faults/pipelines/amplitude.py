@@ -25,16 +25,8 @@ class EventsToSplit(Pipeline):
         self.rows = self.chance.sample(data.product_events(hour, HOURS), self.chance.randrange(50, 1_500))
         for row in self.chance.sample(self.rows, 2):
             row["user_id"] = "k" * TOO_LONG
-        self.sandbox.put_export_rows(self.rows)
-        settings = {
-            "api_url": self.sandbox.url,
-            "start_date": (hour - timedelta(hours=1)).isoformat(),
-            "window_hours": self.chance.choice([1, 2, 24]),
-            "max_parallel_windows": self.chance.choice([1, 2]),
-            "spool_directory": str(self.place("spool")),
-            **KEYS,
-        }
-        self.tap = ("tap-amplitude", settings, selection("events"))
+        self.hour = hour
+        self.bring_in()
         self.skips = self.chance.random() < SKIP_SHARE
         self.target = (
             "target-split",
@@ -46,6 +38,19 @@ class EventsToSplit(Pipeline):
                 **self.delivery(),
             },
         )
+
+    def bring_in(self) -> None:
+        """Put the events where the tap reads them, and set the tap up."""
+        self.sandbox.put_export_rows(self.rows)
+        settings = {
+            "api_url": self.sandbox.url,
+            "start_date": (self.hour - timedelta(hours=1)).isoformat(),
+            "window_hours": self.chance.choice([1, 2, 24]),
+            "max_parallel_windows": self.chance.choice([1, 2]),
+            "spool_directory": str(self.place("spool")),
+            **KEYS,
+        }
+        self.tap = ("tap-amplitude", settings, selection("events"))
 
     def compare(self) -> Compared:
         found = compare.stored_split_events(self.sandbox.split_events())

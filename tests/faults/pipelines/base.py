@@ -7,13 +7,16 @@ import random
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from faults.disk import Disk
+from faults.intake import ReceiverIntake, Request
 from support.processes import BIN
 from support.sandbox import Sandbox
 
@@ -65,6 +68,8 @@ class Pipeline:
         tap: Name, settings and catalog of the tap.
         target: Name and settings of the target.
         meltano: The plugins' names in meltano.yml.
+        meltano_settings: Environment variables for Meltano alone.
+        disturbances: What is unusual about the input.
         full: What is written to the disk that will be full, if there is one.
         skips: Whether ambiguous events are skipped, not sent again.
         intake: What brings in the input while the pipeline runs; None where all of it is there from the start.
@@ -75,6 +80,7 @@ class Pipeline:
     tap: Tap
     target: tuple[str, dict[str, Any]]
     meltano: tuple[str, str]
+    meltano_settings: Mapping[str, str] = MappingProxyType({})
     intake: Intake | None = None
     skips = False
 
@@ -84,6 +90,7 @@ class Pipeline:
         self.chance = chance
         self.disk = disk
         self.full = chance.choice(self.writes) if disk else ""
+        self.disturbances: list[str] = []
         self.prepare()
 
     def prepare(self) -> None:
@@ -106,6 +113,11 @@ class Pipeline:
     def place(self, what: str) -> Path:
         """Return the folder for something it writes: the small disk for what is to find it full."""
         return self.disk.folder if self.disk and what == self.full else self.folder
+
+    def receiver_intake(self, command: str, folder: Path, requests: list[Request]) -> ReceiverIntake:
+        """Return a receiver that takes requests while the pipeline runs; its disk may be the one that is full."""
+        disk = self.disk if self.full == "receiver" else None
+        return ReceiverIntake(requests, command, folder, self.folder, self.chance.random(), disk)
 
     def rejects(self) -> list[dict[str, Any]]:
         """Return what was written to the rejects; a line that a full disk cut short is none."""

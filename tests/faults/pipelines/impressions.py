@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import data
-from faults.intake import ReceiverIntake, Request
+from faults.intake import Request
 from faults.pipelines.base import KEYS, Compared, Pipeline, compared
 
 RECEIVER = "tap-split-impressions-webhook"
@@ -29,21 +29,22 @@ class Impressions(Pipeline):
 
     load_as = "event"
     paths = ("/batch", "/2/httpapi")
-    writes = ("rejects", "impressions")
+    writes = ("rejects", "receiver")
     meltano = ("tap-split-impressions", "target-amplitude")
 
     comes_as_it_happened = False
 
     def prepare(self) -> None:
         self.rows = data.impressions(datetime.now(UTC))[: self.chance.randrange(50, 1_500)]
-        through_receiver = self.full == "impressions" or self.chance.random() < RECEIVER_SHARE
+        through_receiver = self.full == "receiver" or self.chance.random() < RECEIVER_SHARE
         through_receiver &= not self.comes_as_it_happened
-        source = self.place("impressions") / "impressions"
+        source = self.place("receiver") / "impressions"
         if through_receiver:
-            disk = self.disk if self.full == "impressions" else None
-            self.intake = ReceiverIntake(self.requests(), RECEIVER, source, self.folder, self.chance.random(), disk)
+            self.intake = self.receiver_intake(RECEIVER, source, self.requests())
         else:
             self.write_files(source)
+            if not self.comes_as_it_happened:
+                self.disturbances.append("records late and twice")
         self.tap = (
             "tap-split-impressions",
             {"path": str(source), "settle_seconds": 0, "environments": ["Production"]},
@@ -145,10 +146,10 @@ class UserProperties(Impressions):
 
     load_as = "identify"
     paths = ("/identify", "/batch", "/2/httpapi")
-    writes = ("rejects", "impressions", "property times")
+    writes = ("rejects", "receiver", "property times")
 
     def prepare(self) -> None:
-        keeps_times = self.full in ("impressions", "property times") or self.chance.random() < KEPT_TIMES_SHARE
+        keeps_times = self.full in ("receiver", "property times") or self.chance.random() < KEPT_TIMES_SHARE
         self.comes_as_it_happened = not keeps_times
         super().prepare()
         if keeps_times:
