@@ -62,14 +62,14 @@ ROOMS: dict[str, list[tuple[str, ...]]] = {
         ("check",),
         ("connection",),
         ("settings",),
-        ("sinks",),
+        ("audit", "sinks"),
         ("events", "segments"),
         ("mapping",),
         ("api",),
         ("common",),
     ],
 }
-COMMON_ROOMS = [("receiver", "tap", "target"), ("folder",)]  # above the plain modules of common/
+COMMON_ROOMS = [("audit",), ("receiver", "tap", "target"), ("folder",)]  # above the plain modules of common/
 PACKAGES = tuple(ROOMS)
 
 

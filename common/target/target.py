@@ -86,13 +86,17 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         )
 
     def _make_rejects(self) -> Rejects:
-        """Return what keeps rejects. A dry run only counts them: it leaves nothing behind that could be replayed."""
+        """Return what keeps rejects. A run that sends nothing only counts them: there is nothing to replay."""
         config = self.config
         limits = RejectLimits(config["max_rejects"], float(config.get("max_reject_share", DEFAULT_REJECT_SHARE)))
-        writer = None if config.get("dry_run") else self.rejects_file
+        writer = None if self._sends_nothing else self.rejects_file
         rejects = Rejects(writer, limits, self.summary, lambda: self._streams.records_read)
         rejects.check()
         return rejects
+
+    @property
+    def _sends_nothing(self) -> bool:
+        return bool(self.config.get("dry_run") or self.config.get("audit_path"))
 
     def _new_sink(self, stream: Stream) -> StreamingSink:
         if stream.name != TEST_STREAM:
@@ -109,6 +113,9 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         Raises:
             ConnectorError: The stream cannot be loaded; the message names the setting.
         """
+
+    def note_schema(self, stream: Stream) -> None:
+        """Hear of a stream as the tap describes it, before stream maps."""
 
     @abc.abstractmethod
     def flush_old(self) -> None:
@@ -175,6 +182,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     def _process_schema(self, message: Message, _: MessageLine) -> None:
         stream = schema_of(message)
         self.rejects_file.add_stream(stream)
+        self.note_schema(stream)
         self._streams.set_up(stream)
 
     def _process_state(self, message: Message, origin: MessageLine) -> None:
@@ -251,7 +259,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         """Let the closing summary say where rejected records are, for STATE has passed them."""
         if self.rejects.count and self._replay is not None:
             self.summary.note(f"{self.rejects.count:,} records were rejected again and stay in {self._replay.path}.")
-        elif self.rejects.count and not self.config.get("dry_run"):
+        elif self.rejects.count and not self._sends_nothing:
             path = self.rejects_file.path
             self.summary.note(
                 f"{self.rejects.count:,} rejected records are kept in {path}. Fix the cause, then send them again with"

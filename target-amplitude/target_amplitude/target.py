@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,13 +10,12 @@ import click
 
 from target_amplitude.api.client import Client, DryRun, Transport
 from target_amplitude.api.endpoints import HOSTS
-from target_amplitude.audit.command import REPORT_OPTIONS, run_report
 from target_amplitude.audit.passes import Audit
+from target_amplitude.common.audit.reporting import AuditReporting
 from target_amplitude.common.errors import hint
 from target_amplitude.common.sdk_private import ConfigInput
 from target_amplitude.common.target.services import Stream
 from target_amplitude.common.target.sink import StreamingSink
-from target_amplitude.common.target.target import StreamingTarget
 from target_amplitude.delivery.connection import check_connection, send_test_event
 from target_amplitude.delivery.pipeline import DeliverySettings, Pipeline, routes_of
 from target_amplitude.delivery.property_times import SETTING as PROPERTY_TIMES
@@ -27,7 +25,7 @@ from target_amplitude.settings import SETTINGS, problems_of
 from target_amplitude.sinks import AmplitudeSink, identity_note, new_sink
 
 
-class TargetAmplitude(StreamingTarget):
+class TargetAmplitude(AuditReporting):
     """Loads any stream into Amplitude: as events, as exposures of flags, or as user properties."""
 
     name = "target-amplitude"
@@ -78,16 +76,21 @@ class TargetAmplitude(StreamingTarget):
         self._loading.append(sink)
         return sink
 
+    def note_schema(self, stream: Stream) -> None:
+        """Hear of a stream as the tap describes it."""
+        if self.audit is not None:
+            self.audit.file.add_source(stream)
+
     def flush_old(self) -> None:
         """Send what has waited long enough."""
         if self.audit is not None:
-            self.audit.commit()
+            self.audit.file.commit()
         self.pipeline.flush_old()
 
     def deliver_all(self) -> None:
         """Send everything and wait until it is delivered."""
         if self.audit is not None:
-            self.audit.finish(is_complete=not self.stopping.is_set())
+            self.audit.file.finish()
         self.pipeline.deliver_all()
         self._warn_of_unused_mappings()
         if note := identity_note(self._load_settings.identity, self._loading):
@@ -104,7 +107,7 @@ class TargetAmplitude(StreamingTarget):
         """Let the requests that are on their way finish; send nothing more."""
         self.pipeline.abort()
         if self.audit is not None:
-            self.audit.store.close()
+            self.audit.file.close()
 
     def check_settings(self) -> list[str]:
         """Return what is wrong with settings beyond their JSON types, in sentences."""
@@ -137,24 +140,8 @@ class TargetAmplitude(StreamingTarget):
         return cls(config=given.config, parse_env_config=given.parse_env)
 
     @classmethod
-    def invoke(
-        cls,
-        *,
-        audit_report: str | None = None,
-        html: str | None = None,
-        missing: str | None = None,
-        **options: Any,
-    ) -> None:
-        """Run the target from the command line, or report on an audit."""
-        if audit_report is None or options.get("about"):
-            super().invoke(**options)
-        else:
-            as_json = options.get("about_format") == "json"
-            sys.exit(run_report(audit_report, html=html, missing=missing, as_json=as_json))
-
-    @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the command line, with `--send-test-event` and `--audit-report`."""
+        """Return the command line, with `--send-test-event`."""
         command = super().get_singer_command()
         test_event = click.Option(
             ["--send-test-event"],
@@ -163,5 +150,5 @@ class TargetAmplitude(StreamingTarget):
             expose_value=False,
             help="Send one marked event with the given settings, print Amplitude's answer, and end.",
         )
-        command.params += [test_event, *REPORT_OPTIONS]
+        command.params.append(test_event)
         return command

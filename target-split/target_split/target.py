@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from target_split.api.admin import Change
+from target_split.audit.passes import LedgerAudit
 from target_split.check import check_lines
+from target_split.common.audit.reporting import AuditReporting
+from target_split.common.errors import ConnectorError
 from target_split.common.target.services import Stream
 from target_split.common.target.sink import StreamingSink
-from target_split.common.target.target import StreamingTarget
 from target_split.connection import Connection
 from target_split.events.converter import Converter, EventOptions
 from target_split.events.delivery import EventDelivery
@@ -37,7 +39,7 @@ NO_HISTORY_WARNING = (
 NO_LEDGER_WARNING = "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
 
 
-class TargetSplit(StreamingTarget):
+class TargetSplit(AuditReporting):
     """Singer target for Split (Harness FME)."""
 
     name = "target-split"
@@ -58,6 +60,7 @@ class TargetSplit(StreamingTarget):
         )
         self._connection = Connection(config, self.services)
         self._converters: list[Converter] = []
+        self.audit = LedgerAudit(config, self.services) if config.get("audit_path") else None
 
     def check_settings(self) -> list[str]:
         """Check what JSON types cannot say."""
@@ -73,6 +76,8 @@ class TargetSplit(StreamingTarget):
         """Return the sink of a stream, by its mapping or its columns."""
         given = given_for(stream.name, self._mappings)
         kind = read_mapping(stream.name, lambda: kind_of(stream.schema, given))
+        if self.audit is not None:
+            return self._audit_sink(self.audit, stream, given, kind)
         if kind == "event":
             return self._event_sink(stream, given)
         mapping = self._segment_mapping(stream, given, kind)
@@ -97,6 +102,14 @@ class TargetSplit(StreamingTarget):
         members = given_for(MEMBER_STREAM, self._mappings)
         return read_mapping(MEMBER_STREAM, lambda: segment_mapping(schema, members, self._defaults))
 
+    def _audit_sink(self, audit: LedgerAudit, stream: Stream, given: Mapping[str, Any], kind: str) -> StreamingSink:
+        if kind != "event":
+            raise ConnectorError(
+                f"Stream '{stream.name}' is loaded as segments, which cannot be audited: the ledger remembers events. "
+                "Deselect it in the tap."
+            )
+        return read_mapping(stream.name, lambda: audit.new_sink(stream, given, self._event_options))
+
     def _event_sink(self, stream: Stream, given: Mapping[str, Any]) -> EventSink:
         def truncated(what: str) -> None:
             self.summary.add("records_truncated", 1, what)
@@ -120,7 +133,7 @@ class TargetSplit(StreamingTarget):
         style = Style(
             config["event_type_prefix"],
             config["max_name_length"],
-            self._connection.event_environment,
+            None if self.audit else self._connection.event_environment,
             config["arrays"] == "join",
         )
         place = (
@@ -212,8 +225,15 @@ class TargetSplit(StreamingTarget):
 
     # The end
 
+    def note_schema(self, stream: Stream) -> None:
+        """Hear of a stream as the tap describes it."""
+        if self.audit is not None:
+            self.audit.file.add_source(stream)
+
     def flush_old(self) -> None:
         """Send what has waited long enough."""
+        if self.audit is not None:
+            self.audit.file.commit()
         if "_events" in self.__dict__:
             self._events.flush_old()
         if "_changes" in self.__dict__:
@@ -221,6 +241,8 @@ class TargetSplit(StreamingTarget):
 
     def deliver_all(self) -> None:
         """Deliver all events, changes and lists."""
+        if self.audit is not None:
+            self.audit.finish()
         if "_events" in self.__dict__:
             self._events.finish()
             if not self.stopping.is_set():
@@ -235,6 +257,8 @@ class TargetSplit(StreamingTarget):
         """Finish requests that are on their way, so that the ledger knows what became of them."""
         if "_events" in self.__dict__:
             self._events.abort()
+        if self.audit is not None:
+            self.audit.file.close()
         self._close()
 
     def _close(self) -> None:

@@ -21,7 +21,7 @@ BIN = ROOT / ".airflow" / "bin"
 INSTALLED = ROOT / ".airflow" / ".installed"
 START_SECONDS = 90
 STOP_SECONDS = 15
-RUN_SECONDS = 400
+RUN_SECONDS = 1_800  # a backfill starts 30 times Meltano, whatever else the machine does
 
 
 class Airflow:
@@ -99,13 +99,17 @@ class Airflow:
         with self.http.get(url, stream=True, timeout=60) as answer:
             answer.raise_for_status()
             for line in answer.iter_lines():
-                assert time.monotonic() < deadline, f"{run} of {dag} is still under way: {self.tasks(dag, run)}"
+                assert time.monotonic() < deadline, f"{run} of {dag} is still under way: {self.states(dag, run)}"
                 last = line
         return json.loads(last)["state"]
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """Return the task instances of a run."""
         return self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances?limit=200")["task_instances"]
+
+    def states(self, dag: str, run: str) -> list[tuple[str, int, str]]:
+        """Return the state of each task instance of a run."""
+        return [(task["task_id"], task["map_index"], task["state"]) for task in self.tasks(dag, run)]
 
     def clear_failed(self, dag: str, run: str) -> str:
         """Run the failed tasks of a run again, and what hangs on them; wait for the end."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,9 @@ from support.amplitude_target import Loaded, load
 from support.impressions import impression, messages
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
-from target_amplitude.audit.page import page
-from target_amplitude.audit.report import Findings, Report
-from target_amplitude.audit.store import AuditStore
+from target_amplitude.common.audit.page import page
+from target_amplitude.common.audit.report import Findings, Report
+from target_amplitude.common.audit.store import AuditStore
 
 EVENTS_SCHEMA = {
     "type": "SCHEMA",
@@ -105,7 +107,7 @@ def test_by_hour_and_flag(auditing: Auditing):
     auditing.expect(records)
     auditing.arrive([exported(n) for n in range(3)])
     store = AuditStore(str(auditing.path))
-    lines = [(line.hour, line.flag, line.counts.expected, line.counts.rejected) for line in Findings(store).lines()]
+    lines = [(line.hour, line.group, line.counts.expected, line.counts.rejected) for line in Findings(store).lines()]
     assert lines == [
         ("2026-03-14 00:00", "checkout_redesign", 1, 1),
         ("2026-03-14 00:00", "other", 1, 0),
@@ -153,6 +155,19 @@ class TestWhatAnAuditCannotTell:
         assert auditing.arrive([exported(0)], max_parallel_requests=2).error == ""
         assert auditing.report().is_clean
 
+    def test_an_export_without_events(self, auditing: Auditing):
+        auditing.expect([seen(0)])
+        assert auditing.arrive([]).error == ""
+        (problem,) = auditing.report().problems
+        assert "The export holds no events" in problem
+
+    def test_a_file_that_another_pass_writes(self, auditing: Auditing):
+        auditing.expect([seen(0)])
+        with closing(sqlite3.connect(auditing.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            error = auditing.arrive([exported(0)]).error
+        assert "is in use by another pass or report" in error
+
     def test_a_pass_that_was_stopped_half_way(self, auditing: Auditing):
         """A tap that dies sends half a line; the target stops there."""
         auditing.expect([seen(0), seen(1)])
@@ -184,12 +199,49 @@ class TestWhatAnAuditCannotTell:
         assert not (tmp_path / "elsewhere").exists()
 
 
+def missing_lines(auditing: Auditing) -> list[dict[str, Any]]:
+    store = AuditStore(str(auditing.path))
+    try:
+        return [json.loads(line) for line in Findings(store).missing_messages()]
+    finally:
+        store.close()
+
+
+def test_missing_records_are_written_as_the_tap_sent_them_before_stream_maps(auditing: Auditing):
+    maps = {"impressions": {"key": "md5(record['key'])", "label": "__NULL__", "__alias__": "hashed"}}
+    records = [seen(n) for n in range(3)]
+    auditing.expect(records, stream_maps=maps, mappings={"hashed": {"filter": {"split": ["*"]}}})
+    auditing.arrive([exported(0)], mappings={"hashed": {"filter": {"split": ["*"]}}})
+    schema, *lines = missing_lines(auditing)
+    given = next(iter(messages(records)))
+    assert (schema["stream"], schema["schema"]) == ("impressions", given["schema"])
+    assert [line["record"] for line in lines] == records[1:]
+
+
+def test_missing_records_of_batch_files_are_written_as_the_files_hold_them(auditing: Auditing, tmp_path: Path):
+    records = [seen(n) for n in range(5)]
+    file = tmp_path / "batch.jsonl"
+    file.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
+    batch = {
+        "type": "BATCH",
+        "stream": "impressions",
+        "encoding": {"format": "jsonl", "compression": "none"},
+        "manifest": [file.as_uri()],
+    }
+    assert load(auditing.config, [next(iter(messages([]))), batch]).error == ""
+    auditing.arrive([exported(n) for n in (0, 2)])
+    assert auditing.report().total.missing == 3
+    _, *lines = missing_lines(auditing)
+    assert [(line["type"], line["stream"]) for line in lines] == [("RECORD", "impressions")] * 3
+    assert [line["record"] for line in lines] == [records[n] for n in (1, 3, 4)]
+
+
 def test_the_page_escapes_and_draws(auditing: Auditing):
     auditing.expect([seen(0, split="<script>alert(1)</script>"), seen(1, time="2026-03-14T07:00:00Z")])
     auditing.arrive([exported(1)])
     store = AuditStore(str(auditing.path))
     findings = Findings(store)
-    html = page(findings.report(), findings.lines())
+    html = page([(findings, findings.report())])
     assert "<script" not in html
     assert "&lt;script&gt;" in html
     assert html.count("<rect") == 2
@@ -251,3 +303,21 @@ def test_as_processes_from_loss_to_repair(exporting: Sandbox, workplace: Workpla
     text = workplace.run("target-amplitude", None, "--audit-report", audit["audit_path"])
     assert (text.code, text.stdout.splitlines()[-1]) == (0, "Nothing is missing.")
     assert "Traceback" not in io.StringIO(text.stderr).read()
+
+
+def test_an_export_without_permission(exporting: Sandbox, workplace: Workplace):
+    """The tap says so and fails; the report says that it cannot tell."""
+    exporting.reset()
+    exporting.plan(path="/api/2/export", status=403, times=None)
+    target = {"api_key": "test-api-key", "api_url": exporting.url}
+    audit = target | {"audit_path": str(workplace.folder / "audit.sqlite")}
+    start = (datetime.now(UTC) - timedelta(hours=12)).isoformat()
+    assert workplace.run("target-amplitude", audit, messages=messages([seen(0)])).code == 0
+    tap = workplace.run("tap-amplitude", target | {"secret_key": "s", "start_date": start})
+    assert tap.code == 1
+    assert "does not let this project read" in tap.stderr
+    chosen = [line for line in tap.stdout.splitlines() if '"stream":"events"' in line.replace('": "', '":"')]
+    assert workplace.run("target-amplitude", audit, messages=chosen).code == 0
+    report = workplace.run("target-amplitude", None, "--audit-report", audit["audit_path"])
+    assert report.code == 1
+    assert "The export holds no events" in report.stdout

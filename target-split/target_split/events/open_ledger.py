@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from target_split.common.errors import ConnectorError
 from target_split.events.ledger import Ledger
+from target_split.events.ledger_reader import LedgerReader, SQLiteLedgerReader
 from target_split.events.sqlite_ledger import SQLiteLedger
 
 DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
@@ -31,10 +33,33 @@ def open_ledger(path: str, days: int, *, skip_ambiguous: bool, now: Callable[[],
     """
     if not is_database(path):
         return SQLiteLedger(path, days, skip_ambiguous=skip_ambiguous, now=now)
-    try:
+    with needing_postgres():
         from target_split.events.postgres_ledger import PostgresLedger  # noqa: PLC0415  # an extra
+    return PostgresLedger(path, days, skip_ambiguous=skip_ambiguous, now=now)
+
+
+def open_reader(path: str) -> LedgerReader:
+    """Return the ledger, opened for reading only.
+
+    Args:
+        path: File, or `postgresql://…`.
+
+    Raises:
+        ConnectorError: It cannot be read; the message names the setting.
+    """
+    if not is_database(path):
+        return SQLiteLedgerReader(path)
+    with needing_postgres():
+        from target_split.events.postgres_reader import PostgresLedgerReader  # noqa: PLC0415  # an extra
+    return PostgresLedgerReader(path)
+
+
+@contextmanager
+def needing_postgres() -> Iterator[None]:
+    """Say which extra is missing."""
+    try:
+        yield
     except ImportError:
         raise ConnectorError(
             "Setting 'ledger_path': a ledger in PostgreSQL needs the extra 'postgres' of this package (psycopg)."
         ) from None
-    return PostgresLedger(path, days, skip_ambiguous=skip_ambiguous, now=now)

@@ -73,7 +73,7 @@ class PostgresLedger:
         self._skip_ambiguous = skip_ambiguous
         self._now = now
         self._lock = threading.Lock()
-        with self._errors():
+        with database_errors():
             self._database = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="target-split")
             try:
                 self._open(days)
@@ -137,7 +137,7 @@ class PostgresLedger:
         """Tell which events are to be posted, and claim these for this run."""
         distinct = sorted(set(ids))  # in one order in all runs, or they would wait for each other
         parameters = {"ids": distinct, "day": self._day(), "run": self._run}
-        with self._lock, self._errors():
+        with self._lock, database_errors():
             claimed = {bytes(identity) for (identity,) in self._database.execute(CLAIM, parameters)}
             taken: dict[bytes, int] = {}
             if len(claimed) < len(distinct):
@@ -167,7 +167,7 @@ class PostgresLedger:
         self._set_state(State.CLAIMED, None, ids)
 
     def _set_state(self, state: State, stream: str | None, ids: Sequence[bytes]) -> None:
-        with self._lock, self._errors():
+        with self._lock, database_errors():
             self._database.execute(SET_STATE, (int(state), self._day(), stream, list(ids), self._run))
 
     def _day(self) -> int:
@@ -175,33 +175,32 @@ class PostgresLedger:
 
     def close(self) -> None:
         """Give up what was claimed and not posted, and close the connection."""
-        with self._lock, self._errors():
+        with self._lock, database_errors():
             if not self._database.closed:
                 self._database.execute(
                     "DELETE FROM target_split_events WHERE run = %s AND state = %s", (self._run, int(State.CLAIMED))
                 )
                 self._database.close()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Say the database's errors in a sentence that names the setting, never the URL: it may hold a password."""
-        try:
-            yield
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise ConnectorError(
-                "Setting 'ledger_path': the user may not create tables or write in the database. Grant CREATE on the "
-                "schema, or name another user."
-            ) from error
-        except psycopg.errors.ReadOnlySqlTransaction as error:
-            raise ConnectorError(
-                "Setting 'ledger_path': the database is read-only. Name the primary server, not a replica."
-            ) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise ConnectorError(
-                "Setting 'ledger_path': the database cannot be reached, or went away. Nothing is lost: run again when "
-                f"it is back ({type(error).__name__})."
-            ) from error
-        except psycopg.Error as error:
-            raise ConnectorError(
-                f"Setting 'ledger_path': the database cannot be used ({type(error).__name__})."
-            ) from error
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Say the database's errors in a sentence that names the setting, never the URL: it may hold a password."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConnectorError(
+            "Setting 'ledger_path': the user may not create tables or write in the database. Grant CREATE on the "
+            "schema, or name another user."
+        ) from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise ConnectorError(
+            "Setting 'ledger_path': the database is read-only. Name the primary server, not a replica."
+        ) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise ConnectorError(
+            "Setting 'ledger_path': the database cannot be reached, or went away. Nothing is lost: run again when "
+            f"it is back ({type(error).__name__})."
+        ) from error
+    except psycopg.Error as error:
+        raise ConnectorError(f"Setting 'ledger_path': the database cannot be used ({type(error).__name__}).") from error

@@ -40,6 +40,8 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
     ]
     if float(config["max_removal_share"]) > 1:
         problems.append("Setting 'max_removal_share' must be a part of the whole, from 0 to 1.")
+    if config.get("audit_path") and not config.get("ledger_path"):
+        problems.append("Setting 'audit_path' needs 'ledger_path': the ledger says what Split accepted.")
     for check, setting in ((check_template, "segment_name"), (check_mappings, "mappings")):
         try:
             check(config[setting])

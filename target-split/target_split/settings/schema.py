@@ -218,6 +218,13 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         "`skip` (perhaps not at all).",
     ),
     th.Property(
+        "audit_path",
+        th.StringType,
+        title="Audit file",
+        description="When set, nothing is sent and the ledger is only read: exported events are noted as expected, "
+        "those in the ledger as accepted. --audit-report shows the difference.",
+    ),
+    th.Property(
         "segment_name",
         th.StringType,
         default="amp_{cohort_name}",

@@ -1,0 +1,161 @@
+"""Writes one run's part of an audit file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from ..target.checkpoints import Hold
+from ..target.delivery import BatchLine, MessageLine, Origin
+from ..target.services import Services, Stream
+from ..timestamps import epoch_milliseconds
+from .store import HOUR_MS, AuditStore
+from .subject import Subject
+
+BUFFERED_ROWS = 2_000
+# Messages made of batch files are kept in blocks of this size, as those of the input are.
+BLOCK_BYTES = 1 << 20
+
+encode = msgspec.json.Encoder().encode
+
+
+class AuditWriter:
+    """Appends to an audit file. STATE waits for the commit of what was read before it.
+
+    Args:
+        path: The audit file.
+        subject: What it is about.
+        services: What all sinks share.
+
+    Attributes:
+        store: The file.
+    """
+
+    def __init__(self, path: str, subject: Subject, services: Services) -> None:
+        self.store = AuditStore(path, subject)
+        self._services = services
+        self._passes: dict[str, int] = {}
+        self._hold: Hold | None = None
+        self._rows: dict[str, list[Any]] = {"expected": [], "left_out": [], "arrived": [], "untold": []}
+        self._sources: dict[str, Stream] = {}
+        self._kept_schemas: set[str] = set()
+        self._block: tuple[bytes, int] | None = None  # of the input, and its number
+        self._batch_lines: list[bytes] = []
+        self._batch_block = self._batch_bytes = 0
+
+    def begin_pass(self, kind: str, settings: Mapping[str, Any]) -> None:
+        """Begin a pass, unless this run did so before.
+
+        Args:
+            kind: `expected` or `arrived`.
+            settings: The settings on which keys depend.
+
+        Raises:
+            ConnectorError: They changed since an earlier pass.
+        """
+        self.commit()
+        if kind not in self._passes:
+            self._passes[kind] = self.store.begin_pass(kind, settings)
+
+    def add_source(self, stream: Stream) -> None:
+        """Hear of a stream as the tap describes it, before stream maps."""
+        self._sources[stream.name] = stream
+        self._kept_schemas.discard(stream.name)
+
+    def add(self, table: str, row: Any) -> None:
+        """Append a row."""
+        self._begin()
+        rows = self._rows[table]
+        rows.append(row)
+        if len(rows) >= BUFFERED_ROWS:
+            self._write(table)
+
+    def keep(self, origin: Origin) -> tuple[int, int]:
+        """Keep the message in which a record came, before stream maps; return block and position."""
+        self._begin()
+        if origin.stream not in self._kept_schemas:
+            self.store.add_schema(origin.stream, schema_message(self._sources[origin.stream]))
+            self._kept_schemas.add(origin.stream)
+        if not isinstance(origin, MessageLine):
+            return self._keep_message(record_message(origin))
+        if self._block is None or self._block[0] is not origin.block:
+            self._block = (origin.block, self.store.new_block())
+            self.store.add_lines(self._block[1], origin.block)
+        return self._block[1], origin.position
+
+    def _keep_message(self, message: bytes) -> tuple[int, int]:
+        if not self._batch_lines:
+            self._batch_block = self.store.new_block()
+        place = (self._batch_block, len(self._batch_lines))
+        self._batch_lines.append(message)
+        self._batch_bytes += len(message)
+        if self._batch_bytes >= BLOCK_BYTES:
+            self._write_batch_lines()
+        return place
+
+    def commit(self) -> None:
+        """Make durable what was read, and let STATE pass."""
+        if self._hold is not None:
+            self._write_batch_lines()
+            for table in self._rows:
+                self._write(table)
+            self.store.commit()
+            self._hold.done()
+            self._hold = None
+
+    def finish(self, before: Callable[[], None] | None = None) -> None:
+        """Commit, and note that the passes of this run read all of their input, unless the run is stopped.
+
+        Args:
+            before: What a pass does beside; not called when the run is stopped.
+        """
+        self.commit()
+        if before is not None and not self._services.stopping.is_set():
+            before()
+            self.commit()
+        if not self._services.stopping.is_set():
+            for number in self._passes.values():
+                self.store.finish_pass(number)
+        self.store.close()
+
+    def close(self) -> None:
+        """Close the file; what is not committed is dropped."""
+        self.store.close()
+
+    def _begin(self) -> None:
+        if self._hold is None:
+            self._hold = self._services.checkpoints.begin()
+            self.store.begin()
+
+    def _write(self, table: str) -> None:
+        self.store.add(table, self._rows[table])
+        self._rows[table].clear()
+
+    def _write_batch_lines(self) -> None:
+        if self._batch_lines:
+            self.store.add_lines(self._batch_block, b"\n".join(self._batch_lines))
+            self._batch_lines.clear()
+            self._batch_bytes = 0
+
+
+def hour_of(time: Any) -> int | None:
+    """Return the UTC hour of a time, in hours since 1970; None when there is none."""
+    try:
+        return None if time is None else epoch_milliseconds(time) // HOUR_MS
+    except (ValueError, OverflowError, TypeError):
+        return None
+
+
+def schema_message(stream: Stream) -> bytes:
+    """Return the SCHEMA message of a stream."""
+    return encode(
+        {"type": "SCHEMA", "stream": stream.name, "schema": stream.schema, "key_properties": stream.key_properties}
+    )
+
+
+def record_message(origin: Origin) -> bytes:
+    """Return the RECORD message of a record that came otherwise."""
+    record = origin.line.strip() if isinstance(origin, BatchLine) else encode(origin.record())
+    return b'{"type":"RECORD","stream":%s,"record":%s}' % (encode(origin.stream), record)

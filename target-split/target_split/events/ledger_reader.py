@@ -1,0 +1,127 @@
+"""Reads a ledger without changing it: what it says of events that were posted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from target_split.common.errors import ConnectorError
+from target_split.common.private_files import check_private_file
+from target_split.events.event_id import HASH_BYTES, HOUR_BYTES, ID_BYTES, NO_HOUR
+from target_split.events.ledger import day_of
+from target_split.events.ledger_file import APPLICATION_ID, SCHEMA_VERSION
+from target_split.events.sqlite_ledger import KNOWN, KNOWN_V1, split_ids
+
+IN_USE = (
+    "Setting 'ledger_path': {path} is in use by another run. Audit when the pipeline does not run: set the schedule of "
+    "the audit apart from its own."
+)
+
+
+class Known(NamedTuple):
+    """What a ledger says of some events.
+
+    Attributes:
+        accepted: Ids of those that Split accepted.
+        ambiguous: Ids of those that were posted, but no answer came.
+    """
+
+    accepted: set[bytes]
+    ambiguous: set[bytes]
+
+
+class LedgerReader(Protocol):
+    """A ledger, opened for reading. Every method may raise `ConnectorError`: it cannot be read."""
+
+    def known(self, ids: Sequence[bytes]) -> Known:
+        """Return what the ledger says of events."""
+        ...
+
+    @property
+    def days(self) -> tuple[int | None, int | None]:
+        """The newest day on which an event was accepted, and the day of the newest event; None where not known."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class SQLiteLedgerReader:
+    """The ledger in a file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConnectorError: There is none, it is not a ledger, or a run uses it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        file = Path(path).expanduser().absolute()
+        if not check_private_file(file, "ledger_path"):
+            raise ConnectorError(
+                f"Setting 'ledger_path': there is no ledger {path}. Name the one of the pipeline that is to be audited."
+            )
+        with self._errors():
+            self._database = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1)
+            try:
+                self._open()
+            except BaseException:
+                self._database.close()
+                raise
+
+    def _open(self) -> None:
+        execute = self._database.execute
+        if execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} is not a ledger of this target.")
+        if execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+            raise ConnectorError(
+                f"Setting 'ledger_path': {self._path} was written by another version of this target. Run the pipeline "
+                "once with this one, then audit."
+            )
+        self._has_v1 = bool(execute("SELECT 1 FROM sqlite_master WHERE name = 'accepted_v1'").fetchone())
+        answered = "SELECT ids FROM posted WHERE number {} (SELECT number FROM answered)"
+        self._answered = {one for (ids,) in execute(answered.format("IN")) for one in split_ids(ids)}
+        # An event that came again may have another hour than the first time: known by its hash.
+        self._posted = {one[HOUR_BYTES:] for (ids,) in execute(answered.format("NOT IN")) for one in split_ids(ids)}
+
+    def known(self, ids: Sequence[bytes]) -> Known:
+        """Return what the ledger says of events."""
+        parameters = {"size": ID_BYTES, "hour": HOUR_BYTES, "hash": HASH_BYTES, "ids": b"".join(ids)}
+        with self._errors():
+            accepted = {one for (one,) in self._database.execute(KNOWN, parameters)}
+            if self._has_v1:
+                accepted |= {one for (one,) in self._database.execute(KNOWN_V1, parameters)}
+        accepted |= self._answered.intersection(ids)
+        return Known(accepted, {one for one in ids if one not in accepted and one[HOUR_BYTES:] in self._posted})
+
+    @property
+    def days(self) -> tuple[int | None, int | None]:
+        """The newest day on which an event was accepted, and the day of the newest event; None where not known."""
+        with self._errors():
+            execute = self._database.execute
+            last_run = execute("SELECT max(day) FROM accepted").fetchone()[0]
+            newest = execute("SELECT max(id) FROM accepted WHERE id < ?", (NO_HOUR,)).fetchone()[0]
+        return last_run, None if newest is None else day_of(newest)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise ConnectorError(IN_USE.format(path=self._path)) from error
+            raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be read: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise ConnectorError(
+                f"Setting 'ledger_path': {self._path} is not a ledger or is damaged ({error})."
+            ) from error
