@@ -123,6 +123,7 @@ def test_discovery_needs_no_settings(plugin: str, workplace: Workplace) -> None:
     discovered = workplace.run(plugin, None, "--discover")
     assert discovered.code == 0
     streams = json.loads(discovered.stdout)["streams"]
+    assert streams
     assert all(stream["key_properties"] and stream["schema"]["properties"] for stream in streams)
 
 

@@ -107,6 +107,10 @@ def lines_of(page: str, program: str) -> list[list[str]]:
     return found
 
 
+def test_each_program_is_named_somewhere() -> None:
+    assert [name for name in ("make", "meltano", *OURS) if not any(lines_of(page, name) for page in BLOCKS)] == []
+
+
 @pytest.mark.parametrize("page", BLOCKS)
 def test_they_name_what_there_is(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(VENV)", ".venv")

@@ -123,6 +123,7 @@ def test_settings_of_the_s3_page_are_known() -> None:
     about = subprocess.run([BIN / "tap-split-impressions", "--about", "--format=json"], capture_output=True, check=True)
     known = json.loads(about.stdout)["settings"]["properties"]
     options = {name for one in settings for name in one.get("storage_options", {})}
+    assert options
     assert {name for one in settings for name in one} <= known.keys()
     # What S3FileSystem does not know it hands to botocore's session: that is where profiles come from.
     assert options - {"profile"} <= inspect.signature(s3fs.S3FileSystem.__init__).parameters.keys()

@@ -61,10 +61,15 @@ def test_pods_run_the_image_of_the_page_as_its_user(manifest: Path) -> None:
     user = re.search(r"^USER (\d+)", (ROOT / "Containerfile").read_text(), re.MULTILINE)[1]
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["runAsUser"] == int(user)
-    claims = {one["metadata"]["name"] for one in objects(manifest) if one["kind"] == "PersistentVolumeClaim"}
-    for volume in pod.get("volumes", []):
-        claim = volume["persistentVolumeClaim"]["claimName"]
-        assert claim in claims or claim in AIRFLOW
+
+
+def test_every_volume_is_claimed_by_its_manifest_or_on_the_page_about_airflow() -> None:
+    everything = [one for manifest in MANIFESTS for one in objects(manifest)]
+    claims = {one["metadata"]["name"] for one in everything if one["kind"] == "PersistentVolumeClaim"}
+    volumes = [volume for manifest in MANIFESTS for volume in pod_of(manifest).get("volumes", [])]
+    claimed = {volume["persistentVolumeClaim"]["claimName"] for volume in volumes}
+    assert claimed
+    assert [claim for claim in claimed - claims if claim not in AIRFLOW] == []
 
 
 def test_the_service_leads_to_the_receiver() -> None:

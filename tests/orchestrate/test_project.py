@@ -56,6 +56,7 @@ def test_schedules_are_those_that_meltano_lists(tmp_path: Path) -> None:
     assert {(schedule.name, schedule.interval) for schedule in known} == {
         (entry["name"], entry["cron_interval"]) for entry in [*jobs, *pairs]
     }
+    assert jobs
     for entry in jobs:
         pipelines = next(schedule.pipelines for schedule in known if schedule.name == entry["name"])
         assert [f"{p.tap} {p.target}" for p in pipelines] == entry["job"]["tasks"]

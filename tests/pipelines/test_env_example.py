@@ -59,5 +59,5 @@ def test_events_arrive_in_split_without_an_environment_name(project: Meltano, se
     start = (NOW - timedelta(hours=14)).isoformat()
     project.succeeds("run", "events-to-split", TAP_AMPLITUDE_START_DATE=start)
     stored = services.split_events()
-    assert len(stored) == len([row for row in rows if row["user_id"]])
+    assert len(stored) == len([row for row in rows if row["user_id"]]) > 0
     assert not [event for event in stored if event.get("environmentName") == ""]

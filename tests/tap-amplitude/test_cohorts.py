@@ -169,7 +169,7 @@ def test_a_cohorts_bookmark_moves_only_behind_its_whole_list(sandbox: Sandbox, r
         if message["type"] == "STATE":
             done = message["value"]["bookmarks"].get("cohort_members", {}).get("cohorts", {})
             assert all(seen[name] == 7 for name in done)
-    assert seen == {"c1": 7, "c2": 7}
+    assert seen.keys() == done.keys() == {"c1", "c2"}
 
 
 def test_a_list_that_fails_leaves_the_others_and_announces_nothing(sandbox: Sandbox, run: Runs) -> None:

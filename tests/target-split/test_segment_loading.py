@@ -137,6 +137,7 @@ def test_a_segment_that_is_not_active_yet_is_activated(run, sandbox: Sandbox):
     assert run(members(3)).code == 0
     assert keys(sandbox) == users(3)
     creations = [r for r in sandbox.requests() if r["method"] == "POST" and "/definitions" not in r["path"]]
+    assert creations
     assert not [r for r in creations if "/trafficTypes/" in r["path"] or r["path"].endswith("/segments")]
 
 
