@@ -47,9 +47,6 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Whatever is written holds records: batch files, rejects, spools. They are their owner's alone.
 PRIVATE = 0o077
 
-# Ctrl-C on `meltano run` reaches a plugin as SIGINT, and then as SIGTERM; schedulers repeat SIGTERM.
-REPEATS_IGNORED_SECONDS = 30.0
-
 # How many more objects make Python look for cycles. Records are many objects without any: looking after each few
 # hundred, as it does on its own, takes up to a third of the time of a run.
 GC_THRESHOLD = 100_000
@@ -114,7 +111,11 @@ class PlainMessages(PluginBase):
     Attributes:
         stopping: Set once a signal came.
         stop_signal: Its number.
+        repeats_ignored_seconds: How long after the first signal others are ignored; then one kills. Ctrl-C on `meltano
+            run` reaches a plugin as SIGINT, and then as SIGTERM; schedulers repeat SIGTERM.
     """
+
+    repeats_ignored_seconds = 30.0
 
     def __init__(self, *, config: Any = None, parse_env_config: bool = False, **options: Any) -> None:
         self.stopping = threading.Event()
@@ -193,7 +194,7 @@ class PlainMessages(PluginBase):
             self.stop_signal, self._stopped_at = signum, time.monotonic()
             self.stopping.set()
             self.stop()
-        elif time.monotonic() - self._stopped_at >= REPEATS_IGNORED_SECONDS:
+        elif time.monotonic() - self._stopped_at >= self.repeats_ignored_seconds:
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
 

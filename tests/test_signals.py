@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ import pytest
 from support.amplitude import event, events_messages
 from support.exports import rows_over
 from support.impressions import impression, messages
+from support.inside import CLASSES
 from support.processes import Workplace
 from support.receiver import posted
 from support.sandbox import Sandbox
+from support.scripted import Answer, Request, scripted
 
 pytestmark = pytest.mark.kind("process")
 
@@ -33,6 +36,7 @@ SEQUENCES = [
 ]
 TAPS = ("tap-split-impressions", "tap-amplitude")
 TARGETS = ("target-amplitude", "target-split")
+AT_ONCE = "plugin.repeats_ignored_seconds = 0.0"
 
 
 @pytest.fixture(params=SEQUENCES, ids=lambda numbers: "-".join(number.name for number in numbers))
@@ -52,11 +56,29 @@ def tap_config(tap: str, workplace: Workplace, sandbox: Sandbox) -> dict[str, An
     return {"path": str(workplace.folder / "in"), "settle_seconds": 0}
 
 
-def start_tap(tap: str, workplace: Workplace, sandbox: Sandbox) -> subprocess.Popen[str]:
+def tap_command(tap: str, workplace: Workplace, sandbox: Sandbox) -> list[str]:
     config = tap_config(tap, workplace, sandbox)
-    found = json.loads(workplace.run(tap, config, "--discover").stdout)["streams"]
+    found = json.loads(workplace.run(tap, config, "--discover", inside=True).stdout)["streams"]
     catalog = {"streams": [one for one in found if one["stream"] in {"events", "impressions"}]}
-    return workplace.start(workplace.command(tap, config, catalog=catalog))
+    return workplace.command(tap, config, catalog=catalog)
+
+
+def target_run(target: str, url: str) -> tuple[dict[str, Any], str]:
+    """Settings of a target, and 50 records with STATE among them as its input."""
+    if target == "target-amplitude":
+        config = {"api_key": "test-api-key", "api_url": url}
+        items = list(messages(impression(number) for number in range(50)))
+    else:
+        config = {"sdk_api_key": "test-sdk-key", "events_url": url}
+        items = list(events_messages(event(number) for number in range(50)))
+    return config, "".join(json.dumps(item) + "\n" for item in items)
+
+
+def patched(plugin: str, command: list[str], *statements: str) -> list[str]:
+    """A connector's command line, with statements before the connector runs; `plugin` is its class."""
+    module, name = CLASSES[plugin]
+    code = "; ".join([f"from {module} import {name} as plugin", *statements, "plugin.cli()"])
+    return [sys.executable, "-c", code, *command[1:]]
 
 
 @dataclass
@@ -81,7 +103,7 @@ class Reading:
 def test_a_tap_leaves_whole_lines_and_state(
     tap: str, sequence: tuple[signal.Signals, ...], workplace: Workplace, sandbox: Sandbox
 ):
-    with start_tap(tap, workplace, sandbox) as process:
+    with workplace.start(tap_command(tap, workplace, sandbox)) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(400)]
         for number in sequence:
@@ -98,7 +120,7 @@ def test_a_tap_leaves_whole_lines_and_state(
 
 @pytest.mark.parametrize("tap", TAPS)
 def test_a_tap_whose_reader_does_not_read_ends_at_the_first_signal(tap: str, workplace: Workplace, sandbox: Sandbox):
-    with start_tap(tap, workplace, sandbox) as process:
+    with workplace.start(tap_command(tap, workplace, sandbox)) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
@@ -121,17 +143,11 @@ def wait_until_asleep(pid: int) -> None:
 def test_a_target_delivers_what_it_took_and_writes_state(
     target: str, sequence: tuple[signal.Signals, ...], workplace: Workplace, sandbox: Sandbox
 ):
-    if target == "target-amplitude":
-        config = {"api_key": "test-api-key", "api_url": sandbox.url}
-        items = list(messages(impression(number) for number in range(50)))
-    else:
-        config = {"sdk_api_key": "test-sdk-key", "events_url": sandbox.url}
-        items = list(events_messages(event(number) for number in range(50)))
-    lines = [json.dumps(item) + "\n" for item in items]
+    config, lines = target_run(target, sandbox.url)
     with workplace.start(workplace.command(target, config)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write("".join(lines))
+        process.stdin.write(lines)
         process.stdin.flush()
         first = process.stdout.readline()  # it waits for more input now
         for number in sequence:
@@ -142,3 +158,38 @@ def test_a_target_delivers_what_it_took_and_writes_state(
     assert "Stopped:" in log
     states = [json.loads(line) for line in [first, *more]]
     assert states
+
+
+@pytest.mark.parametrize("tap", TAPS)
+def test_a_repeat_kills_a_tap_that_hangs(tap: str, workplace: Workplace, sandbox: Sandbox):
+    never = f"import {CLASSES[tap][0].partition('.')[0]}.common.stdout as stdout; stdout.BLOCKED_SECONDS = 600"
+    command = patched(tap, tap_command(tap, workplace, sandbox), AT_ONCE, never)
+    with workplace.start(command) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        wait_until_asleep(process.pid)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_repeat_kills_a_target_that_hangs(target: str, workplace: Workplace):
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(_: Request) -> Answer:
+        asked.set()
+        released.wait(60)
+        return Answer(status=500)
+
+    with scripted(hang) as server:
+        config, lines = target_run(target, server.url)
+        with workplace.start(patched(target, workplace.command(target, config), AT_ONCE)) as process:
+            assert process.stdin is not None
+            process.stdin.write(lines)
+            process.stdin.flush()
+            assert asked.wait(60)
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == -signal.SIGTERM
+        released.set()
