@@ -159,8 +159,8 @@ def test_objects_nest_to_forty_levels(sandbox: Sandbox) -> None:
     assert answer.json()["events_with_invalid_fields"] == {"event_properties": [0]}
 
 
-def test_short_ids_are_refused_unless_allowed(sandbox: Sandbox) -> None:
-    short = [event(user_id="u1"), event(), event(device_id="d")]
+def test_an_event_with_nothing_but_short_ids_is_refused_unless_they_are_allowed(sandbox: Sandbox) -> None:
+    short = [event(user_id="u1"), event(), event(user_id=None, device_id="d")]
     answer = post(sandbox, *short)
     assert answer.status_code == 400
     assert answer.json() == {
@@ -169,6 +169,15 @@ def test_short_ids_are_refused_unless_allowed(sandbox: Sandbox) -> None:
         "events_with_invalid_id_lengths": {"user_id": [0], "device_id": [2]},
     }
     assert post(sandbox, *short, options={"min_id_length": 1}).status_code == 200
+
+
+def test_a_short_id_is_removed_from_an_event_that_has_another(sandbox: Sandbox) -> None:
+    one, other = event(device_id="d"), event(user_id="u1", device_id="device-0042")
+    assert post(sandbox, one, other).status_code == 200
+    assert [(found.get("user_id"), found.get("device_id")) for found in sandbox.amplitude_events()] == [
+        (one["user_id"], None),
+        (None, other["device_id"]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +214,14 @@ def test_an_insert_id_is_taken_once(sandbox: Sandbox) -> None:
     assert post(sandbox, first, first).json()["events_ingested"] == 2
     assert post(sandbox, first | {"user_id": "user-other"}, event(insert_id="other")).status_code == 200
     assert [one["insert_id"] for one in sandbox.amplitude_events()] == ["same", "other"]
+
+
+def test_an_insert_id_is_taken_once_per_device_where_the_settings_say_so(sandbox: Sandbox) -> None:
+    sandbox.call("POST", "/amplitude/settings", {"insert_id_scope": "device"})
+    first, second, nobodys = (event(insert_id="same", device_id=device) for device in ("device-1", "device-2", None))
+    for _ in range(2):
+        assert post(sandbox, first, first, second, nobodys).status_code == 200
+    assert [one["device_id"] for one in sandbox.amplitude_events()] == ["device-1", "device-2", None]
 
 
 def test_events_without_insert_id_are_never_the_same(sandbox: Sandbox) -> None:

@@ -6,7 +6,6 @@ Source: https://amplitude.com/docs/apis/analytics/http-v2, "Keys for the event a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -125,44 +124,51 @@ class Problems:
         return body
 
 
-_decoder = msgspec.json.Decoder(Event)
+decode_event = msgspec.json.Decoder(Event).decode
 _FIELD_OF_ERROR = re.compile(r"\$\.([^.\[`]+)")
 
 
-def read_events(texts: Sequence[msgspec.Raw], min_id_length: int) -> tuple[list[Event], Problems]:
-    """Decode and check events; the list is complete only when there are no problems."""
+def read_events(texts: list[msgspec.Raw], min_id_length: int) -> tuple[list[Event], Problems]:
+    """Decode and check events; the list is complete only when there are no problems.
+
+    An id that is too short is removed from an event that has another one, also from its text.
+    """
     problems = Problems()
     events = []
     for index, text in enumerate(texts):
         try:
-            event = _decoder.decode(text)
+            event = decode_event(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             found = _FIELD_OF_ERROR.search(str(error))
             problems.invalid.setdefault(found[1] if found else "event", []).append(index)
         else:
-            _check(event, index, min_id_length, problems)
+            removed = _check(event, index, min_id_length, problems)
             _check_depth(event, text, index, problems)
+            if removed:
+                members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+                texts[index] = msgspec.Raw(msgspec.json.encode({k: v for k, v in members.items() if k != removed}))
+                event = decode_event(texts[index])
             events.append(event)
     return events, problems
 
 
-def _check(event: Event, index: int, min_id_length: int, problems: Problems) -> None:
+def _check(event: Event, index: int, min_id_length: int, problems: Problems) -> str | None:
+    """Note what is wrong with an event; return which of its ids is too short, if it has another one."""
     if not event.event_type:
         problems.missing.setdefault("event_type", []).append(index)
     if event.user_id is None and event.device_id is None:
         problems.missing.setdefault("user_id", []).append(index)
-    for field in ("user_id", "device_id"):
-        identity = getattr(event, field)
-        if identity is None:
-            continue
-        if is_forbidden(identity):
-            problems.invalid.setdefault(field, []).append(index)
-        elif len(identity) < min_id_length:
-            problems.id_lengths.setdefault(field, []).append(index)
+    ids = {field: one for field in ("user_id", "device_id") if (one := getattr(event, field)) is not None}
+    for field in [field for field, one in ids.items() if is_forbidden(one)]:
+        problems.invalid.setdefault(field, []).append(index)
+    short = [field for field, one in ids.items() if not is_forbidden(one) and len(one) < min_id_length]
+    for field in short if len(short) == len(ids) else []:
+        problems.id_lengths.setdefault(field, []).append(index)
     if event.user_properties and not user_properties.are_valid(event.user_properties):
         problems.invalid.setdefault("user_properties", []).append(index)
     if event.groups and not groups_fit(event.groups):
         problems.invalid.setdefault("groups", []).append(index)
+    return short[0] if len(short) == 1 < len(ids) else None
 
 
 def is_forbidden(identity: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from split_amplitude_sandbox.amplitude.event import Event, truncated
+from split_amplitude_sandbox.amplitude.event import Event, decode_event, truncated
 from split_amplitude_sandbox.amplitude.exposure import EXPOSURE_EXPORTED, renamed
 from split_amplitude_sandbox.clock import export_text
 
@@ -39,12 +39,9 @@ class Stored(NamedTuple):
     user_created_ms: int | None
 
 
-_decoder = msgspec.json.Decoder(Event)
-
-
 def export_row(stored: Stored) -> dict[str, Any]:
     """The row of an event, always the same."""
-    event = _decoder.decode(stored.event)
+    event = decode_event(stored.event)
     properties = truncated(event.event_properties or {})
     exposure = stored.event_type == EXPOSURE_EXPORTED
     data: dict[str, Any] = {"path": stored.path, "group_first_event": {}, "group_ids": {}}

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import upload_error
-from split_amplitude_sandbox.amplitude.event import DEFAULT_MIN_ID_LENGTH, Event, read_events
+from split_amplitude_sandbox.amplitude.event import DEFAULT_MIN_ID_LENGTH, Event, decode_event, read_events
 from split_amplitude_sandbox.amplitude.exposure import EXPOSURE, EXPOSURE_EXPORTED, exposed_property
 from split_amplitude_sandbox.amplitude.id_limits import refusal
 from split_amplitude_sandbox.amplitude.settings import AmplitudeSettings
@@ -118,9 +118,10 @@ class Ingestion:
         uuid_beginning = str(uuid.uuid4())[:24]
         for text, event in zip(texts, events, strict=True):
             if event.insert_id:
-                if event.insert_id in seen:
+                known = (event.insert_id, self._device_of(event))
+                if known in seen:
                     continue
-                seen.add(event.insert_id)
+                seen.add(known)
             user = users.get(event.identity, event.user_id, event.device_id)
             rows.append(
                 (
@@ -137,14 +138,18 @@ class Ingestion:
             users.save()
             self._store.count_arrivals("Amplitude events", Counter(row[5] for row in rows))
 
-    def _known_insert_ids(self, events: Sequence[Event], upload_ms: int) -> set[str]:
+    def _known_insert_ids(self, events: Sequence[Event], upload_ms: int) -> set[tuple[str, str | None]]:
         given = [event.insert_id for event in events if event.insert_id]
         rows = self._store.database.execute(
-            "SELECT insert_id FROM amplitude_events"
-            " WHERE insert_id IN (SELECT value FROM json_each(?)) AND upload_ms > ?",
+            "SELECT event FROM amplitude_events WHERE insert_id IN (SELECT value FROM json_each(?)) AND upload_ms > ?",
             (msgspec.json.encode(given).decode(), upload_ms - DEDUPLICATION_MS),
         )
-        return {insert_id for (insert_id,) in rows}
+        stored = [decode_event(text) for (text,) in rows]
+        return {(event.insert_id or "", self._device_of(event)) for event in stored}
+
+    def _device_of(self, event: Event) -> str | None:
+        """The device for which an `insert_id` counts; None: for all. The two pages differ, so it is a setting."""
+        return event.device_id if self._settings.current.insert_id_scope == "device" else None
 
 
 def _facts(event: Event, user: User, upload_ms: int, client_upload_ms: int) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ Answers = dict[str, int | None]
 class AmplitudeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What `POST /_sandbox/amplitude/settings` takes; the last five refuse ids on `/2/httpapi` and `/batch`."""
 
+    insert_id_scope: Literal["project", "device"] = "project"
     cohort_downloads_limit: int | None = MONTHLY_DOWNLOADS
     cohort_downloads_used: int = 0
     cohort_usage: Literal["rest_download", "count", "missing"] = "rest_download"
