@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,7 @@ def test_of_events(target: str, signals: list[int], workplace: Workplace, sandbo
     assert process.stdin
     process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
     process.stdin.flush()
-    while not sandbox.requests(path):
-        time.sleep(0.01)  # nothing tells when; asking again is the only way
+    sandbox.await_requests(path=path)
     for number in signals:
         process.send_signal(number)
     stdout, log = process.communicate(timeout=60)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.waiting import await_true
 from target_amplitude.common.target.checkpoints import Checkpoints
 from target_amplitude.common.target.workers import Workers
 
@@ -162,8 +163,7 @@ def test_abort_lets_the_request_on_its_way_end_and_drops_what_waits():
     assert begun.wait(10)
     ending = threading.Thread(target=workers.abort, args=(BrokenError(),))
     ending.start()
-    while not workers._failure:
-        begun.wait(0)
+    await_true(lambda: workers._failure)
     may_end.set()
     ending.join(10)
     assert sent == [1]

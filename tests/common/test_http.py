@@ -29,7 +29,7 @@ from common.http import (
     send,
 )
 from support.scripted import Answer, scripted
-from support.sockets import closed_port, request_of, treating
+from support.sockets import free_port, request_of, treating
 
 FAST = (5.0, 0.2)
 
@@ -73,7 +73,7 @@ def test_a_netrc_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_nothing_listens():
     with pytest.raises(NotSentError, match=r"nothing listens at 127\.0\.0\.1"):
-        get(f"http://127.0.0.1:{closed_port()}")
+        get(f"http://127.0.0.1:{free_port()}")
 
 
 def test_a_name_that_does_not_resolve():
@@ -82,7 +82,7 @@ def test_a_name_that_does_not_resolve():
 
 
 def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(NotSentError, match="through the proxy"):
         get("http://api.test")
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from support.waiting import await_true
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.summary import Summary
 from target_amplitude.common.target.delivery import MessageLine
@@ -165,8 +166,7 @@ def test_two_programs_append_whole_lines(tmp_path: Path):
         "for n in range(300): file.write(b'{\"n\": %d}\\n' % n, None)"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(2)]
-    while not path.exists():
-        assert any(writer.poll() is None for writer in writers)
+    await_true(path.exists)
     seen: list[bytes] = []
     while any(writer.poll() is None for writer in writers):
         with locked(path) as descriptor, replacing(path):

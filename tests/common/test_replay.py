@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -192,8 +191,7 @@ def test_ended_at_any_moment_nothing_is_lost_or_doubled(ends, amplitude, workpla
     sandbox.plan(path="/2/httpapi", kind="delay", delay_seconds=0.5, times=None)
     for asked in (1, 2):
         process = workplace.start(workplace.command("target-amplitude", config, "--replay", path))
-        while len(sandbox.requests("/2/httpapi")) < asked and process.poll() is None:
-            time.sleep(0.01)  # nothing tells when; asking again is the only way
+        sandbox.await_requests(asked, "/2/httpapi")
         process.send_signal(ends)
         process.communicate(timeout=60)
         left = [json.loads(line)["record"]["bucketing_key"] for line in path.read_text().splitlines()]

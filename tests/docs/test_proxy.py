@@ -15,7 +15,7 @@ import trustme
 from support.processes import BIN
 from support.programs import program
 from support.receiver import posted, zipped
-from support.sandbox import free_port
+from support.sockets import free_port
 
 pytestmark = pytest.mark.kind("process")
 

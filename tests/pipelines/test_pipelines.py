@@ -11,7 +11,8 @@ import pytest
 from demo import data
 from demo.services import post, receiver
 from support.meltano import Meltano
-from support.sandbox import Sandbox, free_port
+from support.sandbox import Sandbox
+from support.sockets import free_port
 
 NOW = datetime.now(UTC)
 THIS_HOUR = NOW.replace(minute=0, second=0, microsecond=0)
@@ -72,7 +73,7 @@ def test_events_go_to_split_by_a_schedule(meltano: Meltano, services: Sandbox) -
 
     succeeds(meltano.run("schedule", "run", "events-hourly", TAP_AMPLITUDE_START_DATE=start))
     stored = services.split_events()
-    assert len(stored) == len([row for row in rows if row["user_id"]])
+    assert len(stored) == len([row for row in rows if row["user_id"]]) > 0
     assert all(event["eventTypeId"].startswith("amp.") for event in stored)
 
     succeeds(meltano.run("schedule", "run", "events-hourly", TAP_AMPLITUDE_START_DATE=start))

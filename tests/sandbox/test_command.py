@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from support.processes import BIN
-from support.sandbox import Sandbox, free_port
+from support.sandbox import Sandbox
+from support.sockets import free_port
 
 COMMAND = str(BIN / "split-amplitude-sandbox")
 
@@ -37,8 +38,7 @@ def test_a_stop_does_not_wait_for_open_requests(sandbox: Sandbox) -> None:
     waiting.plan(kind="delay", delay_seconds=3600)
     with socket.create_connection(("127.0.0.1", waiting.port)) as client:
         client.sendall(b"GET /batch HTTP/1.1\r\nHost: sandbox\r\n\r\n")
-        while not waiting.requests():
-            pass  # only polling tells that the request has come
+        waiting.await_requests()
         waiting.stop()
     assert waiting.process.returncode == 0
 

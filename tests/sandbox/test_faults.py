@@ -151,8 +151,7 @@ def test_a_delay_holds_nobody_else_up(sandbox: Sandbox) -> None:
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    while not sandbox.requests():
-        pass  # only polling tells that the request has come
+    sandbox.await_requests()
     assert get(sandbox).status_code == 200
     assert not finished.is_set()
     waiting.join()

@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from support.sandbox import Sandbox
+from support.waiting import await_true
 
 PATH = "/internal/api/v2/workspaces"
 HEADERS = {"Authorization": "Bearer test-key"}
@@ -159,8 +160,7 @@ def test_a_trickle_ends_with_its_client(sandbox: Sandbox) -> None:
     sandbox.plan(preset="trickle", delay_seconds=3600)
     with get(sandbox, stream=True) as answer:
         assert answer.raw.read(1) == b"{"
-    while sandbox.requests()[0]["seconds"] is None:
-        pass  # only polling tells that the request has ended
+    await_true(lambda: sandbox.requests()[0]["seconds"] is not None)
 
 
 @pytest.mark.parametrize(("preset", "offset"), [("clock_ahead", 30 * DAY), ("clock_behind", -30 * DAY)])

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from support.sandbox import free_port
+from support.sockets import free_port
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".airflow" / "bin"

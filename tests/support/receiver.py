@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,14 +40,6 @@ def posted(number: int, **changes: Any) -> dict[str, Any]:
         "properties": None,
         **changes,
     }
-
-
-def await_true(condition: Callable[[], Any]) -> None:
-    """Wait for something that nothing announces."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def zipped(body: Any) -> bytes:

@@ -3,56 +3,38 @@
 from __future__ import annotations
 
 import json
-import socket
+import re
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from support.processes import BIN
-
-START_SECONDS = 30
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from support.waiting import await_true
 
 
 class Sandbox:
     """A running sandbox. Every method is one real HTTP request to it."""
 
     def __init__(self, *options: str, data: Path | None = None) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [str(BIN / "split-amplitude-sandbox"), "serve", "--port", str(self.port), *options]
+        command = [str(BIN / "split-amplitude-sandbox"), "serve", "--port", "0", *options]
         self.process = subprocess.Popen(
             command + (["--data", str(data)] if data else []),
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            text=True,
         )
+        assert self.process.stdout
+        found = re.search(r"http://\S+:(\d+)", self.process.stdout.readline())
+        if not found:
+            raise RuntimeError(f"the sandbox ended with code {self.process.wait()}")
+        self.url, self.port = found[0], int(found[1])
         self.http = requests.Session()
-        self._await_start()
-
-    def _await_start(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the sandbox ended with code {self.process.returncode}")
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)  # nothing tells when another process listens; asking again is the only way
-            else:
-                return
-        raise RuntimeError("the sandbox did not start")
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.communicate(timeout=10)
         self.http.close()
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -77,6 +59,10 @@ class Sandbox:
     def requests(self, path: str | None = None) -> list[dict[str, Any]]:
         """Requests received (method, path, status, bytes, …) in order, those below /_sandbox left out."""
         return [r for r in self.call("GET", "/requests") if path is None or r["path"] == path]
+
+    def await_requests(self, count: int = 1, path: str | None = None) -> None:
+        """Wait until so many requests have come; their answers may be still to come."""
+        await_true(lambda: len(self.requests(path)) >= count)
 
     def amplitude_events(self) -> list[dict[str, Any]]:
         return self.call("GET", "/amplitude/events")

@@ -43,7 +43,7 @@ def request_of(connection: socket.socket) -> bytes:
     return data
 
 
-def closed_port() -> int:
+def free_port() -> int:
     """Return a port at which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]

@@ -15,8 +15,9 @@ import pytest
 
 from support.exports import export_row, rows_over
 from support.processes import Workplace
-from support.sandbox import Sandbox, free_port
+from support.sandbox import Sandbox
 from support.scripted import Answer, Request, scripted
+from support.sockets import free_port
 
 EXPORT = "/api/2/export"
 

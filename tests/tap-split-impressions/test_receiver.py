@@ -23,8 +23,9 @@ import pytest
 import requests
 
 from support.processes import BIN, Workplace
-from support.receiver import TOKEN, Receiver, Run, await_true, numbers_of, posted, stored_batches, zipped
-from support.sandbox import free_port
+from support.receiver import TOKEN, Receiver, Run, numbers_of, posted, stored_batches, zipped
+from support.sockets import free_port
+from support.waiting import await_true
 
 ITEM = {"keyName": "k", "treatment": "on", "time": 1767261600123, "changeNumber": 5, "label": "x"}
 EVALUATOR = {"impressions": [{"testName": "f", "keyImpressions": [ITEM]}]}
@@ -286,6 +287,7 @@ def test_several_receivers_share_a_folder(folder: Path) -> None:
     with Receiver(folder) as receiver:
         receiver.stop()
     batches = Counter(batch[0]["key"] for batch in stored_batches(folder))
+    assert load.accepted
     assert set(batches.values()) == {1}
     assert {f"user-{number * 100:06}" for number in load.accepted} <= set(batches)
 

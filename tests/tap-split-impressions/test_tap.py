@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from support.receiver import Run, Write, await_true, numbers_of, posted
+from support.receiver import Run, Write, numbers_of, posted
+from support.waiting import await_true
 from tap_split_impressions.streams import impressions
 
 TAP = "tap-split-impressions"

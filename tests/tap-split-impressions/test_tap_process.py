@@ -15,7 +15,8 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from support.processes import Result, Workplace
-from support.receiver import Run, Write, await_true, numbers_of, posted
+from support.receiver import Run, Write, numbers_of, posted
+from support.waiting import await_true
 from tap_split_impressions.tap import TapSplitImpressions
 
 TAP = "tap-split-impressions"

@@ -90,8 +90,7 @@ def test_a_signal_ends_the_wait_for_a_retry(config, workplace: Workplace, sandbo
     running = Running(workplace, config | {"retry_timeout_seconds": 900, "max_parallel_requests": 1})
     running.feed(messages((impression(n) for n in range(4500)), every=500))
     assert running.await_state() == {"read": 2000}
-    while len(sandbox.requests()) < 2:
-        pass
+    sandbox.await_requests(2)
     running.process.send_signal(signal.SIGTERM)
     result = running.end()
     assert result.code == 1

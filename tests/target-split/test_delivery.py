@@ -6,7 +6,6 @@ import gzip
 import json
 import signal
 import subprocess
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from support.amplitude import EVENT_SCHEMA, event, events_messages
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
+from support.waiting import await_true
 
 BULK = "/api/events/bulk"
 Config = dict[str, Any]
@@ -88,8 +88,7 @@ def kill_in_mid_request(workplace: Workplace, sandbox: Sandbox, config: Config, 
     with process:
         process.stdin.write("\n".join(lines) + "\n")
         process.stdin.flush()
-        while sandbox.faults()[0]["hits"] == 0:
-            time.sleep(0.02)  # nothing tells when; asking again is the only way
+        await_true(lambda: sandbox.faults()[0]["hits"])
         process.kill()
     sandbox.call("DELETE", "/faults")
 

@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.sandbox import Sandbox, free_port
+from support.sandbox import Sandbox
 from support.scripted import Answer, scripted
+from support.sockets import free_port
 from target_split.api.client import Client, Host, ServiceClock
 from target_split.common.errors import ConnectorError
 from target_split.common.retry import Retry

@@ -10,7 +10,8 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from support.amplitude import event, events_messages, members, members_messages
 from support.processes import Workplace
-from support.sandbox import Sandbox, free_port
+from support.sandbox import Sandbox
+from support.sockets import free_port
 from target_split.common.errors import ConnectorError
 from target_split.target import TargetSplit
 
