@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from support.amplitude import event, events_messages
+from support.connectors import TAPS, TARGETS, config_of
 from support.exports import rows_over
 from support.impressions import impression, messages
 from support.inside import CLASSES
@@ -34,8 +35,6 @@ SEQUENCES = [
     (signal.SIGINT, signal.SIGTERM),
     (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGTERM),
 ]
-TAPS = ("tap-split-impressions", "tap-amplitude")
-TARGETS = ("target-amplitude", "target-split")
 AT_ONCE = "plugin.repeats_ignored_seconds = 0.0"
 
 
@@ -47,13 +46,12 @@ def sequence(request: pytest.FixtureRequest) -> tuple[signal.Signals, ...]:
 
 def tap_config(tap: str, workplace: Workplace, sandbox: Sandbox) -> dict[str, Any]:
     """Settings of a tap with more to read than a pipe holds."""
+    sandbox.put_export_rows(rows_over(hours=6, per_hour=300))
+    config = config_of(tap, sandbox.url, workplace.folder)
     if tap == "tap-amplitude":
-        sandbox.put_export_rows(rows_over(hours=6, per_hour=300))
-        keys = {"api_key": "test-api-key", "secret_key": "test-secret-key", "api_url": sandbox.url}
-        return keys | {"start_date": "2026-03-14", "end_date": "2026-03-15", "window_hours": 1}
-    lines = "".join(json.dumps(posted(number)) + "\n" for number in range(60_000))
-    workplace.file("in/impressions.jsonl", lines)
-    return {"path": str(workplace.folder / "in"), "settle_seconds": 0}
+        return config | {"end_date": "2026-03-15", "window_hours": 1}
+    workplace.file("in/impressions.jsonl", "".join(json.dumps(posted(number)) + "\n" for number in range(60_000)))
+    return config
 
 
 def tap_command(tap: str, workplace: Workplace, sandbox: Sandbox) -> list[str]:
@@ -63,15 +61,11 @@ def tap_command(tap: str, workplace: Workplace, sandbox: Sandbox) -> list[str]:
     return workplace.command(tap, config, catalog=catalog)
 
 
-def target_run(target: str, url: str) -> tuple[dict[str, Any], str]:
-    """Settings of a target, and 50 records with STATE among them as its input."""
-    if target == "target-amplitude":
-        config = {"api_key": "test-api-key", "api_url": url}
-        items = list(messages(impression(number) for number in range(50)))
-    else:
-        config = {"sdk_api_key": "test-sdk-key", "events_url": url}
-        items = list(events_messages(event(number) for number in range(50)))
-    return config, "".join(json.dumps(item) + "\n" for item in items)
+def fifty_records(target: str) -> str:
+    """What a target reads: 50 records, STATE behind them."""
+    impressions = messages(impression(number) for number in range(50))
+    events = events_messages(event(number) for number in range(50))
+    return "".join(json.dumps(one) + "\n" for one in (impressions if target == "target-amplitude" else events))
 
 
 def patched(plugin: str, command: list[str], *statements: str) -> list[str]:
@@ -143,11 +137,10 @@ def wait_until_asleep(pid: int) -> None:
 def test_a_target_delivers_what_it_took_and_writes_state(
     target: str, sequence: tuple[signal.Signals, ...], workplace: Workplace, sandbox: Sandbox
 ):
-    config, lines = target_run(target, sandbox.url)
-    with workplace.start(workplace.command(target, config)) as process:
+    with workplace.start(workplace.command(target, config_of(target, sandbox.url, workplace.folder))) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(lines)
+        process.stdin.write(fifty_records(target))
         process.stdin.flush()
         first = process.stdout.readline()  # it waits for more input now
         for number in sequence:
@@ -183,10 +176,10 @@ def test_a_repeat_kills_a_target_that_hangs(target: str, workplace: Workplace):
         return Answer(status=500)
 
     with scripted(hang) as server:
-        config, lines = target_run(target, server.url)
-        with workplace.start(patched(target, workplace.command(target, config), AT_ONCE)) as process:
+        command = workplace.command(target, config_of(target, server.url, workplace.folder))
+        with workplace.start(patched(target, command, AT_ONCE)) as process:
             assert process.stdin is not None
-            process.stdin.write(lines)
+            process.stdin.write(fifty_records(target))
             process.stdin.flush()
             assert asked.wait(60)
             process.send_signal(signal.SIGINT)

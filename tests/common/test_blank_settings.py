@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from support.amplitude_target import signals_kept
+from support.inside import CLASSES, connector_class, process_kept
 
-CLASSES = {
-    "tap-split-impressions": ("tap_split_impressions.tap", "TapSplitImpressions"),
-    "tap-amplitude": ("tap_amplitude.tap", "TapAmplitude"),
-    "target-amplitude": ("target_amplitude.target", "TargetAmplitude"),
-    "target-split": ("target_split.target", "TargetSplit"),
-}
 # Settings with which each starts, and reaches nobody.
 SETTINGS: dict[str, dict[str, Any]] = {
     "tap-split-impressions": {"path": "."},
@@ -26,11 +19,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "target-split": {"sdk_api_key": "k3y-1"},
 }
 BLANKS: list[Any] = ["", "  ", "\n", None, [""], ["", " "]]
-
-
-def connector_class(name: str) -> Any:
-    module, class_name = CLASSES[name]
-    return getattr(import_module(module), class_name)
 
 
 def settings_of(name: str) -> list[str]:
@@ -45,7 +33,7 @@ EVERY_SETTING = [(name, setting) for name in CLASSES for setting in settings_of(
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    with signals_kept():
+    with process_kept():
         yield
 
 

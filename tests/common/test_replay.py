@@ -191,7 +191,7 @@ def test_ended_at_any_moment_nothing_is_lost_or_doubled(ends, amplitude, workpla
     sandbox.plan(path="/2/httpapi", kind="delay", delay_seconds=0.5, times=None)
     for asked in (1, 2):
         process = workplace.start(workplace.command("target-amplitude", config, "--replay", path))
-        sandbox.await_requests(asked, "/2/httpapi")
+        sandbox.await_requests(asked, "/2/httpapi", process)
         process.send_signal(ends)
         process.communicate(timeout=60)
         left = [json.loads(line)["record"]["bucketing_key"] for line in path.read_text().splitlines()]

@@ -60,9 +60,11 @@ class Sandbox:
         """Requests received (method, path, status, bytes, …) in order, those below /_sandbox left out."""
         return [r for r in self.call("GET", "/requests") if path is None or r["path"] == path]
 
-    def await_requests(self, count: int = 1, path: str | None = None) -> None:
-        """Wait until so many requests have come; their answers may be still to come."""
-        await_true(lambda: len(self.requests(path)) >= count)
+    def await_requests(
+        self, count: int = 1, path: str | None = None, sender: subprocess.Popen[str] | None = None
+    ) -> None:
+        """Wait until so many requests have come (their answers may be still to come), or their sender has ended."""
+        await_true(lambda: len(self.requests(path)) >= count or (sender is not None and sender.poll() is not None))
 
     def amplitude_events(self) -> list[dict[str, Any]]:
         return self.call("GET", "/amplitude/events")
