@@ -30,11 +30,13 @@ class Way:
         commands: Command lines; each reads the output of the one before.
         stdin: File that the first command reads.
         environment: Added to the environment of all.
+        is_quoted: Whether the report quotes what its processes say on standard error.
     """
 
     commands: Sequence[Sequence[str | Path]]
     stdin: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,13 @@ class Measured:
         seconds: From the start to the end of the last process.
         cpu_seconds: User and system time of all processes.
         megabytes: Largest peak memory of a process.
+        said: What the report quotes.
     """
 
     seconds: float
     cpu_seconds: float
     megabytes: float
+    said: str = ""
 
 
 def run(way: Way) -> Measured:
@@ -107,12 +111,14 @@ def run(way: Way) -> Measured:
         seconds = time.perf_counter() - started
         for process, (_, status, _) in zip(processes, ends, strict=True):
             process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read().decode(errors="replace")
         if any(process.returncode for process in processes):
-            said.seek(0)
-            raise RuntimeError(said.read()[-2000:].decode(errors="replace"))
+            raise RuntimeError(text[-2000:])
         usages = [usage for _, _, usage in ends]
         cpu_seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
-        return Measured(seconds, cpu_seconds, max(usage.ru_maxrss for usage in usages) / 1024)
+        peak = max(usage.ru_maxrss for usage in usages) / 1024
+        return Measured(seconds, cpu_seconds, peak, text if way.is_quoted else "")
 
 
 def measure(case: Case, rounds: int, records: int | None = None) -> dict[str, list[Measured]]:
@@ -143,6 +149,8 @@ def report(case: Case, measured: Mapping[str, Sequence[Measured]], records: int 
         cells.append(f"{max(one.megabytes for one in runs):,.0f}")
         yield "| " + " | ".join(cells) + " |"
     yield ""
+    for runs in measured.values():
+        yield from (f"* {line}" for line in runs[-1].said.splitlines())
     for bound in case.bounds:
         yield "* " + verdict(bound, measured)
     yield ""

@@ -113,7 +113,7 @@ def memory_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
 @contextmanager
 def ledger_ways(folder: Path, records: int) -> Iterator[dict[str, Way]]:
     """Prepare: the ledger alone."""
-    yield {"ours": Way([[sys.executable, HELPERS / "ledger.py", folder, str(records)]])}
+    yield {"ours": Way([[sys.executable, HELPERS / "ledger.py", folder, str(records)]], is_quoted=True)}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from target_split.events.event_id import EventIds
 from target_split.events.sqlite_ledger import SQLiteLedger
 
-PER_REQUEST = 1_400
+PER_REQUEST = 2_000  # ends with each million
 # Events come in order of time, as exports do: 100 a second.
 START_MS, MILLISECONDS_APART = 1_773_446_400_000, 10
 MILLION = 1_000_000
@@ -32,8 +32,8 @@ for start in range(0, count, PER_REQUEST):
     ledger.accepted(ledger.posting("events", some), some)
     seconds += time.process_time() - began
     largest_log = max(largest_log, Path(f"{path}-wal").stat().st_size)
-    if numbers[-1] // MILLION > (start - 1) // MILLION or numbers[-1] == count - 1:
-        done = numbers[-1] + 1
+    done = numbers[-1] + 1
+    if done % MILLION == 0 or done == count:
         print(f"{done:,} ids: {seconds / ((done - 1) % MILLION + 1) * 1e6:.2f} µs an id", file=sys.stderr)
         seconds = 0.0
 ledger.close()

@@ -157,7 +157,7 @@ class TargetSplit(AuditReporting):
             skip_ambiguous=self._skip_ambiguous,
         )
         workers = 1 if dry_run else config["max_parallel_requests"]
-        return EventDelivery(sender.deliver, workers, self.services.checkpoints, ledger)
+        return EventDelivery(sender.deliver, workers, self.services, ledger)
 
     @property
     def _skip_ambiguous(self) -> bool:

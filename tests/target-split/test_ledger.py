@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import resource
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_split.common.errors import ConnectorError
-from target_split.events.event_id import HOUR_BYTES, EventIds
+from target_split.events.accepted_ids import IDS_PER_STATEMENT
+from target_split.events.event_id import HOUR_BYTES, ID_BYTES, EventIds
 from target_split.events.ledger import SECONDS_PER_DAY, Sifted
 from target_split.events.sqlite_ledger import SQLiteLedger
 
@@ -60,6 +61,33 @@ def test_an_event_that_comes_twice_in_one_run_is_fresh_once(path: str):
     ledger = opened(path)
     assert ledger.sift([IDS[0], IDS[1], IDS[0]]).fresh == [0, 1]
     assert list(ledger.sift([IDS[1], IDS[2]]).fresh) == [1]
+
+
+def test_what_a_killed_run_had_accepted_is_known(path: str):
+    killed = opened(path)
+    accept(killed, IDS[:2_000])
+    content = {name: Path(name).read_bytes() for name in (path, f"{path}-wal")}
+    killed.close()
+    for name, before in content.items():
+        Path(name).write_bytes(before)
+    assert opened(path).sift(IDS).fresh == list(range(2_000, 3_000))
+
+
+def test_more_ids_than_a_request_may_hold(path: str):
+    many = [EventIds(["host", "env"], "events").of(str(n).encode()) for n in range(2 * IDS_PER_STATEMENT + 1)]
+    ledger = opened(path)
+    accept(ledger, many)
+    ledger.close()
+    assert opened(path).sift([*many, b"x" * ID_BYTES]).fresh == [len(many)]
+
+
+def test_its_size_is_told_when_it_is_closed(path: str):
+    ledger = opened(path)
+    accept(ledger, IDS)
+    size = ledger.close()
+    assert size.bytes == Path(path).stat().st_size > 3_000 * ID_BYTES
+    assert size.log_bytes > 3_000 * ID_BYTES
+    assert not Path(f"{path}-wal").exists()
 
 
 def test_what_was_refused_is_fresh_again_in_the_next_run(path: str):
@@ -166,8 +194,8 @@ def test_events_of_the_future_do_not_make_it_forget(path: str):
     assert opened(path, now=DAY + SECONDS_PER_DAY).sift(by_hour(0, 6, today)).fresh == [5]
 
 
-def version_1(path: str, accepted: list[bytes], posted: list[bytes]) -> None:
-    """Write a ledger as the first version did: ids are hashes alone."""
+def version_1(path: str, accepted: list[bytes], posted: list[bytes], answered: Sequence[bytes] = ()) -> None:
+    """Write a ledger as the first version did, and a kill left it: ids are hashes alone."""
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.executescript(
             """
@@ -183,6 +211,9 @@ def version_1(path: str, accepted: list[bytes], posted: list[bytes]) -> None:
         )
         database.executemany("INSERT INTO accepted VALUES (?, ?)", [(id_, DAY // SECONDS_PER_DAY) for id_ in accepted])
         database.execute("INSERT INTO posted VALUES (1, 'events', ?, ?)", (DAY, b"".join(posted)))
+        if answered:
+            database.execute("INSERT INTO posted VALUES (2, 'events', ?, ?)", (DAY, b"".join(answered)))
+            database.execute("INSERT INTO answered VALUES (2)")
 
 
 def id_of_version_1(number: int) -> bytes:
@@ -192,7 +223,8 @@ def id_of_version_1(number: int) -> bytes:
 
 def test_a_ledger_of_the_first_version_goes_on(path: str):
     today = DAY // SECONDS_PER_DAY
-    version_1(path, [id_of_version_1(n) for n in range(5)], [id_of_version_1(n) for n in (5, 6)])
+    ids_of_version_1 = [id_of_version_1(n) for n in range(7)]
+    version_1(path, ids_of_version_1[:3], ids_of_version_1[5:], ids_of_version_1[3:5])
     ledger = opened(path, skip=True)
     assert [len(one.ids) for one in ledger.leftovers] == [2]
     ids = by_hour(0, 9, today)

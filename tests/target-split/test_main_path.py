@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from support.amplitude import START_MS, event, events_messages, members, members_messages
@@ -35,6 +37,8 @@ def test_events(config: Config, workplace: Workplace, sandbox: Sandbox):
         "environmentName": "Production",
     }
     assert result.metrics["records_sent"] == 25
+    size = Path(config["ledger_path"]).stat().st_size
+    assert re.search(rf"The ledger has {size:,} bytes, its write-ahead log [\d,]+\.", result.stderr)
 
 
 def test_the_same_events_again_are_not_posted(config: Config, workplace: Workplace, sandbox: Sandbox):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from target_split.common.errors import ConnectorError
-from target_split.common.target.checkpoints import Checkpoints
+from target_split.common.metrics import gauge
+from target_split.common.target.services import Services
 from target_split.common.target.workers import Workers
 from target_split.events.batch import Batch, BatchBuilder
 from target_split.events.ledger import Ledger
@@ -17,14 +18,14 @@ class EventDelivery:
     Args:
         deliver: Delivers one batch or raises; called from several threads.
         workers: Requests that run at a time.
-        checkpoints: Hold back STATE.
+        services: Hold back STATE, and say how large the ledger is.
         ledger: Closed at the end; None without one.
     """
 
     def __init__(
-        self, deliver: Callable[[Batch], None], workers: int, checkpoints: Checkpoints, ledger: Ledger | None
+        self, deliver: Callable[[Batch], None], workers: int, services: Services, ledger: Ledger | None
     ) -> None:
-        self._checkpoints = checkpoints
+        self._services = services
         self._ledger = ledger
         self._workers: Workers[Batch] = Workers(workers, deliver)
         self._builders: dict[str, BatchBuilder] = {}
@@ -32,7 +33,7 @@ class EventDelivery:
     def builder(self, stream: str) -> BatchBuilder:
         """Return what gathers the events of a stream."""
         if stream not in self._builders:
-            self._builders[stream] = BatchBuilder(stream, self._checkpoints.begin, self._send)
+            self._builders[stream] = BatchBuilder(stream, self._services.checkpoints.begin, self._send)
         return self._builders[stream]
 
     def _send(self, batch: Batch) -> None:
@@ -66,6 +67,12 @@ class EventDelivery:
         self.close()
 
     def close(self) -> None:
-        """Close the ledger."""
-        if self._ledger is not None:
-            self._ledger.close()
+        """Close the ledger, and say how large it is."""
+        if self._ledger is None:
+            return
+        size = self._ledger.close()
+        self._ledger = None
+        log = f", its write-ahead log {size.log_bytes:,}" if size.log_bytes else ""
+        self._services.logger.info("The ledger has %s bytes%s.", f"{size.bytes:,}", log)
+        gauge("ledger_bytes", size.bytes)
+        gauge("ledger_log_bytes", size.log_bytes)

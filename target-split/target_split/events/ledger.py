@@ -48,6 +48,19 @@ class Sifted:
     skipped: int
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large the store is.
+
+    Attributes:
+        bytes: Bytes on disk.
+        log_bytes: Bytes of its write-ahead log at the end of the run; a database keeps its own.
+    """
+
+    bytes: int = 0
+    log_bytes: int = 0
+
+
 class Ledger(Protocol):
     """Remembers events. Safe to use from any thread. Every method may raise `ConnectorError`: the store is unusable."""
 
@@ -72,8 +85,8 @@ class Ledger(Protocol):
         """Write down that Split did not accept the events of an entry."""
         ...
 
-    def close(self) -> None:
-        """Write down what waits, and close the store."""
+    def close(self) -> Size:
+        """Write down what waits, and close the store; return its size."""
         ...
 
 

@@ -29,15 +29,12 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """  # noqa: S608 - numbers of our own
 
-# Ids of version 1 were hashes alone. They stay in a table of their own, which goes once all of them are forgotten; the
-# rows of `posted` are rewritten when the ledger is opened.
-FROM_VERSION_1 = f"""
-BEGIN;
-ALTER TABLE accepted RENAME TO accepted_v1;
-{ACCEPTED};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
+# Ids of version 1 were hashes alone. They stay in a table of their own, which goes once all of them are forgotten.
+FROM_VERSION_1 = (
+    "ALTER TABLE accepted RENAME TO accepted_v1",
+    ACCEPTED,
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
 
 
 def make_ledger(file: Path) -> None:

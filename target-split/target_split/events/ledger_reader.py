@@ -10,10 +10,9 @@ from typing import NamedTuple, Protocol
 
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
-from target_split.events.event_id import HASH_BYTES, HOUR_BYTES, ID_BYTES, NO_HOUR
-from target_split.events.ledger import day_of
+from target_split.events.accepted_ids import AcceptedIds, split_ids
+from target_split.events.event_id import HOUR_BYTES
 from target_split.events.ledger_file import APPLICATION_ID, SCHEMA_VERSION
-from target_split.events.sqlite_ledger import KNOWN, KNOWN_V1, split_ids
 
 IN_USE = (
     "Setting 'ledger_path': {path} is in use by another run. Audit when the pipeline does not run: set the schedule of "
@@ -84,7 +83,7 @@ class SQLiteLedgerReader:
                 f"Setting 'ledger_path': {self._path} was written by another version of this target. Run the pipeline "
                 "once with this one, then audit."
             )
-        self._has_v1 = bool(execute("SELECT 1 FROM sqlite_master WHERE name = 'accepted_v1'").fetchone())
+        self._accepted = AcceptedIds(self._database)
         answered = "SELECT ids FROM posted WHERE number {} (SELECT number FROM answered)"
         self._answered = {one for (ids,) in execute(answered.format("IN")) for one in split_ids(ids)}
         # An event that came again may have another hour than the first time: known by its hash.
@@ -92,11 +91,8 @@ class SQLiteLedgerReader:
 
     def known(self, ids: Sequence[bytes]) -> Known:
         """Return what the ledger says of events."""
-        parameters = {"size": ID_BYTES, "hour": HOUR_BYTES, "hash": HASH_BYTES, "ids": b"".join(ids)}
         with self._errors():
-            accepted = {one for (one,) in self._database.execute(KNOWN, parameters)}
-            if self._has_v1:
-                accepted |= {one for (one,) in self._database.execute(KNOWN_V1, parameters)}
+            accepted = self._accepted.known(ids)
         accepted |= self._answered.intersection(ids)
         return Known(accepted, {one for one in ids if one not in accepted and one[HOUR_BYTES:] in self._posted})
 
@@ -104,10 +100,7 @@ class SQLiteLedgerReader:
     def days(self) -> tuple[int | None, int | None]:
         """The newest day on which an event was accepted, and the day of the newest event; None where not known."""
         with self._errors():
-            execute = self._database.execute
-            last_run = execute("SELECT max(day) FROM accepted").fetchone()[0]
-            newest = execute("SELECT max(id) FROM accepted WHERE id < ?", (NO_HOUR,)).fetchone()[0]
-        return last_run, None if newest is None else day_of(newest)
+            return self._accepted.last_day(), self._accepted.newest_event()
 
     def close(self) -> None:
         """Close the file."""

@@ -18,7 +18,7 @@ import psycopg
 
 from target_split.common.errors import ConnectorError
 from target_split.events.event_id import NO_HOUR
-from target_split.events.ledger import SECONDS_PER_DAY, Leftover, Sifted, day_of, oldest_day
+from target_split.events.ledger import SECONDS_PER_DAY, Leftover, Sifted, Size, day_of, oldest_day
 
 # Tells our locks from those of other programs in the same database.
 LOCK_CLASS = 0x53504C54
@@ -73,6 +73,7 @@ class PostgresLedger:
         self._skip_ambiguous = skip_ambiguous
         self._now = now
         self._lock = threading.Lock()
+        self._size = Size()
         with database_errors():
             self._database = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="target-split")
             try:
@@ -173,14 +174,16 @@ class PostgresLedger:
     def _day(self) -> int:
         return max(int(self._now() // SECONDS_PER_DAY), self._newest_day or 0)
 
-    def close(self) -> None:
-        """Give up what was claimed and not posted, and close the connection."""
+    def close(self) -> Size:
+        """Give up what was claimed and not posted, and close the connection; return how large the table is."""
         with self._lock, database_errors():
             if not self._database.closed:
                 self._database.execute(
                     "DELETE FROM target_split_events WHERE run = %s AND state = %s", (self._run, int(State.CLAIMED))
                 )
+                self._size = Size(self._value("SELECT pg_total_relation_size('target_split_events')"))
                 self._database.close()
+        return self._size
 
 
 @contextmanager

@@ -14,40 +14,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
-from target_split.events.event_id import HASH_BYTES, HOUR_BYTES, ID_BYTES, NO_HOUR
-from target_split.events.ledger import SECONDS_PER_DAY, Leftover, Sifted, day_of, oldest_day
+from target_split.events.accepted_ids import AcceptedIds, split_ids
+from target_split.events.event_id import HASH_BYTES, HOUR_BYTES, NO_HOUR
+from target_split.events.ledger import SECONDS_PER_DAY, Leftover, Sifted, Size, day_of, oldest_day
 from target_split.events.ledger_file import APPLICATION_ID, FROM_VERSION_1, SCHEMA_VERSION, make_ledger
 
 # Accepted events that go into the large table together.
 IDS_PER_FOLD = 50_000
 
 AFRESH_HINT = "Put a backup in its place, or move it away to start afresh; events read again are then posted again."
-
-# Ids go in and out of statements as one blob. Python's lock changes hands with each row that a statement is given or
-# gives: row by row, the ledger and the reading of records would mostly wait for each other.
-POSITIONS = "WITH RECURSIVE position (at) AS (SELECT 1 UNION ALL SELECT at + :size FROM position WHERE {more})"
-KNOWN = f"""
-{POSITIONS.format(more="at + :size < length(:ids)")}
-SELECT id FROM position CROSS JOIN accepted ON id = substr(:ids, at, :size)
-"""  # noqa: S608 - our own words
-# An id of version 1 begins with the hash that an id of today ends with.
-KNOWN_V1 = f"""
-{POSITIONS.format(more="at + :size < length(:ids)")}
-SELECT substr(:ids, at, :size) FROM position CROSS JOIN accepted_v1 ON id BETWEEN
-  CAST(substr(:ids, at + :hour, :hash) || x'00000000' AS BLOB) AND
-  CAST(substr(:ids, at + :hour, :hash) || x'ffffffff' AS BLOB)
-"""  # noqa: S608
-FOLD = f"""
-{POSITIONS.format(more="at < (SELECT max(length(ids)) FROM posted)")}
-INSERT OR IGNORE INTO accepted
-SELECT substr(ids, at, :size), :day
-FROM answered JOIN posted USING (number) JOIN position ON at < length(ids)
-ORDER BY 1
-"""  # noqa: S608
 
 
 class SQLiteLedger:
@@ -72,9 +52,8 @@ class SQLiteLedger:
         self._answered: list[Sequence[bytes]] = []  # those of them that were accepted
         self._leftovers: dict[int, Leftover] = {}
         self._ambiguous: dict[bytes, int] = {}  # hash of an event to the number of its leftover
-        self._has_v1 = False
         self._newest_day: int | None = None
-        file = Path(path).expanduser().absolute()
+        self._file = file = Path(path).expanduser().absolute()
         exists = check_private_file(file, "ledger_path")
         if exists and file.stat().st_size == 0:  # SQLite would take it for a new one
             raise ConnectorError(f"Setting 'ledger_path': {path} is empty. {AFRESH_HINT}")
@@ -88,6 +67,7 @@ class SQLiteLedger:
                 self._database.close()
                 raise
         self._is_open = True
+        self._size = Size()
 
     def _open(self, days: int) -> None:
         execute = self._database.execute
@@ -102,28 +82,33 @@ class SQLiteLedger:
             raise ConnectorError(f"Setting 'ledger_path': {self._path} was written by a newer version of this target.")
         if execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("the file is damaged")
-        if version == 1:
-            self._fold()  # while its ids are alike
-            self._database.executescript(FROM_VERSION_1)
-            self._rewrite_posted()
-        self._has_v1 = bool(execute("SELECT 1 FROM sqlite_master WHERE name = 'accepted_v1'").fetchone())
-        self._newest_day = self._newest()
+        self._accepted = AcceptedIds(self._database)
+        self._newest_day = None if version == 1 else self._accepted.newest_event()
+        blobs = execute("SELECT ids FROM posted JOIN answered USING (number)").fetchall()
+        self._answered = [split_ids(blob) for (blob,) in blobs]
         self._fold()  # what a killed run left
+        if version == 1:
+            self._bring_up_to_date()
         self._prune(days)
         self._read_leftovers()
 
-    def _rewrite_posted(self) -> None:
-        """Give the ids of requests of version 1 today's form."""
-        for number, blob in self._database.execute("SELECT number, ids FROM posted").fetchall():
-            ids = b"".join(NO_HOUR + identity[:HASH_BYTES] for identity in split_ids(blob))
-            self._database.execute("UPDATE posted SET ids = ? WHERE number = ?", (ids, number))
+    def _bring_up_to_date(self) -> None:
+        """Take over a ledger of version 1, whose ids were hashes alone."""
+        execute = self._database.execute
+        with self._transaction():
+            for statement in FROM_VERSION_1:
+                execute(statement)
+            for number, blob in execute("SELECT number, ids FROM posted").fetchall():
+                ids = b"".join(NO_HOUR + identity[:HASH_BYTES] for identity in split_ids(blob))
+                execute("UPDATE posted SET ids = ? WHERE number = ?", (ids, number))
+        self._accepted = AcceptedIds(self._database)
 
     def _read_leftovers(self) -> None:
         execute = self._database.execute
         for number, stream, posted, blob in execute("SELECT number, stream, time, ids FROM posted").fetchall():
-            ids = list(split_ids(blob))
+            ids = split_ids(blob)
             # Without those that came again meanwhile, and were accepted or are part of an earlier entry.
-            known = {identity[HOUR_BYTES:] for identity in self._known(ids)}
+            known = {identity[HOUR_BYTES:] for identity in self._accepted.known(ids)}
             unsettled = {identity[HOUR_BYTES:] for identity in ids} - known - self._ambiguous.keys()
             if unsettled:
                 self._leftovers[number] = Leftover(stream, posted, unsettled)
@@ -131,29 +116,17 @@ class SQLiteLedger:
             else:
                 execute("DELETE FROM posted WHERE number = ?", (number,))
 
-    def _newest(self) -> int | None:
-        """Return the day of the newest event that the ledger knows by its id; None where it knows none."""
-        row = self._database.execute("SELECT max(id) FROM accepted WHERE id < ?", (NO_HOUR,)).fetchone()
-        return None if row[0] is None else day_of(row[0])
-
     def _prune(self, days: int) -> None:
         """Forget what is too old, once a day: it reads the whole file."""
         today = self._today()
         execute = self._database.execute
         if execute("SELECT day FROM pruned").fetchone()[0] == today:
             return
-        tables = ["accepted", "accepted_v1"] if self._has_v1 else ["accepted"]
-        last_days = [execute(f"SELECT max(day) FROM {table}").fetchone()[0] for table in tables]  # noqa: S608
-        last_run = max((day for day in last_days if day is not None), default=None)
-        oldest = oldest_day(today, last_run, self._newest_day, days)
+        oldest = oldest_day(today, self._accepted.last_day(), self._newest_day, days)
         with self._transaction():
-            for table in tables:
-                execute(f"DELETE FROM {table} WHERE day < ?", (oldest,))  # noqa: S608
+            self._accepted.forget(oldest)
             execute("DELETE FROM posted WHERE time < ?", (oldest * SECONDS_PER_DAY,))
             execute("UPDATE pruned SET day = ?", (today,))
-            if self._has_v1 and execute("SELECT 1 FROM accepted_v1 LIMIT 1").fetchone() is None:
-                execute("DROP TABLE accepted_v1")
-                self._has_v1 = False
 
     def _today(self) -> int:
         return int(self._now() // SECONDS_PER_DAY)
@@ -170,7 +143,7 @@ class SQLiteLedger:
     def sift(self, ids: Sequence[bytes]) -> Sifted:
         """Tell which events are to be posted, and claim these for this run."""
         with self._lock, self._errors():
-            known = self._known(ids)
+            known = self._accepted.known(ids)
             distinct = set(ids)
             if len(distinct) == len(ids) and not known and distinct.isdisjoint(self._claimed) and not self._ambiguous:
                 self._claimed |= distinct  # nothing to tell apart: the usual case, and the fastest
@@ -213,20 +186,16 @@ class SQLiteLedger:
         with self._lock, self._errors():
             self._database.execute("DELETE FROM posted WHERE number = ?", (number,))
 
-    def close(self) -> None:
-        """Close the file."""
+    def close(self) -> Size:
+        """Close the file; return how large it is, and how large its write-ahead log was."""
         with self._lock, self._errors():
             if self._is_open:
                 self._is_open = False
                 with closing(self._database):
                     self._fold()
-
-    def _known(self, ids: Sequence[bytes]) -> set[bytes]:
-        parameters = {"size": ID_BYTES, "hour": HOUR_BYTES, "hash": HASH_BYTES, "ids": b"".join(ids)}
-        known = {identity for (identity,) in self._database.execute(KNOWN, parameters)}
-        if self._has_v1:
-            known |= {identity for (identity,) in self._database.execute(KNOWN_V1, parameters)}
-        return known
+                    log_bytes = self._file.with_name(f"{self._file.name}-wal").stat().st_size
+                self._size = Size(self._file.stat().st_size, log_bytes)
+            return self._size
 
     def _post(self, stream: str, ids: Sequence[bytes]) -> int:
         row = (stream, max(self._now(), self._day() * SECONDS_PER_DAY), b"".join(ids))
@@ -243,12 +212,13 @@ class SQLiteLedger:
             self._newest_day = max(self._newest_day or 0, day_of(newest))
 
     def _fold(self) -> None:
-        """Put the ids of answered entries into the large table, in its order."""
+        """Put the ids of answered entries into the large table."""
+        ids = list(chain.from_iterable(self._answered))
         with self._transaction():
-            self._database.execute(FOLD, {"size": ID_BYTES, "day": self._day()})
+            self._accepted.insert(ids, self._day())
             self._database.execute("DELETE FROM posted WHERE number IN (SELECT number FROM answered)")
             self._database.execute("DELETE FROM answered")
-        self._claimed.difference_update(*self._answered)
+        self._claimed.difference_update(ids)
         self._answered.clear()
 
     def _settle(self, ids: Sequence[bytes]) -> None:
@@ -292,9 +262,3 @@ class SQLiteLedger:
             raise ConnectorError(
                 f"Setting 'ledger_path': {self._path} is not a ledger or is damaged ({error}). {AFRESH_HINT}"
             ) from error
-
-
-def split_ids(blob: bytes) -> Iterator[bytes]:
-    """Yield the ids that a row of `posted` holds, one after the other."""
-    for start in range(0, len(blob), ID_BYTES):
-        yield blob[start : start + ID_BYTES]
