@@ -9,7 +9,7 @@ import sys
 
 from benchmarks.harness import Case, measure, report
 
-MODULES = ("start", "tap_split_impressions", "target_amplitude", "tap_amplitude", "target_split")
+MODULES = ("start", "meltano", "tap_split_impressions", "target_amplitude", "tap_amplitude", "target_split")
 
 
 def all_cases() -> list[Case]:
