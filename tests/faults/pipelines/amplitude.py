@@ -11,6 +11,7 @@ from faults.pipelines.base import KEYS, SPLIT_KEYS, TOO_LONG, Compared, Pipeline
 
 HOURS = 3
 SKIP_SHARE = 0.3
+POLLED_SHARE = 0.1
 
 
 class EventsToSplit(Pipeline):
@@ -64,7 +65,7 @@ class EventsToSplit(Pipeline):
 
 
 class CohortsToSegments(Pipeline):
-    """Cohorts → segments."""
+    """Cohorts → segments. Few lists let the tap wait: each time takes it seconds."""
 
     paths = ("/api/3/cohorts", "/api/5/cohorts/*", "/internal/api/v2/*")
     meltano = ("tap-amplitude-cohorts", "target-split")
@@ -75,7 +76,7 @@ class CohortsToSegments(Pipeline):
             members = self.chance.sample(data.cohort_members(), self.chance.randrange(5, 200))
             members[0] = members[0] | {"user_id": f"{number}" + "k" * TOO_LONG}
             self.cohorts[f"cohort{number}"] = members
-            self.sandbox.put_cohort(id=f"cohort{number}", name=f"Cohort {number}", members=members)
+            self.sandbox.put_cohort(id=f"cohort{number}", name=f"Cohort {number}", members=members, polls=self.polls())
         self.tap = (
             "tap-amplitude",
             {"api_url": self.sandbox.url, "cohort_names": ["*"], **KEYS},
@@ -88,6 +89,10 @@ class CohortsToSegments(Pipeline):
             "environment": "Production",
         }
         self.target = ("target-split", settings | self.delivery())
+
+    def polls(self) -> int:
+        """Return how often the tap finds a list unfinished."""
+        return int(self.chance.random() < POLLED_SHARE)
 
     def compare(self) -> Compared:
         members = Counter(

@@ -82,7 +82,11 @@ class CohortChangesToSegments(CohortsToSegments):
             known = self.chance.choice([0, len(lists) - 1])
             name = f"Cohort {cohort_id[-1]}"
             self.sandbox.put_cohort(
-                id=cohort_id, name=name, members=lists[known], last_computed=began + known * STEP_SECONDS
+                id=cohort_id,
+                name=name,
+                members=lists[known],
+                last_computed=began + known * STEP_SECONDS,
+                polls=self.polls(),
             )
             for number, (before, now) in enumerate(zip([[], *lists], lists, strict=False)):
                 computed = began + number * STEP_SECONDS
