@@ -66,7 +66,7 @@ class PlainCommand(SingerCommand):
             return super().main(*args, **kwargs)
         except Exception as error:  # no traceback ever reaches a user
             for message in failure_messages(error, self.name or "connector"):
-                self.logger.error("%s", message)  # noqa: TRY400  # for the same reason
+                self.logger.error("%s", message)
             self.logger.debug("Traceback:", exc_info=True)
         return sys.exit(1)
 
@@ -188,7 +188,7 @@ class PlainMessages(PluginBase):
     def stop(self) -> None:
         """End the run cleanly; called once, by the signal's handler, after `stopping` is set. To override."""
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop at the first signal. Further ones are ignored for a while; after that, one kills."""
         if self.stop_signal is None:
             self.stop_signal, self._stopped_at = signum, time.monotonic()
@@ -201,7 +201,7 @@ class PlainMessages(PluginBase):
     # The command line
 
     @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> ConfigInput:  # noqa: ARG003
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> ConfigInput:
         """Read the settings files; each must hold one object, and later ones win."""
         config: dict[str, Any] = {}
         for path in value:
@@ -210,7 +210,7 @@ class PlainMessages(PluginBase):
         return ConfigInput(config=config, parse_env="ENV" in value)
 
     @classmethod
-    def cb_check(cls, ctx: click.Context, param: click.Option, value: bool) -> None:  # noqa: ARG003
+    def cb_check(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
         """Print what `check` sees, and end."""
         if not value:
             return

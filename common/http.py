@@ -66,7 +66,7 @@ class AnswerTimeoutError(AnswerLostError):
 class _Session(requests.Session):
     """Follows no redirects, whichever method is called."""
 
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+    def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
@@ -223,9 +223,9 @@ class _NotesFailedConnect:
 
     def connect(self) -> None:
         try:
-            super().connect()  # type: ignore[misc]
+            super().connect()  # type: ignore[misc]  # of the connection that it is mixed into
         except Exception as error:
-            error.is_before_request = True  # type: ignore[attr-defined]
+            error.is_before_request = True  # type: ignore[attr-defined]  # `_failure` reads it
             raise
 
 

@@ -47,7 +47,7 @@ class StateFile(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 
     name = "filename"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:  # noqa: ARG002
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:
         """Return the state as a text to read.
 
         Raises:
@@ -68,14 +68,14 @@ class CatalogFile(click.ParamType):  # type: ignore[type-arg]  # as above
 
     name = "filename"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:  # noqa: ARG002
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:
         """Return the catalog as a text to read.
 
         Raises:
             ConnectorError: It is not a Singer catalog.
         """
         from jsonschema import Draft7Validator, SchemaError  # noqa: PLC0415  # loads slowly, as the next
-        from singer_sdk.singerlib import Catalog  # noqa: PLC0415
+        from singer_sdk.singerlib import Catalog  # noqa: PLC0415  # likewise
 
         catalog = read_object("--catalog", str(value))
         try:

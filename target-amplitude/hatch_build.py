@@ -11,7 +11,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class VendorCommon(BuildHookInterface):  # type: ignore[type-arg]
+class VendorCommon(BuildHookInterface):  # type: ignore[type-arg]  # its argument is private
     """Adds `common/` and its `folders` (named in pyproject.toml) to `package` as `PACKAGE/common`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

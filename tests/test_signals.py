@@ -85,7 +85,7 @@ class Reading:
         said: list[str] = []
         assert self.process.stderr is not None
         assert self.process.stdout is not None
-        log = threading.Thread(target=lambda: said.append(self.process.stderr.read()))  # type: ignore[union-attr]
+        log = threading.Thread(target=lambda: said.append(self.process.stderr.read()))
         log.start()
         lines = self.process.stdout.readlines()
         log.join()

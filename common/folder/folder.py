@@ -108,7 +108,7 @@ class Folder:
         if file.path in self._prefetched:
             return io.BytesIO(self._prefetched.pop(file.path))
         stream: IO[bytes] = self.files.open(self.full_path(file), "rb")
-        return Head(stream, file.size) if file.path.endswith(OPEN_SUFFIX) else stream  # type: ignore[return-value]
+        return Head(stream, file.size) if file.path.endswith(OPEN_SUFFIX) else stream  # type: ignore[return-value]  # a raw stream reads alike
 
     def prefetch(self, files: Sequence[File]) -> None:
         """Download the next small objects together: each alone takes as long as a large one takes to begin.

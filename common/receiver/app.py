@@ -123,7 +123,7 @@ class Receiver:
         except Refused as refusal:
             answer, more = Answer(refusal.status, json.dumps({"error": str(refusal)}).encode()), refusal.headers
         except Exception as error:  # noqa: BLE001  (a traceback could hold data)
-            logger.error("A request failed: %s.", type(error).__name__)  # noqa: TRY400
+            logger.error("A request failed: %s.", type(error).__name__)
             answer = Answer(500, b'{"error":"internal error"}')
         preflight = scope["method"] == "OPTIONS"
         more += cors_headers(headers.get(b"origin", ""), self.options.allow_origin, preflight=preflight)

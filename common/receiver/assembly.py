@@ -15,7 +15,7 @@ from .journal import Journal
 from .storage import SEAL_BYTES, SEAL_SECONDS, open_storage
 
 
-def build(  # noqa: PLR0913
+def build(  # noqa: PLR0913  # what a receiver consists of
     path: str,
     routes: Mapping[str, Parse],
     options: Options,

@@ -104,7 +104,7 @@ class Function:
             try:
                 good.append(self._parsed(message.body, ""))
             except (InvalidBodyError, BodyTooLargeError) as error:
-                logger.error("A message was not stored: %s.", error or "it is too large")  # noqa: TRY400
+                logger.error("A message was not stored: %s.", error or "it is too large")
                 if message.is_ordered:
                     failed += received[number:]
                     break
@@ -131,7 +131,7 @@ class Function:
             if lines or rejects:
                 self._storage.commit(lines, rejects)
         except Exception as error:
-            logger.error("A batch could not be stored: %s.", type(error).__name__)  # noqa: TRY400
+            logger.error("A batch could not be stored: %s.", type(error).__name__)
             if isinstance(error, OSError):
                 raise
             raise OSError(type(error).__name__) from None  # not all that storage libraries raise are OSErrors

@@ -113,7 +113,7 @@ class Journal:
             self._storage.commit(b"".join(b.lines for b in group), b"".join(b.rejects for b in group))
         except Exception as error:  # noqa: BLE001  (whatever the storage raises, the senders must hear of it)
             if self.failure is None:
-                logger.error("Storing fails: %s. Senders get 503 until it works again.", reason(error))  # noqa: TRY400
+                logger.error("Storing fails: %s. Senders get 503 until it works again.", reason(error))
             self.failure = error if isinstance(error, OSError) else OSError(reason(error))
         else:
             if self.failure is not None:
@@ -131,14 +131,14 @@ class Journal:
         try:
             return self._storage.tick()
         except OSError as error:
-            logger.error("A file could not be sealed: %s.", reason(error))  # noqa: TRY400
+            logger.error("A file could not be sealed: %s.", reason(error))
             return 1.0
 
     def _close(self) -> None:
         try:
             self._storage.close()
         except OSError as error:
-            logger.error("A file could not be sealed: %s. The next start seals it.", reason(error))  # noqa: TRY400
+            logger.error("A file could not be sealed: %s. The next start seals it.", reason(error))
 
 
 def reason(error: Exception) -> str:

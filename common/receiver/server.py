@@ -68,9 +68,9 @@ def serve(app: Receiver, host: str, port: int, path: str) -> None:
         ConnectorError: uvicorn is not installed.
     """
     try:
-        import uvicorn  # noqa: PLC0415
+        import uvicorn  # noqa: PLC0415  # an extra
 
-        from .slow_clients import HeadTimeoutProtocol, allow_many_connections  # noqa: PLC0415
+        from .slow_clients import HeadTimeoutProtocol, allow_many_connections  # noqa: PLC0415  # imports uvicorn
     except ImportError as error:
         raise ConnectorError("A library is missing: pip install uvicorn (the extra 'webhook').") from error
 
@@ -79,7 +79,7 @@ def serve(app: Receiver, host: str, port: int, path: str) -> None:
             await super().startup(sockets)
             if self.started:
                 shown = self.servers[0].sockets[0].getsockname()[1]
-                print(f"Listening on http://{host}:{shown}, writing to {path}", flush=True)  # noqa: T201
+                print(f"Listening on http://{host}:{shown}, writing to {path}", flush=True)  # noqa: T201  # the line that users wait for
 
     # Without an access log: it would hold the token of ?token=.
     config = uvicorn.Config(
@@ -102,7 +102,7 @@ def serve(app: Receiver, host: str, port: int, path: str) -> None:
 def loop_factory() -> Callable[[Any], Any]:
     """Return what runs a coroutine: uvloop's loop, which takes half the time of asyncio's, where it is installed."""
     try:
-        import uvloop  # noqa: PLC0415
+        import uvloop  # noqa: PLC0415  # an extra
     except ImportError:
         return asyncio.run
     return uvloop.run
@@ -115,5 +115,5 @@ def run_command(command: click.Command) -> None:
     try:
         command()
     except ConnectorError as error:
-        logging.getLogger("receiver").error("%s", error)  # noqa: TRY400
+        logging.getLogger("receiver").error("%s", error)
         sys.exit(1)

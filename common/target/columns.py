@@ -66,7 +66,7 @@ def message_decoder(stream: str, columns: Columns) -> msgspec.json.Decoder[Any]:
 
 def row_type(columns: Columns) -> Any:
     """Return the type of a record with these columns."""
-    return TypedDict("Row", columns)  # type: ignore[operator]
+    return TypedDict("Row", columns)  # type: ignore[operator]  # made while running
 
 
 def is_simple(rule: Mapping[str, Any], harmless: frozenset[str]) -> bool:

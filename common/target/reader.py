@@ -66,7 +66,7 @@ class MessageReader(GenericSingerReader[bytes]):
     def process_lines(
         self,
         file_input: IO[Any] | None,
-        callbacks: Mapping[str, Callable[[dict[str, Any]], None]],  # noqa: ARG002
+        callbacks: Mapping[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
         """Process all messages; return how many of each type were processed."""
         return self.process_input(file_input or self.default_input)

@@ -47,7 +47,7 @@ class StreamingSink(abc.ABC):
         """
         return None
 
-    def take_line(self, line: bytes) -> dict[str, Any] | None:  # noqa: ARG002
+    def take_line(self, line: bytes) -> dict[str, Any] | None:
         """Return the columns that the sink needs of a batch file's line; None to have the line read as a whole."""
         return None
 

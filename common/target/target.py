@@ -51,7 +51,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     `services.checkpoints` before its sink returns, and ends it once the record is delivered or rejected.
     """
 
-    capabilities: list[CapabilitiesEnum] = [  # type: ignore[misc]  # noqa: RUF012
+    capabilities: list[CapabilitiesEnum] = [  # type: ignore[misc]  # noqa: RUF012  # as the SDK declares it
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
@@ -272,7 +272,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         self._records_counted = read
 
     @classmethod
-    def invoke(  # type: ignore[override]
+    def invoke(  # type: ignore[override]  # the SDK calls it with these
         cls,
         *,
         about: bool = False,

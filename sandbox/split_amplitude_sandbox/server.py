@@ -18,7 +18,7 @@ STOP_SECONDS = 1
 class Protocol(H11Protocol):
     """HTTP that shows the application its connection, so that a planned failure can close it."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn makes no other
         """Put the connection into the scope of each of its requests."""
         self.app_state = self.app_state | {"transport": transport}
         super().connection_made(transport)

@@ -139,7 +139,7 @@ class FolderListener:
         try:
             self._batch.append(msgspec.json.encode(self._item(impression, data)))
         except Exception as error:  # noqa: BLE001  (it is not ours)
-            logger.error("An impression cannot be written (%s).", type(error).__name__)  # noqa: TRY400  (it holds data)
+            logger.error("An impression cannot be written (%s).", type(error).__name__)
             self.dropped += 1
 
     def _item(self, impression: Any, data: Mapping[str, Any]) -> Item:

@@ -40,7 +40,7 @@ class TapSplitImpressions(PlainMessages, Tap):
     def discover_streams(self) -> Sequence[Stream]:
         """Return the streams that the settings allow."""
         api = self._admin_lists()
-        writer: MessageWriter = self.message_writer  # type: ignore[assignment]
+        writer: MessageWriter = self.message_writer  # type: ignore[assignment]  # see `message_writer_class`
         services = Services(writer, self.stopping, lambda: self.exit_code, api)
         lists = [stream(self, api, services) for stream in LISTS] if api else []
         return [ImpressionsStream(self, services), *lists]
@@ -69,5 +69,5 @@ class TapSplitImpressions(PlainMessages, Tap):
 
     def stop(self) -> None:
         """Let the block in work go out whole with its state, then end."""
-        self.message_writer.stop(self.exit_code)  # type: ignore[attr-defined]
+        self.message_writer.stop(self.exit_code)  # type: ignore[attr-defined]  # likewise
         self.logger.info("Stopping after the block in work.")

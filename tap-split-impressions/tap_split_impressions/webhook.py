@@ -68,7 +68,7 @@ class Settings:
         return Options(NAME, self.token, self.allow_origin)
 
 
-def create_app(  # noqa: PLR0913
+def create_app(  # noqa: PLR0913  # each is an option of the command
     path: str | None = None,
     *,
     token: str | None = None,

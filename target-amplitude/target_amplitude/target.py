@@ -126,7 +126,7 @@ class TargetAmplitude(AuditReporting):
     # The command line
 
     @classmethod
-    def cb_send_test_event(cls, ctx: click.Context, param: click.Option, value: bool) -> None:  # noqa: ARG003
+    def cb_send_test_event(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
         """Send one test event, print Amplitude's answer in words, and end."""
         if value:
             target = cls.from_command_line(ctx)

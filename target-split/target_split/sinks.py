@@ -140,7 +140,7 @@ class MemberSink(StreamingSink):
         """Take note that a row of the stream does not come."""
         self._buffer.note_dropped(self.stream_name)
 
-    def activate_version(self, version: int) -> None:  # noqa: ARG002
+    def activate_version(self, version: int) -> None:
         """Take it as the sign that all members have come."""
         self._buffer.close_stream(self.stream_name)
 

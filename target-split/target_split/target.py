@@ -193,7 +193,7 @@ class TargetSplit(AuditReporting):
     def _sync(self) -> SegmentSync:
         config, connection = self.config, self._connection
         assert connection.admin is not None  # noqa: S101  # the settings were checked
-        assert connection.workspace is not None  # noqa: S101
+        assert connection.workspace is not None  # noqa: S101  # likewise
         rules = Rules(
             Change(config["change_title"], config["change_comment"]),
             config["allow_empty_segments"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -45,7 +46,7 @@ class Lines(logging.Handler):
 def process_kept() -> Iterator[None]:
     """A connector takes over parts of its process; give them back to the test's."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    hook, umask = sys.excepthook, os.umask(0o077)
+    hook, umask, threshold = sys.excepthook, os.umask(0o077), gc.get_threshold()
     root = logging.getLogger()
     level, before = root.level, list(root.handlers)
     try:
@@ -55,6 +56,8 @@ def process_kept() -> Iterator[None]:
             signal.signal(number, handler)
         sys.excepthook = hook
         os.umask(umask)
+        gc.unfreeze()
+        gc.set_threshold(*threshold)
         root.setLevel(level)
         root.handlers[:] = before
         logging.captureWarnings(capture=False)

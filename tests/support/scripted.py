@@ -67,7 +67,7 @@ class ScriptedServer:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            do_POST = do_PUT = do_GET  # noqa: N815
+            do_POST = do_PUT = do_GET
 
             def log_message(self, *arguments: object) -> None:
                 pass

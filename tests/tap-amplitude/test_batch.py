@@ -91,7 +91,7 @@ def test_a_run_resumed_from_any_state_completes_the_files(sandbox: Sandbox, run:
 class CollectingSink(BatchSink):
     """Keeps what it is given."""
 
-    kept: list[dict[str, Any]] = []  # noqa: RUF012 - read by the test
+    kept: list[dict[str, Any]] = []
 
     def process_batch(self, context: dict[str, Any]) -> None:
         self.kept.extend(context["records"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,8 +109,6 @@ def test_switching_from_the_api_to_files_loses_and_repeats_nothing(run_tap: Runs
 
 
 def test_damaged_and_foreign_files_are_named_and_the_others_read(put: Any, run: Runs, caplog: Any) -> None:
-    import os  # noqa: PLC0415
-
     damaged = put(entry_name(8), exported(ROWS)[:-20])
     os.utime(damaged, (1_700_000_000, 1_700_000_000))
     put("notes.txt", b"hello")

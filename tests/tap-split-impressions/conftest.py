@@ -70,7 +70,7 @@ def refusing_store() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_HEAD = do_GET  # noqa: N815
+        do_HEAD = do_GET
 
         def log_message(self, *_: object) -> None:
             pass

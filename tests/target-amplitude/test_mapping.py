@@ -211,7 +211,7 @@ NATIVE = {
 class TestNative:
     """Streams whose columns are Amplitude's own keys need no mapping."""
 
-    RECORD: dict[str, Any] = {  # noqa: RUF012
+    RECORD: dict[str, Any] = {
         "user_id": "ada-1815",
         "event_type": "Play",
         "time": 1773480413589,
@@ -302,10 +302,10 @@ def test_exposures_of_other_streams():
 
 
 class TestIdentify:
-    USERS: dict[str, Any] = {  # noqa: RUF012
+    USERS: dict[str, Any] = {
         "properties": {name: {} for name in ("id", "plan", "visits", "tags", "company", "seats", "platform", "at")}
     }
-    USER: dict[str, Any] = {  # noqa: RUF012
+    USER: dict[str, Any] = {
         "id": "ada", "plan": "gold", "visits": "3", "tags": ["a"], "company": ["acme", "x"], "seats": 5,
         "platform": "iOS", "at": 1773480413,
     }  # fmt: skip

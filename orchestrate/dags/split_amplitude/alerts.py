@@ -25,7 +25,7 @@ def post_alert(context: Mapping[str, Any]) -> None:
         requests.post(url, json=message_of(context["ti"]), timeout=TIMEOUT_SECONDS).raise_for_status()
     except requests.RequestException as error:
         # The error's text holds the address, which is a secret of many webhooks.
-        log.error("The alert could not be posted (%s). Check Variable %s.", type(error).__name__, ALERT_VARIABLE)  # noqa: TRY400
+        log.error("The alert could not be posted (%s). Check Variable %s.", type(error).__name__, ALERT_VARIABLE)
 
 
 def message_of(instance: Any) -> dict[str, Any]:

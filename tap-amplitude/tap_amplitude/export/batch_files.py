@@ -59,7 +59,7 @@ class BatchWorkers:
         event_types = msgspec.json.encode(self._event_types).decode()
         command = [sys.executable, "-m", "tap_amplitude.export.batch_worker", event_types]
         for _ in range(self._count):
-            worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+            worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  # this interpreter
             self._workers.append(worker)
             self._free.put(worker)
         return self

@@ -133,5 +133,5 @@ def cohort_file(path: str) -> CohortFile:
     if match is None:
         raise ValueError(path)
     digits = re.findall(r"\d+", match["time"])
-    time = datetime(*map(int, digits[:6]), tzinfo=UTC) if len(digits) >= 6 else None  # type: ignore[misc,arg-type]
+    time = datetime(*map(int, digits[:6]), tzinfo=UTC) if len(digits) >= 6 else None  # type: ignore[misc,arg-type]  # six numbers
     return CohortFile(match["cohort"], match["list"], time)

@@ -85,11 +85,11 @@ class AmplitudeStream(PlainStream):
         self._cleaner = Cleaner(self.fields)
         self._warned_of_key = False
 
-    def get_replication_key_signpost(self, context: Context = None) -> datetime | None:  # noqa: ARG002
+    def get_replication_key_signpost(self, context: Context = None) -> datetime | None:
         """Return none: bookmarks here never pass what was emitted, so nothing needs to hold them back."""
         return None
 
-    def post_process(self, row: Record, context: Context = None) -> Record | None:  # noqa: ARG002
+    def post_process(self, row: Record, context: Context = None) -> Record | None:
         """Return a record with every field of its kind; None for a row without a key, which is counted."""
         record, nulled = self._cleaner.clean(row if isinstance(row, dict) else {})
         if any(record[key] in (None, "") for key in self.keys):
@@ -101,7 +101,7 @@ class AmplitudeStream(PlainStream):
         self.services.summary.add("values_nulled", nulled, stream=self.name)
         return record
 
-    def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:  # noqa: ARG002
+    def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
         """Return none: only `events` has rows enough for batch files; the others always send records."""
         return None
 
@@ -112,7 +112,7 @@ class AmplitudeStream(PlainStream):
             if (seconds := self.bookmark_lag()) is not None:
                 gauge("bookmark_lag_seconds", round(seconds), stream=self.name)
         except NoPermissionError as error:
-            self.logger.error("Stream '%s': %s", self.name, error)  # noqa: TRY400 - not a fault of this program
+            self.logger.error("Stream '%s': %s", self.name, error)
             self.services.refused.append(self.name)
 
     def sync_records(self, context: Context, *, write_messages: bool) -> Iterable[Record]:

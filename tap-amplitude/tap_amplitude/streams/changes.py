@@ -34,11 +34,11 @@ class CohortChangesStream(FolderStream):
     counted_as = "cohort_changes"
     kinds = frozenset({Kind.CHANGES, Kind.CHANGES_CSV, Kind.RECEIVED})
 
-    def wanted(self, file: File) -> bool | None:  # noqa: ARG002
+    def wanted(self, file: File) -> bool | None:
         """Read every file: a change counts whatever the dates of events."""
         return True
 
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context) -> Iterable[Record]:
         """Yield a row for each user of each message, ordered by `computed_time`.
 
         The messages of a run wait on disk until all are there to be ordered.

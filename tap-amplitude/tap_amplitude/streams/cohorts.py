@@ -27,7 +27,7 @@ class CohortsStream(AmplitudeStream):
     fields = COHORTS
     keys = ("id",)
 
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context) -> Iterable[Record]:
         """Yield the cohorts."""
         return self.services.cohorts.listed
 
@@ -48,7 +48,7 @@ class CohortMembersStream(AmplitudeStream):
     # The SDK would announce the new version before its first record, and targets would drop the old one too early.
     emit_activate_version_messages = False
 
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context) -> Iterable[Record]:
         """Yield the members of the selected cohorts, then announce that the stream is complete.
 
         Raises:
@@ -70,7 +70,7 @@ class CohortMembersStream(AmplitudeStream):
             try:
                 yield from self._members_of(cohort)
             except (FailedListError, NotFoundError) as error:
-                self.logger.error("%s", error)  # noqa: TRY400 - not a fault of this program
+                self.logger.error("%s", error)
                 failed.append(cohort["id"])
             else:
                 read = self.stream_state.get("cohorts", {}) | {cohort["id"]: version_of(cohort)}

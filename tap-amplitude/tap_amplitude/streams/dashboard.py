@@ -36,7 +36,7 @@ class DailyStream(AmplitudeStream):
     cost: ClassVar[int] = 1
     parameters: ClassVar[Mapping[str, str]] = {}
 
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context) -> Iterable[Record]:
         """Yield a record for each day and segment, and move the bookmark after each answer.
 
         Raises:

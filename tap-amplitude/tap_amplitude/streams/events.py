@@ -48,13 +48,13 @@ class EventRowsStream(AmplitudeStream):
     def rows(self) -> Iterator[list[Row]]:
         """Yield all rows in blocks, and move the bookmark behind those that were taken."""
 
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context) -> Iterable[Record]:
         """Yield records as dictionaries, for the SDK's own way of syncing."""
         for rows in self.rows():
             for row in rows:
                 yield msgspec.to_builtins(row)
 
-    def post_process(self, row: Record, context: Context = None) -> Record | None:  # noqa: ARG002
+    def post_process(self, row: Record, context: Context = None) -> Record | None:
         """Return the record as it is: it was cleaned when it was decoded."""
         return row
 
@@ -144,7 +144,7 @@ class EventsStream(EventRowsStream):
     def get_batches(
         self,
         batch_config: BatchConfig,
-        context: Context = None,  # noqa: ARG002
+        context: Context = None,
     ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
         """Write batch files; yield them as they are done, and move the bookmark behind those of an hour."""
         self.write_state()  # the SDK writes the state after each BATCH, when it has changed: it must know the first one

@@ -91,7 +91,7 @@ class FileEventsStream(FolderStream, EventRowsStream):
 
     kinds = frozenset({Kind.EVENTS, Kind.RECEIVED})
 
-    def get_batch_config(self, config: Any) -> BatchConfig | None:  # noqa: ARG002
+    def get_batch_config(self, config: Any) -> BatchConfig | None:
         """Return none: files are handed over as records."""
         return None
 
@@ -141,7 +141,7 @@ class MergedIdsStream(FolderStream):
     keys = ("amplitude_id", "merged_amplitude_id")
     kinds = frozenset({Kind.MERGED_IDS})
 
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context) -> Iterable[Record]:
         """Yield the rows of each file."""
         scan = self.scan()
         if scan is None:

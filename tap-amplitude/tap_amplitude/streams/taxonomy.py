@@ -24,7 +24,7 @@ class ListStream(AmplitudeStream):
     path: ClassVar[str]
     what: ClassVar[str]
 
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context) -> Iterable[Record]:
         """Yield the list."""
         return self.list_at(self.path, self.what)
 
@@ -76,7 +76,7 @@ class EventPropertiesStream(TaxonomyStream):
     path = "/api/2/taxonomy/event-property"
     what = "the event properties"
 
-    def get_records(self, context: Context) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context) -> Iterable[Record]:
         """Yield the properties of one event type after another, since Amplitude wants one named.
 
         An entry without a name is skipped, as is an event type that Amplitude does not know any more.

@@ -78,7 +78,7 @@ class Scan:
         newest: The latest time of arrival sent, in milliseconds.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913  # what a scan consists of
         self,
         *,
         folder: Folder,

@@ -47,7 +47,7 @@ def prune_command(context: click.Context, /, path: str | None, older_than: str, 
         raise ConnectorError("No folder to clean up: give --path.")
     folder = Folder(path, json_object(settings.get("storage_options", "")))
     removed, waiting = prune(folder, [stream_state(state) for state in states], seconds_of(older_than))
-    print(f"Removed {removed} files; {waiting} old ones stay because they have not been read.")  # noqa: T201
+    print(f"Removed {removed} files; {waiting} old ones stay because they have not been read.")  # noqa: T201  # what the command is for
 
 
 def main() -> None:

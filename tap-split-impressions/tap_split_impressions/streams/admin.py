@@ -32,7 +32,7 @@ class ListStream(PlainStream):
         self._api = api
         self._services = services
 
-    def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
+    def get_records(self, context: Any) -> Iterable[dict[str, Any]]:
         """Yield the list's rows."""
         for entry in getattr(self._api, self.name):
             self._services.end_if_stopping()

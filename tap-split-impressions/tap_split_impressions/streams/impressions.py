@@ -83,7 +83,7 @@ class ImpressionsStream(PlainStream):
         super().__init__(tap)
         self._services = services
 
-    def get_replication_key_signpost(self, context: Any = None) -> None:  # noqa: ARG002
+    def get_replication_key_signpost(self, context: Any = None) -> None:
         """Return None: the bookmark does not rest on the replication key, so the state needs no limit for it."""
         return
 
@@ -103,7 +103,7 @@ class ImpressionsStream(PlainStream):
             self.state_manager.is_flushed = False
         super()._write_state_message()
 
-    def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
+    def get_records(self, context: Any) -> Iterable[dict[str, Any]]:
         """Yield the impressions as dictionaries."""
         for impressions in self._source or self._blocks():
             for impression in impressions:

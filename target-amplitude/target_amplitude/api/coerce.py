@@ -116,7 +116,7 @@ def clean_properties(properties: Mapping[str, Any], count: Count, depth: int = 1
             break
         else:
             if not name.isascii():
-                name = whole_unicode(name, count)  # noqa: PLW2901
+                name = whole_unicode(name, count)  # noqa: PLW2901  # the same name
             if type(value) is str and len(value) <= MAX_TEXT and value.isascii():
                 cleaned[name] = value
             else:

@@ -121,7 +121,7 @@ class ArrivedSink(StreamingSink):
         super().__init__(stream, services)
         self._file = file
 
-    def process_record(self, record: dict[str, Any], origin: Origin) -> None:  # noqa: ARG002
+    def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Note the insert id and uuid of an event."""
         insert_id = record.get("$insert_id")
         if not insert_id:

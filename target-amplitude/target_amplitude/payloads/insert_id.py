@@ -43,7 +43,7 @@ class ImpressionInsertId:
     def __init__(self, load_as: str) -> None:
         self._mark = "" if load_as == "event" else f"-{load_as}"
 
-    def read(self, record: Record, event: dict[str, Any]) -> str:  # noqa: ARG002
+    def read(self, record: Record, event: dict[str, Any]) -> str:
         """Return the impression's own id, or a digest of its natural key."""
         own = record.get("impression_id")
         if type(own) is not str or not own or own.isspace():
@@ -80,7 +80,7 @@ class RecordInsertId:
         self._stream = stream
         self._keys = keys
 
-    def read(self, record: Record, event: dict[str, Any]) -> str:  # noqa: ARG002
+    def read(self, record: Record, event: dict[str, Any]) -> str:
         """Return the digest."""
         values = [canonical(record.get(key)) for key in self._keys]
         if not values or None in values:

@@ -144,18 +144,18 @@ class AdminV4:
 
     def request_change(
         self,
-        environment: str,  # noqa: ARG002
-        name: str,  # noqa: ARG002
-        action: Action,  # noqa: ARG002
-        keys: Sequence[str],  # noqa: ARG002
-        change: Change,  # noqa: ARG002
+        environment: str,
+        name: str,
+        action: Action,
+        keys: Sequence[str],
+        change: Change,
     ) -> str:
         """Refuse: no call of v4 is known that opens a change request."""
         raise RefusedError(
             "FME API v4 has no call that opens a change request; set 'on_approval' to 'stop', or use 'admin_api': 'v2'"
         )
 
-    def open_change_request(self, environment: str, name: str) -> str | None:  # noqa: ARG002
+    def open_change_request(self, environment: str, name: str) -> str | None:
         """Return None: only v2 opens change requests."""
         return None
 

@@ -159,11 +159,11 @@ class PostgresLedger:
         self._set_state(State.POSTED, stream, ids)
         return 0
 
-    def accepted(self, number: int, ids: Sequence[bytes]) -> None:  # noqa: ARG002
+    def accepted(self, number: int, ids: Sequence[bytes]) -> None:
         """Write down that Split accepted events."""
         self._set_state(State.ACCEPTED, None, ids)
 
-    def refused(self, number: int, ids: Sequence[bytes]) -> None:  # noqa: ARG002
+    def refused(self, number: int, ids: Sequence[bytes]) -> None:
         """Write down that Split did not accept events."""
         self._set_state(State.CLAIMED, None, ids)
 

@@ -76,12 +76,12 @@ class Flattener:
         """Return what Split takes in place of a value; None for nothing."""
         kind = type(value)
         if kind is bool or value is None:
-            return value  # type: ignore[no-any-return]
+            return value  # type: ignore[no-any-return]  # `kind` tells
         if kind is int and -LARGEST_LONG - 1 <= value <= LARGEST_LONG:
-            return value  # type: ignore[no-any-return]
+            return value  # type: ignore[no-any-return]  # `kind` tells
         if kind is float:
             if math.isfinite(value):
-                return value  # type: ignore[no-any-return]
+                return value  # type: ignore[no-any-return]  # `kind` tells
             self.problems.add(NOT_FINITE)
             return None
         text = value if kind is str else self._text(value)

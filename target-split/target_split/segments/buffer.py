@@ -136,5 +136,5 @@ class SegmentBuffer:
             return self._sync.sync(members, computed)
         except RefusedError as error:
             self._failures.append(str(error))
-            self._logger.error("%s", error)  # noqa: TRY400
+            self._logger.error("%s", error)
             return False

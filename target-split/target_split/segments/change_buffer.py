@@ -97,7 +97,7 @@ class ChangeBuffer:
             is_done = self._sync.apply_changes(group, pending.name, pending.traffic_type, pending.changes)
         except RefusedError as error:
             self._failures[group] = str(error)
-            self._logger.error("%s", error)  # noqa: TRY400
+            self._logger.error("%s", error)
         else:
             if is_done:
                 pending.hold.done()

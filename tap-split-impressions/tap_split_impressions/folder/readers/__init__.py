@@ -67,7 +67,7 @@ def read_decompressed(name: str, content: io.BufferedReader[Any], options: CsvOp
     if head.startswith(PARQUET_MAGIC):
         try:
             # pyarrow takes 40 MB of memory, which the other formats do without.
-            from tap_split_impressions.folder.readers.parquet import read_parquet  # noqa: PLC0415
+            from tap_split_impressions.folder.readers.parquet import read_parquet  # noqa: PLC0415  # see above
         except ImportError:
             raise DamagedFileError("needs a library that is not installed: pip install pyarrow") from None
         with seekable(content) as file:

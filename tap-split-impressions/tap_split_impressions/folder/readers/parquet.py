@@ -68,7 +68,7 @@ def columns_of(batch: Any) -> dict[str, Any]:
         target = field_of(name)
         if target is None:
             continue
-        column = column if target in OBJECTS else plain(column)  # noqa: PLW2901
+        column = column if target in OBJECTS else plain(column)  # noqa: PLW2901  # the same column, as values
         first = found.get(target)
         if first is None or first.type.equals(column.type):
             found[target] = column if first is None else pc.coalesce(first, column)
