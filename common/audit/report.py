@@ -39,8 +39,8 @@ FROM (
     FROM left_out GROUP BY hour, label
 ) LEFT JOIN labels ON number = label GROUP BY hour, name ORDER BY hour, name
 """  # noqa: S608  # our own words
-MISSING = f"SELECT DISTINCT block, position FROM outcomes WHERE {IS_MISSING} ORDER BY block, position"  # noqa: S608
-OLD_MISSING = f"SELECT COUNT(*) FROM outcomes WHERE {IS_MISSING} AND IFNULL(since, 0) < ?"  # noqa: S608
+MISSING = f"SELECT DISTINCT block, position FROM outcomes WHERE {IS_MISSING} ORDER BY block, position"  # noqa: S608  # no values in it
+OLD_MISSING = f"SELECT COUNT(*) FROM outcomes WHERE {IS_MISSING} AND IFNULL(since, 0) < ?"  # noqa: S608  # no values in it
 REASONS = "SELECT reason, COUNT(DISTINCT key) FROM left_out WHERE kind = ? GROUP BY reason ORDER BY 2 DESC, 1"
 UPLOADED = "SELECT MIN(upload_hour), MAX(upload_hour) FROM arrived"
 EXPECTED_HOURS = "SELECT MIN(hour), MAX(hour) FROM expected"

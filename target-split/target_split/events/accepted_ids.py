@@ -24,17 +24,17 @@ INSERT OR IGNORE INTO position SELECT at FROM counted;
 """  # noqa: S608 - numbers of our own
 KNOWN = f"""
 SELECT id FROM position CROSS JOIN accepted ON id = substr(:ids, at, {ID_BYTES}) WHERE at < length(:ids)
-"""  # noqa: S608
+"""  # noqa: S608  # likewise
 # An id of version 1 begins with the hash that an id of today ends with.
 KNOWN_V1 = f"""
 SELECT substr(:ids, at, {ID_BYTES}) FROM position CROSS JOIN accepted_v1 ON id BETWEEN
   CAST(substr(:ids, at + {HOUR_BYTES}, {HASH_BYTES}) || x'00000000' AS BLOB) AND
   CAST(substr(:ids, at + {HOUR_BYTES}, {HASH_BYTES}) || x'ffffffff' AS BLOB)
 WHERE at < length(:ids)
-"""  # noqa: S608
+"""  # noqa: S608  # likewise
 INSERT = f"""
 INSERT OR IGNORE INTO accepted SELECT substr(:ids, at, {ID_BYTES}), :day FROM position WHERE at < length(:ids)
-"""  # noqa: S608
+"""  # noqa: S608  # likewise
 
 
 class AcceptedIds:
@@ -72,13 +72,13 @@ class AcceptedIds:
 
     def last_day(self) -> int | None:
         """Return the last day on which ids were added; None where there are none. It reads the whole table."""
-        days = [self._database.execute(f"SELECT max(day) FROM {table}").fetchone()[0] for table in self._tables]  # noqa: S608
+        days = [self._database.execute(f"SELECT max(day) FROM {table}").fetchone()[0] for table in self._tables]  # noqa: S608  # names of our own
         return max((day for day in days if day is not None), default=None)
 
     def forget(self, before: int) -> None:
         """Remove ids that were added before a day. It reads the whole table."""
         for table in self._tables:
-            self._database.execute(f"DELETE FROM {table} WHERE day < ?", (before,))  # noqa: S608
+            self._database.execute(f"DELETE FROM {table} WHERE day < ?", (before,))  # noqa: S608  # names of our own
         if "accepted_v1" in self._tables and not self._database.execute("SELECT 1 FROM accepted_v1 LIMIT 1").fetchone():
             self._database.execute("DROP TABLE accepted_v1")
             self._tables.remove("accepted_v1")

@@ -181,7 +181,7 @@ class SQLiteLedger:
             if sum(map(len, self._answered)) >= IDS_PER_FOLD:
                 self._fold()
 
-    def refused(self, number: int, ids: Sequence[bytes]) -> None:  # noqa: ARG002
+    def refused(self, number: int, ids: Sequence[bytes]) -> None:
         """Write down that Split did not accept the events of an entry."""
         with self._lock, self._errors():
             self._database.execute("DELETE FROM posted WHERE number = ?", (number,))
@@ -200,7 +200,7 @@ class SQLiteLedger:
     def _post(self, stream: str, ids: Sequence[bytes]) -> int:
         row = (stream, max(self._now(), self._day() * SECONDS_PER_DAY), b"".join(ids))
         number = self._database.execute("INSERT INTO posted (stream, time, ids) VALUES (?, ?, ?)", row).lastrowid
-        assert number is not None  # noqa: S101
+        assert number is not None  # noqa: S101  # for mypy: a row was inserted
         return number
 
     def _answer(self, number: int, ids: Sequence[bytes]) -> None:
