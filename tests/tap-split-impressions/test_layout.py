@@ -45,7 +45,23 @@ def of_file(content: bytes, name: str = "a") -> list[Any]:
 
 
 values = st.sampled_from(
-    ["text", "", None, 5, 1767261600123, "1767261600123", 1767261600.5, 1e300, -1, True, {}, [], {"a": 1}, "\ud83d"]
+    [
+        "text",
+        "",
+        None,
+        5,
+        1767261600123,
+        "1767261600123",
+        1767261600.5,
+        1e300,
+        float("nan"),
+        -1,
+        True,
+        {},
+        [],
+        {"a": 1},
+        "\ud83d",
+    ]
 )
 
 

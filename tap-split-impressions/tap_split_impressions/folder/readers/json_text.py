@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from tap_split_impressions.common.lenient_json import decoded, decoded_values
+from tap_split_impressions.common.lenient_json import decoded, decoded_values, repaired
 from tap_split_impressions.folder.readers.base import BUFFER_BYTES, DamagedFileError, Row
 from tap_split_impressions.impressions.item import (
     Item,
@@ -24,7 +24,7 @@ from tap_split_impressions.impressions.item import (
     items_of,
     with_plausible_arrival,
 )
-from tap_split_impressions.impressions.layout import Batch, Decoders
+from tap_split_impressions.impressions.layout import Batch, Decoders, Shape
 
 BOM = b"\xef\xbb\xbf"
 STORED_BEGINNING = b'{"received":'
@@ -109,16 +109,29 @@ def read_lines(first: bytes, stream: io.BufferedReader[Any]) -> Iterator[list[Ro
 def rows_of_block(text: bytes, decoders: Decoders) -> list[Row]:
     """Return the rows of whole lines: all at once in the usual case that they are alike."""
     if not decoders.singly:
-        shape = decoders.shape
         try:
-            if text.startswith(STORED_BEGINNING):
-                batches = shape.stored.decode_lines(text)
-                return [row for batch in batches for row in arrived(shape.rows(batch.batch), batch.received)]
-            return with_plausible_arrival(shape.rows(shape.item.decode_lines(text)))
+            return rows_of_like_lines(text, decoders.shape)
         except (ValueError, RecursionError):
-            pass
+            fixed = repaired(text)
+        if fixed is not text:
+            try:
+                return rows_of_like_lines(fixed, decoders.shape)
+            except (ValueError, RecursionError):
+                pass
     decoders.singly = False
     return [row for line in io.BytesIO(text) if line.strip() for row in rows_of_line(line, decoders)]
+
+
+def rows_of_like_lines(text: bytes, shape: Shape) -> list[Row]:
+    """Return the rows of lines of one shape.
+
+    Raises:
+        ValueError: There is another line among them.
+    """
+    if text.startswith(STORED_BEGINNING):
+        batches = shape.stored.decode_lines(text)
+        return [row for batch in batches for row in arrived(shape.rows(batch.batch), batch.received)]
+    return with_plausible_arrival(shape.rows(shape.item.decode_lines(text)))
 
 
 def rows_of_line(line: bytes, decoders: Decoders | None = None) -> list[Row]:
