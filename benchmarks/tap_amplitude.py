@@ -157,7 +157,7 @@ def cases() -> list[Case]:
             "tap-amplitude: archive to batch files",
             MANY_RECORDS,
             batch_ways,
-            [Bound("batches", megabytes=120)],
+            [Bound("batches", megabytes=60)],
         ),
         Case(
             "tap-amplitude: archive to an SDK target",

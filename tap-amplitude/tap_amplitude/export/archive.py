@@ -84,36 +84,10 @@ class Archive:
             for _ in self._pieces(entry):
                 pass
 
-    def verify_transfer(self) -> None:
-        """Check the zip's own sums only: that what was sent has arrived.
-
-        Raises:
-            DamagedArchiveError: It has not.
-        """
-        for entry in chain.from_iterable(self._entries.values()):
-            for _ in self.compressed(entry):
-                pass
-
     def hours(self) -> Iterator[tuple[datetime, Iterator[bytes]]]:
         """Yield each hour that holds rows, in order, with blocks of whole lines."""
-        for hour, entries in self.entries():
-            yield hour, chain.from_iterable(map(self._blocks, entries))
-
-    def entries(self) -> Iterator[tuple[datetime, list[zipfile.ZipInfo]]]:
-        """Yield each hour that holds rows, in order, with its files."""
         for hour in sorted(self._entries):
-            yield hour, self._entries[hour]
-
-    @property
-    def compressed_bytes(self) -> int:
-        """Size of all its files as they are."""
-        return sum(entry.compress_size for entry in chain.from_iterable(self._entries.values()))
-
-    def compressed(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-        """Yield chunks of a file as it is, gzipped."""
-        with self._damage_of(entry), self._zip.open(entry) as file:
-            while chunk := file.read(READ_BYTES):
-                yield chunk
+            yield hour, chain.from_iterable(map(self._blocks, self._entries[hour]))
 
     def close(self) -> None:
         """Free the disk space."""

@@ -1,138 +1,135 @@
-"""BATCH: exported files to batch files, on all processors."""
+"""BATCH: rows to files of JSON lines, each complete before its name goes out."""
 
 from __future__ import annotations
 
-import os
-import queue
-import subprocess
-import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
-from itertools import count
-from typing import Any, NamedTuple, Self
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 from uuid import uuid4
-from zipfile import ZipInfo
 
+import fsspec
 import msgspec
 
+from tap_amplitude.common.compression import compressor
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.sdk_private import BatchConfig
-from tap_amplitude.export.archive import Archive
-from tap_amplitude.export.batch_worker import LENGTH_BYTES, Result, Task, remove_files
-from tap_amplitude.records.times import rfc3339
+from tap_amplitude.export.rows import Row
 
-MAX_WORKERS = 8
-# A smaller exported file is not worth being decompressed by all workers.
-DIVIDED_BYTES = 1 << 20
+# So many files go into one message, so that a target can begin with a large hour before it is over.
+FILES_PER_MESSAGE = 10
 
 
-class Job(NamedTuple):
-    """A task, and the compressed file it is about."""
+class BatchFile:
+    """A file in the making.
 
-    task: Task
-    compressed: Iterable[bytes]
+    Args:
+        url: Where to write it.
+        config: How to write it.
+
+    Attributes:
+        room: How many more rows it takes.
+    """
+
+    def __init__(self, url: str, config: BatchConfig) -> None:
+        self.url = url
+        self.room = config.batch_size
+        self._files, self._path = fsspec.core.url_to_fs(url, **config.storage.params)
+        self._files.makedirs(self._path.rpartition("/")[0], exist_ok=True)
+        self._file: Any = self._files.open(self._path, "wb")
+        self._compressor = compressor() if config.encoding.compression == "gzip" else None
+        self._encoder = msgspec.json.Encoder()
+
+    def write(self, rows: list[Row]) -> None:
+        """Write rows, no more than there is room for."""
+        lines = self._encoder.encode_lines(rows)
+        self._file.write(self._compressor.compress(lines) if self._compressor else lines)
+        self.room -= len(rows)
+
+    def close(self) -> None:
+        """Complete it."""
+        if self._compressor:
+            self._file.write(self._compressor.flush())
+        self._file.close()
+
+    def remove(self) -> None:
+        """Remove it, complete or not."""
+        with suppress(Exception):  # what is still to be written may be what failed
+            self._file.close()
+        with suppress(FileNotFoundError):
+            self._files.rm(self._path)
 
 
-class BatchWorkers:
-    """Worker processes, as many as there are processors. Leave the context to end them.
+class BatchFiles:
+    """Writes the batch files of a run.
 
     Args:
         config: Where to write, and how.
         stream: Name of the stream, for the names of the files.
-        event_types: The setting.
     """
 
-    def __init__(self, config: BatchConfig, stream: str, event_types: dict[str, Any]) -> None:
+    def __init__(self, config: BatchConfig, stream: str) -> None:
         self._config = config
-        self._event_types = event_types
         self._name = f"{config.storage.prefix or ''}{stream}-{uuid4()}"
-        self._numbers = count(1)
-        self._count = min(os.cpu_count() or 1, MAX_WORKERS)
-        self._free: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
-        self._workers: list[subprocess.Popen[bytes]] = []
-        self._threads = ThreadPoolExecutor(self._count, thread_name_prefix="batch")
-        self._results: deque[Future[Result]] = deque()
+        self._suffix = ".jsonl.gz" if config.encoding.compression == "gzip" else ".jsonl"
+        self._count = 0
 
-    def __enter__(self) -> Self:
-        event_types = msgspec.json.encode(self._event_types).decode()
-        command = [sys.executable, "-m", "tap_amplitude.export.batch_worker", event_types]
-        for _ in range(self._count):
-            worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  # this interpreter
-            self._workers.append(worker)
-            self._free.put(worker)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-            for worker in self._workers:
-                worker.terminate()
-        self._threads.shutdown(cancel_futures=True)
-        for worker in self._workers:
-            worker.communicate()
-        for future in self._results:
-            if not future.cancelled() and not future.exception():
-                remove_files(future.result().urls, self._config.storage.params)
-
-    def hours(self, archive: Archive) -> Iterator[tuple[datetime, Iterator[Result]]]:
-        """Turn the files of an archive into batch files at the same time; yield each hour with its results, in order.
+    def manifests(self, blocks: Iterable[list[Row]]) -> Generator[list[str], None, None]:
+        """Write rows; yield the URLs of complete files, several at a time. Files not yielded are removed.
 
         Raises:
-            ConnectorError: A file could not be turned into batch files; nothing of it is left.
+            ConnectorError: They cannot be written.
         """
-        hours = []
-        for hour, entries in archive.entries():
-            jobs = [job for entry in entries for job in self._jobs(archive, hour, entry)]
-            self._results.extend(self._threads.submit(self._do, job) for job in jobs)
-            hours.append((hour, len(jobs)))
-        for hour, jobs_of_hour in hours:
-            yield hour, (self._next_result() for _ in range(jobs_of_hour))
-
-    def _next_result(self) -> Result:
-        result = self._results[0].result()
-        self._results.popleft()
-        if result.failure:
-            raise ConnectorError(f"No batch files of {result.failure}.")
-        return result
-
-    def _jobs(self, archive: Archive, hour: datetime, entry: ZipInfo) -> Iterator[Job]:
-        """Yield the job that an exported file is, or several when the others would have nothing to do meanwhile."""
-        storage = self._config.storage
-        share = archive.compressed_bytes / (2 * self._count)
-        parts = self._count if entry.compress_size > max(share, DIVIDED_BYTES) else 1
-        for part in range(parts):
-            task = Task(
-                name=entry.filename,
-                export_hour=rfc3339(hour),
-                url=storage.get_url(f"{self._name}-{next(self._numbers)}"),
-                options=storage.params,
-                compress=self._config.encoding.compression == "gzip",
-                batch_size=self._config.batch_size,
-                part=part,
-                parts=parts,
-            )
-            yield Job(task, archive.compressed(entry))
-
-    def _do(self, job: Job) -> Result:
-        worker = self._free.get()
+        complete: list[BatchFile] = []
         try:
-            return exchange(worker, job)
-        except (BrokenPipeError, msgspec.DecodeError) as error:
-            raise ConnectorError("A process that writes batch files ended; its message stands above.") from error
+            for file in self._written(blocks):
+                complete.append(file)
+                if len(complete) == FILES_PER_MESSAGE:
+                    manifest, complete = complete, []
+                    yield [one.url for one in manifest]
+            manifest, complete = complete, []
+            if manifest:
+                yield [one.url for one in manifest]
         finally:
-            self._free.put(worker)
+            for file in complete:
+                file.remove()
 
+    def _written(self, blocks: Iterable[list[Row]]) -> Iterator[BatchFile]:
+        """Yield each file once it is complete; remove the one in work when that fails."""
+        file: BatchFile | None = None
+        try:
+            for rows in blocks:
+                start = 0
+                while start < len(rows):
+                    with self._storage():
+                        file = file or self._next()
+                        part = rows[start : start + file.room]
+                        file.write(part)
+                        if not file.room:
+                            file.close()
+                    start += len(part)
+                    if not file.room:
+                        done, file = file, None
+                        yield done
+            if file:
+                with self._storage():
+                    file.close()
+                done, file = file, None
+                yield done
+        finally:
+            if file:
+                file.remove()
 
-def exchange(worker: subprocess.Popen[bytes], job: Job) -> Result:
-    """Give a worker a job and return its result."""
-    if worker.stdin is None or worker.stdout is None:
-        raise BrokenPipeError
-    worker.stdin.write(msgspec.json.encode(job.task) + b"\n")
-    for chunk in job.compressed:
-        worker.stdin.write(len(chunk).to_bytes(LENGTH_BYTES, "big"))
-        worker.stdin.write(chunk)
-    worker.stdin.write(bytes(LENGTH_BYTES))
-    worker.stdin.flush()
-    return msgspec.json.decode(worker.stdout.readline(), type=Result)
+    def _next(self) -> BatchFile:
+        self._count += 1
+        return BatchFile(self._config.storage.get_url(f"{self._name}-{self._count}{self._suffix}"), self._config)
+
+    @contextmanager
+    def _storage(self) -> Iterator[None]:
+        """Turn whatever a storage raises, each has exceptions of its own, into a sentence."""
+        try:
+            yield
+        except Exception as error:
+            root = self._config.storage.root
+            raise ConnectorError(
+                f"Batch files cannot be written to {root} ({type(error).__name__}: {error})."
+            ) from error

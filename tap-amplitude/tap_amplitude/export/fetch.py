@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tap_amplitude.api.client import Client
@@ -20,12 +19,10 @@ class Fetcher:
     Attributes:
         client: Amplitude.
         spool: The disk.
-        verify: Raises `DamagedArchiveError` when an archive is not whole.
     """
 
     client: Client
     spool: Spool
-    verify: Callable[[Archive], None]
 
     def __call__(self, window: Window) -> Archive | None:
         """Download, spool, verify, retry: return the archive of a window, None when it holds no events.
@@ -44,7 +41,7 @@ class Fetcher:
                     with self.client.export(window.parameters, what) as download:
                         self.spool.write(file, download)
                     archive = Archive(file, window)
-                    self.verify(archive)
+                    archive.verify()
                 except NoDataError:
                     file.close()
                     return None

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,11 +16,11 @@ from singer_sdk.mapper import SameRecordTransform
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.sdk_private import BaseBatchFileEncoding, BatchConfig
 from tap_amplitude.export.archive import Archive
-from tap_amplitude.export.batch_files import BatchWorkers
+from tap_amplitude.export.batch_files import BatchFiles
 from tap_amplitude.export.event_types import EventTypeFilter
 from tap_amplitude.export.fetch import Fetcher
 from tap_amplitude.export.prefetch import Prefetch
-from tap_amplitude.export.rows import Row, RowReader
+from tap_amplitude.export.rows import Row, RowReader, Rows
 from tap_amplitude.export.windows import Plan, Window, beginning, newest_end, step_at
 from tap_amplitude.records.schemas import EVENTS
 from tap_amplitude.records.times import parse_time, rfc3339
@@ -31,8 +32,6 @@ REPLICATION_KEY = "export_hour"
 TOLERATED_ROWS, TOLERATED_SHARE = 10, 0.01
 # Neither is an hour of which half is unreadable, when that is more than a single row.
 HOPELESS_SHARE = 0.5
-
-Report = Callable[[int, int, int, list[bytes]], None]
 
 
 class EventRowsStream(AmplitudeStream):
@@ -98,6 +97,35 @@ class EventRowsStream(AmplitudeStream):
     def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
         """Do nothing: no single record moves the bookmark, a complete hour does."""
 
+    @contextmanager
+    def _reading(self, hour: datetime, progress: Callable[[], str]) -> Iterator[Callable[[Rows], list[Row]]]:
+        """Give a function that counts what was read and returns its records.
+
+        Args:
+            hour: The hour of the rows.
+            progress: Says how far the run is.
+
+        Raises:
+            ConnectorError: At the end: more than a small share of the rows cannot be read.
+        """
+        summary = self.services.summary
+        readable = unreadable = 0
+
+        def count(rows: Rows) -> list[Row]:
+            nonlocal readable, unreadable
+            readable += len(rows.good) + rows.skipped
+            unreadable += len(rows.unreadable)
+            summary.add("events", len(rows.good))
+            summary.add("values_nulled", rows.nulled, stream=self.name)
+            summary.add("records_skipped", rows.skipped, reason="event_types", stream=self.name)
+            if rows.unreadable:
+                self._quarantine(hour, rows.unreadable)
+            summary.progress(progress)
+            return rows.good
+
+        yield count
+        require_mostly_readable(hour, readable, unreadable)
+
     def _quarantine(self, hour: datetime, lines: list[bytes]) -> None:
         path = self.services.spool.quarantine(lines)
         if not self._quarantined:
@@ -127,15 +155,8 @@ class EventsStream(EventRowsStream):
 
     def rows(self) -> Iterator[list[Row]]:
         """Yield all rows in blocks, and move the bookmark after each hour whose rows were taken."""
-        reader = RowReader(self._event_types)
-        for window, archive in self._archives(Archive.verify):
-            for hour, blocks in archive.hours():
-                with self._reading(window, hour) as report:
-                    for block in blocks:
-                        rows = reader.read(block, rfc3339(hour))
-                        report(len(rows.good), rows.nulled, rows.skipped, rows.unreadable)
-                        yield rows.good
-        self._warn_if_all_skipped()
+        for blocks in self._hours():
+            yield from blocks
 
     def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
         """Return how to write batch files; None when records have to be changed one by one."""
@@ -148,22 +169,28 @@ class EventsStream(EventRowsStream):
     ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
         """Write batch files; yield them as they are done, and move the bookmark behind those of an hour."""
         self.write_state()  # the SDK writes the state after each BATCH, when it has changed: it must know the first one
-        workers = BatchWorkers(batch_config, self.name, self.config.get("event_types") or {})
-        with workers, self.get_record_counter() as counter:
-            for window, archive in self._archives(Archive.verify_transfer):
-                for hour, results in workers.hours(archive):
-                    with self._reading(window, hour) as report:
-                        for result in results:
-                            report(result.rows, result.nulled, result.skipped, result.unreadable)
-                            counter.increment(result.rows)
-                            if result.urls:
-                                yield batch_config.encoding, result.urls
+        files = BatchFiles(batch_config, self.name)
+        with self.get_record_counter() as counter:
+            for blocks in self._hours():
+                with closing(files.manifests(counted(blocks, counter.increment))) as manifests:
+                    for manifest in manifests:
+                        yield batch_config.encoding, manifest
+
+    def _hours(self) -> Iterator[Iterator[list[Row]]]:
+        """Yield the rows of each hour in blocks, and move the bookmark after each hour whose rows were taken."""
+        reader = RowReader(self._event_types)
+        for window, archive in self._archives():
+            for hour, blocks in archive.hours():
+                with self._reading(hour, partial(self._progress, window, hour)) as count:
+                    yield (count(reader.read(block, rfc3339(hour))) for block in blocks)
+                self.services.summary.add("hours")
+                self._move_bookmark(hour + step_at(hour))
         self._warn_if_all_skipped()
 
-    def _archives(self, verify: Callable[[Archive], None]) -> Iterator[tuple[Window, Archive]]:
+    def _archives(self) -> Iterator[tuple[Window, Archive]]:
         """Yield the archives of all windows that hold events, and move the bookmark behind each window."""
         try:
-            for window, archive in self._windows(verify):
+            for window, archive in self._windows():
                 if archive is None:
                     self._pass_empty(window)
                     continue
@@ -178,37 +205,12 @@ class EventsStream(EventRowsStream):
         finally:
             self._write_waiting_state()
 
-    def _windows(self, verify: Callable[[Archive], None]) -> Prefetch:
+    def _windows(self) -> Prefetch:
         """Return all windows in order, with their archives; None stands for one without events."""
         services = self.services
         start, end = self._span()
         plan, parallel = Plan(start, end, self.config["window_hours"]), self.config["max_parallel_windows"]
-        return Prefetch(plan, Fetcher(services.client, services.spool, verify), parallel, self._log_waiting)
-
-    @contextmanager
-    def _reading(self, window: Window, hour: datetime) -> Iterator[Report]:
-        """Give a function that takes the report of each part of an hour; end the hour and move the bookmark behind it.
-
-        Raises:
-            ConnectorError: More than a small share of the hour's rows cannot be read.
-        """
-        summary = self.services.summary
-        good, bad = 0, 0
-
-        def report(count: int, nulled: int, skipped: int, unreadable: list[bytes]) -> None:
-            nonlocal good, bad
-            good, bad = good + count + skipped, bad + len(unreadable)
-            summary.add("events", count)
-            summary.add("values_nulled", nulled, stream=self.name)
-            summary.add("records_skipped", skipped, reason="event_types", stream=self.name)
-            if unreadable:
-                self._quarantine(hour, unreadable)
-            summary.progress(lambda: self._progress(window, hour))
-
-        yield report
-        require_mostly_readable(hour, good, bad)
-        summary.add("hours")
-        self._move_bookmark(hour + step_at(hour))
+        return Prefetch(plan, Fetcher(services.client, services.spool), parallel, self._log_waiting)
 
     # Where to begin and end, and the bookmark
 
@@ -253,6 +255,13 @@ class EventsStream(EventRowsStream):
     def _log_waiting(self, window: Window) -> None:
         received = self.services.summary["bytes_received"] / 1e6
         self.services.summary.progress(lambda: f"Waiting for the archive of {window}; {received:,.1f} MB so far.")
+
+
+def counted(blocks: Iterable[list[Row]], count: Callable[[int], object]) -> Iterator[list[Row]]:
+    """Yield blocks of rows; count the rows."""
+    for rows in blocks:
+        count(len(rows))
+        yield rows
 
 
 def require_mostly_readable(hour: datetime, good: int, unreadable: int) -> None:

@@ -20,7 +20,7 @@ from tap_amplitude.files.scan import Opened, Scan
 from tap_amplitude.records.schemas import MERGED_IDS
 from tap_amplitude.records.times import parse_time
 from tap_amplitude.streams.base import AmplitudeStream, Context, Record, Services
-from tap_amplitude.streams.events import EventRowsStream, require_mostly_readable
+from tap_amplitude.streams.events import EventRowsStream
 from tap_amplitude.streams.state import STATE_SECONDS, bookmark_object, bookmark_time
 
 
@@ -117,20 +117,10 @@ class FileEventsStream(FolderStream, EventRowsStream):
         self._warn_if_all_skipped()
 
     def _rows_of(self, opened: Opened, reader: RowReader) -> Iterator[list[Row]]:
-        good = bad = 0
         path, summary = opened.unread.file.path, self.services.summary
-        arrived = datetime.fromtimestamp(opened.unread.file.arrived, UTC)
-        hour = hour_of_name(path) or beginning(arrived)
-        for rows in blocks_of(opened, reader, hour):
-            good, bad = good + len(rows.good) + rows.skipped, bad + len(rows.unreadable)
-            summary.add("events", len(rows.good))
-            summary.add("values_nulled", rows.nulled, stream=self.name)
-            summary.add("records_skipped", rows.skipped, reason="event_types", stream=self.name)
-            if rows.unreadable:
-                self._quarantine(hour, rows.unreadable)
-            summary.progress(lambda: f"Reading {path}: {summary['events']:,} events so far.")
-            yield rows.good
-        require_mostly_readable(hour, good, bad)
+        hour = hour_of_name(path) or beginning(datetime.fromtimestamp(opened.unread.file.arrived, UTC))
+        with self._reading(hour, lambda: f"Reading {path}: {summary['events']:,} events so far.") as count:
+            yield from map(count, blocks_of(opened, reader, hour))
 
 
 class MergedIdsStream(FolderStream):
