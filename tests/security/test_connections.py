@@ -1,4 +1,4 @@
-"""Certificates are checked by every connector; a redirect takes no credentials to another host."""
+"""Certificates are checked by every connector; no redirect is followed to another host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from support.scripted import Answer, Request, ScriptedServer, scripted
 Run = tuple[str, dict[str, Any], list[dict[str, Any]]]
 
 KEY = "planted-key-8d1"
-CREDENTIALS = ("authorization", "x-api-key", "api_key", "api-key", KEY)
 TWICE = {"retry_timeout_seconds": 1}  # the targets' taste for trying again
 
 
@@ -101,13 +100,12 @@ def redirecting() -> Iterator[tuple[ScriptedServer, ScriptedServer]]:
         yield server, other
 
 
-def test_no_redirect_takes_credentials_elsewhere(
+def test_no_redirect_is_followed(
     workplace: Workplace, redirecting: tuple[ScriptedServer, ScriptedServer]
 ) -> None:
     server, other = redirecting
     results = run_all(workplace, runs_at(server.url, workplace.folder / "in"))
     assert len(server.requests) >= len(results)
     assert any(KEY in str(request) for request in server.requests)
-    for request in other.requests:
-        assert not any(word in str(request).lower() for word in CREDENTIALS), request
+    assert other.requests == []
     assert {name: result.code for name, result in results.items()} == dict.fromkeys(results, 1)
