@@ -13,6 +13,7 @@ import pytest
 from support.amplitude_target import load
 from support.impressions import SCHEMA, impression, messages, record_message, schema_message, state_message
 from support.sandbox import Sandbox
+from target_amplitude.common.errors import ConnectorError
 
 
 def rejects(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -45,7 +46,7 @@ def test_too_many_rejects_stop_the_run_and_state_stays_behind_them(config, sandb
 
 
 def test_a_rejects_path_that_cannot_be_written(config):
-    with pytest.raises(Exception, match="rejects_path"):
+    with pytest.raises(ConnectorError, match="rejects_path"):
         load(config | {"rejects_path": "/proc/nowhere/rejects.jsonl"}, [])
 
 

@@ -21,6 +21,7 @@ from support.sandbox import Sandbox
 from target_amplitude.common.audit.page import page
 from target_amplitude.common.audit.report import Findings, Report
 from target_amplitude.common.audit.store import AuditStore
+from target_amplitude.common.errors import ConnectorError
 
 EVENTS_SCHEMA = {
     "type": "SCHEMA",
@@ -194,7 +195,7 @@ class TestWhatAnAuditCannotTell:
 
     def test_a_symlink(self, auditing: Auditing, tmp_path: Path):
         auditing.path.symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(Exception, match="audit_path"):
+        with pytest.raises(ConnectorError, match="audit_path"):
             auditing.expect([seen(0)])
         assert not (tmp_path / "elsewhere").exists()
 
