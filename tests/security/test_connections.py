@@ -100,9 +100,7 @@ def redirecting() -> Iterator[tuple[ScriptedServer, ScriptedServer]]:
         yield server, other
 
 
-def test_no_redirect_is_followed(
-    workplace: Workplace, redirecting: tuple[ScriptedServer, ScriptedServer]
-) -> None:
+def test_no_redirect_is_followed(workplace: Workplace, redirecting: tuple[ScriptedServer, ScriptedServer]) -> None:
     server, other = redirecting
     results = run_all(workplace, runs_at(server.url, workplace.folder / "in"))
     assert len(server.requests) >= len(results)

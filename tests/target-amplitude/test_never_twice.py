@@ -37,6 +37,16 @@ def test_one_a_period(load_as: str, dedupe: str, copies: int, config, sandbox: S
     assert loaded.counts["records_deduplicated"] == 7 - copies
 
 
+@pytest.mark.parametrize("scope", ["project", "device"])
+def test_a_repeated_run_adds_nothing_in_both_readings_of_an_insert_id(scope: str, config, sandbox: Sandbox):
+    sandbox.call("POST", "/amplitude/settings", {"insert_id_scope": scope})
+    identity = {"device": "device_id", "*": "user_id"}
+    records = [impression(n, traffic_type=kind) for n, kind in enumerate(["user", "device"] * 3)]
+    for _ in range(2):
+        assert load(config | {"identity": identity}, messages(records)).counts["records_sent"] == 6
+        assert len(sandbox.amplitude_events()) == 6
+
+
 def test_an_insert_id_that_is_mapped_goes_before_the_period(config, sandbox: Sandbox):
     mappings = {"impressions": {"insert_id": "label"}}
     records = [impression(n, key="ada", label=label) for n, label in enumerate(["not hex", "one", "one", None])]

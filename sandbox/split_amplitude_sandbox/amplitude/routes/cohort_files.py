@@ -1,7 +1,7 @@
 """Cohort syncs as files in a bucket: `entering`, `exiting` and `existing`.
 
 Source: https://amplitude.com/docs/data/destination-catalog/amazon-s3-cohort. The page contradicts itself about
-`existing` and about the time in the names; both are choices of the caller.
+`existing`, which is a choice of the caller, and about the time in the names.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from split_amplitude_sandbox.amplitude.routes.sync import Member, Syncs
 from split_amplitude_sandbox.amplitude.routes.targets import Folder
 from split_amplitude_sandbox.clock import from_ms
 
+TIME_FORMAT = "%Y-%m-%dT%H-%M-%S"
+ROUTING_KEY = "0"
+
 
 class CohortSync(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What `POST /_sandbox/amplitude/write-cohort` takes; the README of the sandbox describes each member."""
@@ -30,8 +33,6 @@ class CohortSync(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     existing: Literal["previous", "current"] = "previous"
     columns: tuple[str, str] = ("amplitudeID", "userID")
     user_property: str | None = None
-    time_format: str = "%Y-%m-%dT%H-%M-%S"
-    routing_key: str = "0"
 
 
 class CohortFiles:
@@ -56,9 +57,9 @@ class CohortFiles:
             "exiting": difference.exiting,
             "existing": current if order.existing == "current" else difference.previous,
         }
-        moment = from_ms(difference.computed_time * 1000).strftime(order.time_format)
+        moment = from_ms(difference.computed_time * 1000).strftime(TIME_FORMAT)
         files = {
-            f"{PROJECT_ID}_{order.cohort_id}_{moment}_{kind}_{order.routing_key}.csv": _table(order, members)
+            f"{PROJECT_ID}_{order.cohort_id}_{moment}_{kind}_{ROUTING_KEY}.csv": _table(order, members)
             for kind, members in lists.items()
         }
         for name, content in files.items():

@@ -34,7 +34,6 @@ class EventStream(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     headers: dict[str, str] = {}
     event_types: tuple[str, ...] = ("*",)
     without: list[str] = []
-    time_separator: str = " "
     from_start: bool = False
     connections: int = 1
     copies: int = 1
@@ -78,17 +77,15 @@ def _bodies(order: EventStream, row: dict[str, Any]) -> Iterator[bytes]:
     event_type = str(row.get("event_type"))
     if event_type in NOT_STREAMED or not any(fnmatchcase(event_type, one) for one in order.event_types):
         return
-    shown = {name: _shown(name, value, order) for name, value in row.items() if name not in order.without}
+    shown = {name: _shown(name, value) for name, value in row.items() if name not in order.without}
     for _ in range(order.copies):
         yield msgspec.json.encode(shown)
 
 
-def _shown(name: str, value: Any, order: EventStream) -> Any:
-    """A member of the body: user properties are sent as strings, times with the separator that is asked for."""
+def _shown(name: str, value: Any) -> Any:
+    """A member of the body: user properties are sent as strings."""
     if name == "user_properties" and isinstance(value, dict):
         return {key: _text(inner) for key, inner in value.items()}
-    if name.endswith("_time") and isinstance(value, str):
-        return value.replace(" ", order.time_separator)
     return value
 
 

@@ -50,7 +50,6 @@ class FileExport(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     folder: str = str(PROJECT_ID)
     rows_per_file: int = ROWS_PER_FILE
     all_fields: bool = False
-    time_separator: str = "T"
     complete: bool = False
     rewrite: bool = False
     merged_ids: list[MergedId] = []
@@ -94,7 +93,7 @@ def _line(order: FileExport, row: dict[str, Any]) -> bytes:
     shown = dict(row) if order.all_fields else {name: row[name] for name in row if name not in UNDOCUMENTED}
     for name, value in shown.items():
         if name.endswith("_time") and isinstance(value, str):
-            shown[name] = value.replace(" ", order.time_separator)
+            shown[name] = value.replace(" ", "T")
     return msgspec.json.encode(shown)
 
 
