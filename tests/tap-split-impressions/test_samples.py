@@ -23,7 +23,9 @@ REASONS = {
         "time: a number in scientific notation that has lost its last digits"
     ]
     * 2,
+    "csv-excel-keys-without-their-last-digits.csv": ["a key in scientific notation that has lost its last digits"] * 2,
 }
+NO_USUAL_USERS = ("csv-excel-times-without-their-last-digits.csv", "json-keys-with-a-fraction.json")
 READ = sorted(path.name for path in SAMPLES.iterdir() if path.name not in DAMAGED)
 
 
@@ -36,7 +38,7 @@ def test_what_is_plain_is_read_and_costs_at_most_the_wrong_value(name: str) -> N
     rows = rows_of((SAMPLES / name).read_bytes(), name)
     good = [row for row in rows if not isinstance(row, ValueError)]
     assert [str(row) for row in rows if isinstance(row, ValueError)] == REASONS.get(name, [])
-    if name != "csv-excel-times-without-their-last-digits.csv":
+    if name not in NO_USUAL_USERS:
         assert [(row.key, row.split, row.time) for row in good] == [
             ("user-1", "checkout", 1767261600001),
             ("user-2", "checkout", 1767261600002),
@@ -58,6 +60,30 @@ def test_absent_values_versions_and_twins() -> None:
     assert [row.key for row in latin] == ["José", "Josè"]
     labels = rows_of((SAMPLES / "json-text-that-looks-like-a-separator.json").read_bytes())
     assert [row.label for row in labels] == ["}{ },{"] * 2
+
+
+def test_listeners_of_all_sdks_tell_the_same() -> None:
+    seen = {}
+    for name in ("listener-of-go.jsonl", "listener-of-ruby.json", "listener-of-python.json"):
+        for row in rows_of((SAMPLES / name).read_bytes()):
+            assert (row.label, row.version, row.attributes) == ("default rule", 1775000000001, {"plan": "gold"})
+            seen[row.sdk_version] = (row.machine_name, row.machine_ip)
+    assert seen == {
+        "go-6.7.0": ("web-1", None),
+        "ruby-8.7.0": ("web-1", "10.0.0.1"),
+        "python-10.7.0": ("web-1", None),
+    }
+
+
+def test_numbers_as_keys_have_one_form() -> None:
+    (row,) = rows_of((SAMPLES / "json-keys-with-a-fraction.json").read_bytes())
+    assert (row.key, row.treatment, row.bucketing_key) == ("12345", "1", "7")
+
+
+@pytest.mark.parametrize("version", ["9223372036854775808", "1.5", '"none"'])
+def test_a_version_that_is_not_an_integer_of_64_bits_is_none(version: str) -> None:
+    line = '{"key":"user-1","split":"checkout","treatment":"on","time":1767261600001,"splitVersionNumber":%s}'
+    assert [row.version for row in rows_of((line % version).encode())] == [None]
 
 
 def test_a_broken_value_in_properties_costs_only_itself(folder: Path, run: Run) -> None:
@@ -98,16 +124,63 @@ NESTED = pa.struct([("plan", pa.string()), ("at", pa.timestamp("ns"))])
         {"key": pa.array([b"user-1", b"user-2"], pa.binary(6))},
         {"key": pa.array([b"user-1", b"user-2"]).dictionary_encode()},
         {"key": pa.array([None, "user-2"], pa.string()), "Key": pa.array(["user-1", "other"])},
+        {"timestamp": pa.array([1767261600001.0, 1767261600002.0])},
         {"properties": pa.array([[("plan", "gold")], None], MAP)},
         {"properties": pa.array([{"plan": "gold", "at": 1767261600001000000}, None], NESTED)},
     ],
-    ids=["decimal", "decimal-scale", "zone", "nanoseconds", "fixed", "dictionary", "twins", "map", "nested"],
+    ids=["decimal", "decimal-scale", "zone", "nanoseconds", "fixed", "dictionary", "twins", "double", "map", "nested"],
 )
 def test_parquet_of_warehouses(columns: dict[str, Any]) -> None:
     rows = rows_of(as_parquet(**columns))
     assert [(row.key, row.time) for row in rows] == [("user-1", 1767261600001), ("user-2", 1767261600002)]
     if "properties" in columns:
         assert (rows[0].properties["plan"], rows[1].properties) == ("gold", None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (pa.array([12345.0, 7.0]), ["12345", "7"]),
+        (pa.array([12345.0, 7.0], pa.float32()), ["12345", "7"]),
+        (pa.array([Decimal("12345.00"), Decimal("6.50")], pa.decimal128(38, 2)), ["12345", "6.50"]),
+        (pa.array([Decimal(10**30 + 1), Decimal(2**53 + 1)], pa.decimal128(38, 0)), [str(10**30 + 1), str(2**53 + 1)]),
+        (pa.array([float("nan"), 7.0]), ["a key, flag or treatment is not a text", "7"]),
+        (pa.array([None, 7.0]), ["without key", "7"]),
+        (pa.array([1e16, 7.0]), ["a key, flag or treatment is a number too large to be exact", "7"]),
+        (
+            pa.array([2.0**24 + 2, 7.0], pa.float32()),
+            ["a key, flag or treatment is a number too large to be exact", "7"],
+        ),
+    ],
+    ids=["double", "float", "decimals", "large-decimals", "nan", "null", "inexact-double", "inexact-float"],
+)
+def test_parquet_keys_that_are_numbers_never_merge_users(keys: pa.Array, expected: list[str]) -> None:
+    rows = rows_of(as_parquet(key=keys))
+    assert [str(row) if isinstance(row, ValueError) else row.key for row in rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (pa.array([253402300799000, 0], pa.timestamp("ms")), [253402300799000, 0]),
+        (pa.array([-1, 999_999_999_999], pa.timestamp("ms")), [-1, 999_999_999_999]),
+        (pa.array([2**62, 1767261600001000], pa.timestamp("us")), ["time: a text that is neither", 1767261600001]),
+        (pa.array([1767261600001.0, 1767261600002.0], pa.float32()), ["time: not a finite number"] * 2),
+    ],
+    ids=["year-9999", "before-2001", "beyond-9999", "inexact"],
+)
+def test_parquet_times_are_never_other_years(moment: pa.Array, expected: list[Any]) -> None:
+    rows = rows_of(as_parquet(timestamp=moment))
+    assert len(rows) == len(expected)
+    for row, right in zip(rows, expected, strict=True):
+        assert str(row).startswith(right) if isinstance(row, ValueError) else row.time == right
+
+
+def test_parquet_nan_is_no_label_and_a_version_beyond_64_bits_none() -> None:
+    labels = pa.array([float("nan"), 1.5])
+    versions = pa.array([Decimal(10**30), Decimal(5)], pa.decimal128(38, 0))
+    rows = rows_of(as_parquet(label=labels, splitVersion=versions))
+    assert [(row.label, row.version) for row in rows] == [(None, None), ("1.5", 5)]
 
 
 # --- what lies beside the data

@@ -6,13 +6,20 @@ listeners (https://developer.harness.io/docs/feature-management-experimentation/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from tap_split_impressions.common.timestamps import USUAL_MILLISECONDS, epoch_milliseconds
+from tap_split_impressions.impressions.listeners import context_of, enveloped, members_of, spelled_out
+
+LARGEST_VERSION = 2**63 - 1
+Version = Annotated[int, msgspec.Meta(ge=-LARGEST_VERSION, le=LARGEST_VERSION)]
+
+LARGEST_EXACT = 2**53  # of a floating-point number: beyond it, several whole numbers are one
 
 
 class NotAnImpression(ValueError):  # noqa: N818  (it names what was found)
@@ -48,7 +55,7 @@ class Item(
     time: int
     bucketing_key: str | None = None
     label: str | None = None
-    version: int | None = None
+    version: Version | None = None
     environment_id: str | None = None
     environment_name: str | None = None
     traffic_type_id: str | None = None
@@ -97,7 +104,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "traffic_type": ("traffictype", "traffictypename"),
     "sdk": ("sdk",),
     "sdk_version": ("sdkversion", "sdklanguageversion"),
-    "machine_name": ("machinename", "hostname"),
+    "machine_name": ("machinename", "hostname", "instanceid"),
     "machine_ip": ("machineip", "ip"),
     "properties": ("properties",),
     "attributes": ("attributes",),
@@ -106,6 +113,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
 NECESSARY = ("key", "split", "treatment", "time")
+# Fields that may stand around the impression in a listener's object.
+AROUND = {"environment_id", "environment_name", "traffic_type", "attributes"} | {
+    *("sdk", "sdk_version", "machine_name", "machine_ip")
+}
 FOREIGN, NOT_AN_OBJECT = "an object of another kind", "not an object"  # reasons that tell of data of another kind
 
 
@@ -118,8 +129,8 @@ def field_of(name: str) -> str | None:
 def items_of(body: Any) -> Iterator[Item | NotAnImpression]:
     """Yield what a decoded payload of any source holds; what is not an impression comes as the reason instead.
 
-    Takes the webhook's array, the `impressions` object of Evaluator, Synchronizer and Proxy, the object of a JavaScript
-    listener, a single impression, and arrays of these.
+    Takes the webhook's array, the `impressions` object of Evaluator, Synchronizer and Proxy, the objects of the SDKs'
+    listeners, a single impression, and arrays of these.
     """
     if isinstance(body, list):
         for element in body:
@@ -130,23 +141,28 @@ def items_of(body: Any) -> Iterator[Item | NotAnImpression]:
         context = {name: value for name, value in body.items() if name != "impressions"}
         for group in body["impressions"]:
             yield from (items_of_group(group, context) if isinstance(group, dict) else items_of(group))
-    elif isinstance(body.get("impression"), dict):
-        impression = body["impression"]
-        context = {name: body.get(name) for name in LISTENER_CONTEXT if impression.get(name) is None}
-        yield item_or_reason({**impression, **context})
+    elif (impression := enveloped(body)) is not None:
+        around = {
+            name: value
+            for name, value in context_of(body).items()
+            if field_of(name) in AROUND and impression.get(name) is None
+        }
+        yield item_or_reason({**impression, **around})
     else:
         yield from items_of_group(body, {})
 
 
 def items_of_group(group: Mapping[str, Any], context: Mapping[str, Any]) -> Iterator[Item | NotAnImpression]:
     """Yield the impressions of one flag, `{"testName": …, "keyImpressions": […]}`, or an object that is one itself."""
-    members = group.get("keyImpressions")
-    if not isinstance(members, list):
-        yield item_or_reason({**context, **group})
+    found = members_of(group)
+    if found is None:
+        yield item_or_reason({**context, **spelled_out(group)})
         return
-    shared = {**context, "testName": group.get("testName")}
+    flag, members = found
+    shared = {**context, "testName": flag}
     for member in members:
-        yield item_or_reason({**shared, **member}) if isinstance(member, dict) else NotAnImpression(NOT_AN_OBJECT)
+        is_object = isinstance(member, dict)
+        yield item_or_reason({**shared, **spelled_out(member)}) if is_object else NotAnImpression(NOT_AN_OBJECT)
 
 
 def item_or_reason(values: Mapping[str, Any]) -> Item | NotAnImpression:
@@ -204,7 +220,22 @@ def text_of(value: Any) -> str | None:
     """Return a value as text. JavaScript's listener gives false for an unknown name; containers are not text."""
     if value is None or isinstance(value, (bool, dict, list)):
         return None
+    if isinstance(value, float) and math.isnan(value):  # what pandas and Spark write for "missing"
+        return None
     return value if isinstance(value, str) else str(value)
+
+
+def id_of(value: Any) -> str | None:
+    """Return a key, flag or treatment as text, a whole number without a fraction: pandas makes 12345 12345.0.
+
+    Raises:
+        NotAnImpression: It is a number that has lost digits, so that several keys may have become one.
+    """
+    if not isinstance(value, float) or math.isnan(value):
+        return text_of(value)
+    if abs(value) > LARGEST_EXACT:
+        raise NotAnImpression("a key, flag or treatment is a number too large to be exact")
+    return str(int(value)) if value.is_integer() else str(value)
 
 
 def necessary_text(value: Any) -> str:
@@ -213,7 +244,7 @@ def necessary_text(value: Any) -> str:
     Raises:
         NotAnImpression: When it is neither a text nor a number.
     """
-    text = text_of(value)
+    text = id_of(value)
     if text is None:
         raise NotAnImpression("a key, flag or treatment is not a text")
     return text
@@ -222,11 +253,13 @@ def necessary_text(value: Any) -> str:
 def version_of(value: Any) -> int | None:
     """Return a flag's version as a number, from a number or a text such as `1775000000001.0`; anything else is None."""
     number: int | None
+    if isinstance(value, float) and not value.is_integer():
+        return None
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         number = version_in(value) if isinstance(value, str) else None
-    return number if number is not None and -(2**63) <= number < 2**63 else None
+    return number if number is not None and abs(number) <= LARGEST_VERSION else None
 
 
 def version_in(text: str) -> int | None:
@@ -267,6 +300,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "split": necessary_text,
     "treatment": necessary_text,
     "time": time_of,
+    "bucketing_key": id_of,
     "version": version_of,
     "properties": unchanged,
     "attributes": unchanged,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -38,6 +39,8 @@ MARKS = (
 )
 # What spreadsheets and databases write for an absent value.
 ABSENT = frozenset({"", "NULL", "null", r"\N"})
+# What spreadsheets make of long digits, of several keys the same.
+SHORTENED = re.compile(r"\d[.,]\d+E\+\d\d", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ class Column(NamedTuple):
 def columns_of(header: Header) -> list[Column]:
     """Return the columns that hold fields, in their order."""
     return [
-        Column(place, name, TIME_CONVERSIONS.get(name) or CONVERSIONS.get(name) if name not in TEXTS else None)
+        Column(place, name, CSV_CONVERSIONS.get(name) or CONVERSIONS.get(name) if name not in TEXTS else None)
         for place, name in enumerate(header.fields)
         if name
     ]
@@ -196,6 +199,17 @@ def row_of(cells: list[str], columns: list[Column], count: int) -> Row:
         return reason
 
 
+def whole_key(cell: str) -> str:
+    """Return a key.
+
+    Raises:
+        NotAnImpression: It has lost its last digits.
+    """
+    if "E+" in cell and SHORTENED.fullmatch(cell):
+        raise NotAnImpression("a key in scientific notation that has lost its last digits")
+    return cell
+
+
 def usual_time(convert: Callable[[Any], Any]) -> Callable[[str], Any]:
     """Return a conversion of times that does not look closely at milliseconds, by far the most usual."""
 
@@ -206,6 +220,10 @@ def usual_time(convert: Callable[[Any], Any]) -> Callable[[str], Any]:
     return converted
 
 
-TEXTS = frozenset(one.name for one in msgspec.structs.fields(Item)) - CONVERSIONS.keys() | {"key", "split", "treatment"}
-TIME_CONVERSIONS = {name: usual_time(CONVERSIONS[name]) for name in ("time", "previous_time", "received")}
+TEXTS = frozenset(one.name for one in msgspec.structs.fields(Item)) - CONVERSIONS.keys() | {"split", "treatment"}
+CSV_CONVERSIONS: dict[str, Callable[[str], Any]] = {
+    "key": whole_key,
+    "bucketing_key": whole_key,
+    **{name: usual_time(CONVERSIONS[name]) for name in ("time", "previous_time", "received")},
+}
 NECESSARY_FIELDS = frozenset(NECESSARY)

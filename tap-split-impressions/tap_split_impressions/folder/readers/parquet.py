@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import repeat
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from tap_split_impressions.common.timestamps import USUAL_MILLISECONDS, rfc3339
 from tap_split_impressions.folder.readers.base import DamagedFileError, Row
 from tap_split_impressions.impressions.item import (
     NECESSARY,
@@ -31,6 +32,7 @@ from tap_split_impressions.impressions.item import (
 )
 
 BLOCK_ROWS = 2000
+LARGEST_EXACT_FLOAT32 = 2**24
 BUFFER_BYTES = 64 * 1024
 FIELDS = Item.__struct_fields__
 WHOLE_NUMBERS = ("time", "version", "previous_time", "received")
@@ -81,28 +83,65 @@ def columns_of(batch: Any) -> dict[str, Any]:
 def plain(column: Any) -> Any:
     """Return a column as texts and numbers: writers also mark texts as bytes, or milliseconds as times or decimals.
 
-    Bytes that are not UTF-8 stay distinct: replacing them by one character would merge keys.
+    Nothing merges keys: bytes that are not UTF-8 stay distinct, and so do numbers.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
         return plain(column.dictionary_decode())
-    if is_binary(kind):
-        texts = (None if value is None else value.decode("utf-8", "backslashreplace") for value in column.to_pylist())
-        return pa.array(texts, pa.string())
-    if pa.types.is_timestamp(kind):
-        return column.cast(pa.timestamp("ms", kind.tz), safe=False).cast(pa.int64())
-    if pa.types.is_date(kind):
-        return column.cast(pa.timestamp("ms")).cast(pa.int64())
-    if pa.types.is_decimal(kind):
-        whole = [None if value is None else decimal_value(value) for value in column.to_pylist()]
-        return pa.array(whole, pa.int64() if all(isinstance(value, int | None) for value in whole) else pa.float64())
+    for of_kind, convert in CONVERSIONS_OF_KINDS:
+        if of_kind(kind):
+            return convert(column)
     return column
+
+
+def texts_of_bytes(column: Any) -> Any:
+    """Return bytes as texts."""
+    texts = (None if value is None else value.decode("utf-8", "backslashreplace") for value in column.to_pylist())
+    return pa.array(texts, pa.string())
+
+
+def texts_of_decimals(column: Any) -> Any:
+    """Return decimals as texts of their digits."""
+    return pa.array([None if value is None else decimal_text(value) for value in column.to_pylist()], pa.string())
+
+
+def exact_floats(column: Any) -> Any:
+    """Return 32-bit numbers; those that are no longer exact become infinite, which nothing is read from."""
+    numbers = column.cast(pa.float64())
+    return pc.if_else(pc.greater(pc.abs(numbers), LARGEST_EXACT_FLOAT32), math.inf, numbers)
+
+
+def moments(column: Any) -> Any:
+    """Return times as milliseconds since 1970, or all as RFC 3339 where the size of a number tells another unit."""
+    whole = column.cast(pa.timestamp("ms", getattr(column.type, "tz", None)), safe=False).cast(pa.int64())
+    values = whole.to_pylist()
+    if all(value is None or value in USUAL_MILLISECONDS for value in values):
+        return whole
+    return pa.array([None if value is None else moment_text(value) for value in values], pa.string())
+
+
+def moment_text(milliseconds: int) -> str:
+    """Return a time as RFC 3339; one that has no such form as a text that is no time."""
+    try:
+        return rfc3339(milliseconds)
+    except OverflowError:
+        return f"{milliseconds} ms"
 
 
 def is_binary(kind: Any) -> bool:
     """Whether a type is bytes, of whatever size."""
     checks = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
     return any(check(kind) for check in checks)
+
+
+CONVERSIONS_OF_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Any]], ...] = (
+    (is_binary, texts_of_bytes),
+    (pa.types.is_timestamp, moments),
+    (pa.types.is_date, moments),
+    (pa.types.is_decimal, texts_of_decimals),
+    (pa.types.is_float32, exact_floats),
+    (pa.types.is_float16, exact_floats),
+)
 
 
 def is_as_documented(fields: dict[str, Any]) -> bool:
@@ -183,6 +222,11 @@ def json_scalar(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float) else str(value)
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return a decimal as digits, exactly; a fraction of zeros is left out."""
+    return format(value.to_integral_value() if value == value.to_integral_value() else value, "f")
 
 
 def decimal_value(value: Decimal) -> int | float:
