@@ -17,6 +17,11 @@ pytestmark = [pytest.mark.kind("process"), pytest.mark.xdist_group("installs")]
 
 ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).parent / "uv"
+EXTRAS = {
+    "tap-split-impressions": "[parquet,s3,webhook]",
+    "tap-amplitude": "[s3,webhook]",
+    "target-split": "[postgres]",
+}
 
 
 @pytest.fixture(scope="module", params=[*TAPS, *TARGETS])
@@ -26,7 +31,7 @@ def lowest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     python = environment / "bin" / "python"
     subprocess.run([UV, "venv", "--quiet", "--clear", "--python", sys.executable, environment], check=True)
     command = [UV, "pip", "install", "--quiet", "--python", python, "--resolution", "lowest-direct"]
-    subprocess.run([*command, ROOT / request.param], check=True)
+    subprocess.run([*command, f"{ROOT / request.param}{EXTRAS.get(request.param, '')}"], check=True)
     return request.param, environment / "bin" / request.param
 
 
@@ -47,5 +52,9 @@ def test_the_lowest_versions_are_enough(lowest: tuple[str, Path], sandbox: Sandb
     assert "Traceback" not in done.stderr
     if name in TAPS:
         assert '"type":"RECORD"' in done.stdout
+        receiver = [f"{executable}-webhook", "--path", tmp_path / "received", "--port", "0"]
+        with subprocess.Popen(receiver, stdout=subprocess.PIPE, text=True) as process:
+            assert "Listening on http://" in process.stdout.readline()
+            process.terminate()
     else:
         assert len(sandbox.amplitude_events() + sandbox.split_events()) == 2
