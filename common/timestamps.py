@@ -26,7 +26,7 @@ from functools import lru_cache
 from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY = 86_400_000_000
+DAY, DAY_MILLISECONDS = 86_400_000_000, 86_400_000
 FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in microseconds
 
 # RFC 3339 with any fraction, and what databases print: a space for the T, no seconds, no offset, a short offset; ISO
@@ -48,6 +48,7 @@ LONGEST_NUMBER = 40
 
 # Milliseconds, by far the most usual numbers, need no look at their digits.
 USUAL_MILLISECONDS = range(10**12, 10**13)
+SHORTEST_UTC = len("2026-04-02T08:15:30Z")
 
 
 def epoch_milliseconds(value: Any) -> int:
@@ -65,6 +66,13 @@ def epoch_milliseconds(value: Any) -> int:
     """
     if type(value) is int and value in USUAL_MILLISECONDS:
         return value
+    if type(value) is str and len(value) >= SHORTEST_UTC and value[4] == value[7] == "-" and value[-1] == "Z":
+        try:  # the most usual texts, likewise
+            since = datetime.fromisoformat(value) - EPOCH
+        except ValueError:
+            pass
+        else:
+            return since.days * DAY_MILLISECONDS + since.seconds * 1000 + since.microseconds // 1000
     return epoch_microseconds(value) // 1000
 
 

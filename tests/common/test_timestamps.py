@@ -33,6 +33,22 @@ def test_rfc_3339_with_any_fraction_and_offset(moment: datetime, zone: timezone,
     assert epoch_milliseconds(text) == milliseconds(kept)
 
 
+USUAL = st.from_regex(r"\A[012]\d\d\d-[01]\d-[0123]\d[T ][012]\d:[0-6]\d:[0-6]\d([.,]\d{0,10})?(Z|[+-]\d\d:?\d\d)?Z?\Z")
+
+
+@given(USUAL | MOMENTS.map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
+@example("0001-01-01T00:00:00Z")
+@example("2026-W14-4T08:15:30Z")
+def test_the_most_usual_texts_are_read_by_the_same_rule(text: str):
+    read: list[int | None] = []
+    for rule in (epoch_milliseconds, lambda text: epoch_microseconds(text) // 1000):
+        try:
+            read.append(rule(text))
+        except ValueError:
+            read.append(None)
+    assert read[0] == read[1]
+
+
 def is_compact_date(number: int) -> bool:
     return re.fullmatch(r"20\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])([01]\d|2[0-3])([0-5]\d){0,2}", str(number)) is not None
 
