@@ -14,7 +14,8 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 # How long the input may be silent before `tick` runs, in seconds.
 IDLE_SECONDS = 0.5
-READ_BYTES = 1 << 20
+# More records at a time than this do not stay in the processor's cache until they are processed.
+READ_BYTES = 1 << 17
 
 
 def blocks(source: IO[Any], stopping: threading.Event, tick: Callable[[], None]) -> Iterator[bytes]:

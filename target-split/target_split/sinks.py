@@ -49,7 +49,7 @@ class EventSink(StreamingSink):
         self, stream: Stream, services: Services, converter: Converter, builder: BatchBuilder, *, is_validated: bool
     ) -> None:
         super().__init__(stream, services)
-        self._convert = converter
+        self._convert = converter.convert
         self._add = builder.add
         columns = converter.columns if is_validated else None
         self._decode = record_decoder(columns).decode if columns is not None else None

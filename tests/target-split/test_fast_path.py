@@ -48,7 +48,7 @@ def converter(properties: list[str], noted: list[str]) -> Converter:
 
 def outcome(convert: Converter, record: dict[str, Any]) -> Any:
     try:
-        return convert(record)
+        return convert.convert(record)
     except InvalidEventError as error:
         return str(error)
 

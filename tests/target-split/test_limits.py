@@ -80,7 +80,7 @@ def test_values(value: Any, result: float | None):
 
 def select(record: dict[str, Any], *entries: str, join: bool = False) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
-    return Selection(entries or ["*"], notes.append, join_arrays=join)(record), sorted(notes)
+    return Selection(entries or ["*"], notes.append, join_arrays=join).select(record), sorted(notes)
 
 
 def test_flattening_keeps_types_and_leaves_out_nulls():

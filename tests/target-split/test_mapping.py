@@ -60,7 +60,7 @@ def made(
     """The event that a record becomes."""
     mapping = event_mapping(schema, given or {}, defaults(**changes))
     style = Style("amp.", 63, None, join_arrays=False)
-    event = EventMaker(mapping, style, (notes if notes is not None else []).append)(record)
+    event = EventMaker(mapping, style, (notes if notes is not None else []).append).make(record)
     return None if event is None else json.loads(event[0])
 
 

@@ -25,7 +25,7 @@ MAX_REQUEST_BYTES = 1_000_000
 MAX_REQUEST_EVENTS = 5_000
 
 # Properties are Long or Double.
-LARGEST_LONG = 2**63 - 1
+SMALLEST_LONG, LARGEST_LONG = -(2**63), 2**63 - 1
 
 # https://docs.split.io/reference/update-segment-keys-in-environment-via-json
 MAX_KEYS_PER_CALL = 10_000
@@ -67,7 +67,7 @@ def number(value: Any) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, int):
-        return value if -LARGEST_LONG - 1 <= value <= LARGEST_LONG else None
+        return value if SMALLEST_LONG <= value <= LARGEST_LONG else None
     return value if math.isfinite(value) else None
 
 

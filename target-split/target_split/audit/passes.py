@@ -117,7 +117,7 @@ class EventAuditSink(StreamingSink):
         super().__init__(stream, services)
         self._file = file
         self._mapping = mapping
-        self._convert = new_converter(self._note_reason)
+        self._convert = new_converter(self._note_reason).convert
         self._reason = ""
 
     def _note_reason(self, reason: str) -> None:

@@ -72,8 +72,9 @@ class Converter:
         self.traffic_types = mapping.key.named
         self._accepts = mapping.accepts
         self._event_id = mapping.event_id
-        self._make = EventMaker(mapping, options.style, truncated)
-        self.event_types = self._make.event_types
+        maker = EventMaker(mapping, options.style, truncated)
+        self._make = maker.make
+        self.event_types = maker.event_types
         self._skipped = skipped
         self._keys = stream.key_properties
         self._ids = None if options.destination is None else EventIds(options.destination, stream.name)
@@ -88,7 +89,7 @@ class Converter:
         read = mapping.columns if self._is_own is None or mapping.columns is None else mapping.columns | OWN_COLUMNS
         self.columns = None if read is None else column_types(stream.schema, read, self._keys)
 
-    def __call__(self, record: Record) -> Converted | None:
+    def convert(self, record: Record) -> Converted | None:
         """Return the event and its id; None for a record that is skipped.
 
         Raises:

@@ -79,12 +79,12 @@ class EventMaker:
         self._mapping = mapping
         self._environment = style.environment
         self._note = note
-        self._select = Selection(mapping.properties, note, join_arrays=style.join_arrays)
+        self._select = Selection(mapping.properties, note, join_arrays=style.join_arrays).select
         self._rule = event_type_rule(style.max_name_length)
         self._prefix = style.prefix
         self._names = lru_cache(MAX_NAMES)(self._new_name)
 
-    def __call__(self, record: Record) -> MadeEvent | None:
+    def make(self, record: Record) -> MadeEvent | None:
         """Return the event, or None for a record without a key.
 
         Raises:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 import msgspec
 
-from target_split.api.limits import LARGEST_LONG, MAX_PROPERTY_LENGTH
+from target_split.api.limits import LARGEST_LONG, MAX_PROPERTY_LENGTH, SMALLEST_LONG
 
 Properties = dict[str, Any]
 
@@ -43,20 +43,18 @@ class Flattener:
     def put_parts(self, parts: Mapping[str, Any], prefix: str, chosen: Properties, depth: int) -> None:
         """Put the parts of an object."""
         for part, value in parts.items():
-            kind = type(value)
-            name = prefix + part
-            if kind is dict and depth < MAX_DEPTH:
-                self.put_parts(value, name + ".", chosen, depth + 1)
-            elif value is None or name in chosen:
-                continue
-            elif (
-                kind is bool
-                or (kind is str and len(value) <= MAX_PROPERTY_LENGTH)
-                or (kind is float and -math.inf < value < math.inf)
-                or (kind is int and -LARGEST_LONG <= value <= LARGEST_LONG)
+            kind, name = type(value), prefix + part
+            if (
+                (kind is str and len(value) <= MAX_PROPERTY_LENGTH)
+                or (kind is int and SMALLEST_LONG <= value <= LARGEST_LONG)
+                or (kind is float and isfinite(value))
+                or kind is bool
             ):
-                chosen[name] = value
-            elif (scalar := self.scalar(value)) is not None:
+                if name not in chosen:
+                    chosen[name] = value
+            elif kind is dict and depth < MAX_DEPTH:
+                self.put_parts(value, name + ".", chosen, depth + 1)
+            elif value is not None and name not in chosen and (scalar := self.scalar(value)) is not None:
                 chosen[name] = scalar
 
     def put_matching(
@@ -77,10 +75,10 @@ class Flattener:
         kind = type(value)
         if kind is bool or value is None:
             return value  # type: ignore[no-any-return]  # `kind` tells
-        if kind is int and -LARGEST_LONG - 1 <= value <= LARGEST_LONG:
+        if kind is int and SMALLEST_LONG <= value <= LARGEST_LONG:
             return value  # type: ignore[no-any-return]  # `kind` tells
         if kind is float:
-            if math.isfinite(value):
+            if isfinite(value):
                 return value  # type: ignore[no-any-return]  # `kind` tells
             self.problems.add(NOT_FINITE)
             return None

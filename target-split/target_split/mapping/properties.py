@@ -10,8 +10,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby, islice
-from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 from target_split.api.limits import MAX_PROPERTIES, MAX_PROPERTY_LENGTH
 from target_split.common.record_paths import MappingError, Record, check_path, getter, parse_path
@@ -39,9 +38,9 @@ class Selection:
     def __init__(self, entries: Sequence[str], note: Note, *, join_arrays: bool = False) -> None:
         self._note = note
         self._flattener = Flattener(join_arrays=join_arrays)
-        self._choices = [*choices_of(entries, self._flattener)]
+        self._choices = [one.choose for one in choices_of(entries, self._flattener)]
 
-    def __call__(self, record: Record) -> Properties:
+    def select(self, record: Record) -> Properties:
         """Return the properties of a record: name to text, number or boolean; none is null."""
         chosen: Properties = {}
         for choose in self._choices:
@@ -57,7 +56,11 @@ class Selection:
         return chosen
 
 
-Choice = Callable[[Record, Properties], None]
+class Choice(Protocol):
+    """Chooses properties by an entry, or by several."""
+
+    def choose(self, record: Record, chosen: Properties) -> None:
+        """Put what it chooses among the properties."""
 
 
 class Columns:
@@ -65,22 +68,17 @@ class Columns:
 
     def __init__(self, names: Sequence[str], flattener: Flattener) -> None:
         self._names = names
-        self._values = itemgetter(*names, names[0])  # the first once more, so that one name gives a tuple as well
         self._put = flattener.put
 
-    def __call__(self, record: Record, chosen: Properties) -> None:
+    def choose(self, record: Record, chosen: Properties) -> None:
         """Put the columns among the properties."""
-        try:
-            values = self._values(record)
-        except KeyError:  # a column that the stream does not have
-            values = [*map(record.get, self._names)]
-        for name, value in zip(self._names, values, strict=False):
-            if value is None:
-                continue
+        get, put = record.get, self._put
+        for name in self._names:
+            value = get(name)
             if type(value) is str and len(value) <= MAX_PROPERTY_LENGTH and name not in chosen:
                 chosen[name] = value
-            else:
-                self._put(name, value, chosen)
+            elif value is not None:
+                put(name, value, chosen)
 
 
 class Path:
@@ -91,7 +89,7 @@ class Path:
         self._get, self._name = getter(path), ".".join(path)
         self._put = flattener.put
 
-    def __call__(self, record: Record, chosen: Properties) -> None:
+    def choose(self, record: Record, chosen: Properties) -> None:
         """Put the value among the properties."""
         value = self._get(record)
         if value is not None:
@@ -105,7 +103,7 @@ class Inside:
         self._column, self._prefix = column, column + "."
         self._put_parts = flattener.put_parts
 
-    def __call__(self, record: Record, chosen: Properties) -> None:
+    def choose(self, record: Record, chosen: Properties) -> None:
         """Put the parts among the properties."""
         value = record.get(self._column)
         if type(value) is dict:
@@ -118,7 +116,7 @@ class Everything:
     def __init__(self, flattener: Flattener) -> None:
         self._put_parts = flattener.put_parts
 
-    def __call__(self, record: Record, chosen: Properties) -> None:
+    def choose(self, record: Record, chosen: Properties) -> None:
         """Put all columns among the properties."""
         self._put_parts(record, "", chosen, 0)
 
@@ -132,7 +130,7 @@ class Matching:
         self._matches = Remembering(re.compile(fnmatch.translate(entry)).match)
         self._put_matching = flattener.put_matching
 
-    def __call__(self, record: Record, chosen: Properties) -> None:
+    def choose(self, record: Record, chosen: Properties) -> None:
         """Put what matches among the properties."""
         if self._column is None:
             self._put_matching(record, "", chosen, self._matches, 0)
