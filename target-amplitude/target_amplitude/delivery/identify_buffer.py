@@ -10,8 +10,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -33,9 +32,18 @@ MAX_ENTRIES, MAX_TAKEN = 4_000, 10_000
 # Amplitude resets the other keys of a linked group (country, region, city, dma) that are not sent along.
 OTHER_KEYS = "\0keys"
 
-Value = tuple[int, str, Any]  # time, operation, value
+
+
+class Value(msgspec.Struct, array_like=True, gc=False):
+    """A value of a property, by an operation (`$set` or `$unset`) and its time in epoch milliseconds."""
+
+    time: int
+    operation: str
+    value: Any
+
+
 # What is known of a property that was never sent.
-NEVER: Value = (0, "", None)
+NEVER = Value(0, "", None)
 
 
 class Sent(msgspec.Struct, array_like=True, gc=False):
@@ -68,28 +76,21 @@ class LastValues:
         self._sent: OrderedDict[str, Sent] = OrderedDict()  # in order of the last change
         self._older: KeyValueStore | None = None
 
-    def news(self, whose: str, identification: Identification) -> dict[str, Value]:
-        """Return what of an identification is newer than, and differs from, what is known."""
+    def of(self, whose: str) -> dict[str, Value]:
+        """Return what is known of a user or group, by property. Newer values are to be put into it."""
         sent = self._sent.get(whose)
         if sent is None:
             sent = self._recall(whose) or Sent()
             self._keep(whose, sent)
         else:
             self._sent.move_to_end(whose)
-        known, time = sent.values, identification.time
-        fresh: dict[str, Value] = {}
-        for operation, properties in identification.operations.items():
-            for name, value in properties.items():
-                compare(known, fresh, name, (operation, value), time)
-        if others := identification.others:
-            compare(known, fresh, f"\0{','.join(sorted(others))}", (OTHER_KEYS, others), time)
-        return fresh
+        return sent.values
 
     def forget(self, whose: str) -> None:
         """Note that something else may have changed a user's properties: only the times of the last values stay."""
         sent = self._recall(whose)
         if sent is not None:
-            sent.values = {name: (time, "", None) for name, (time, _, _) in sent.values.items()}
+            sent.values = {name: Value(known.time, "", None) for name, known in sent.values.items()}
             self._keep(whose, sent)
 
     def count(self, whose: str, updates: int) -> None:
@@ -102,7 +103,8 @@ class LastValues:
             sent.hour, sent.updates = now, 0
         before = sent.updates
         sent.updates += updates
-        self._keep(whose, sent)
+        if whose not in self._sent:
+            self._keep(whose, sent)
         if before <= UPDATES_PER_HOUR < sent.updates:
             self._over_limit()
 
@@ -121,7 +123,7 @@ class LastValues:
         if sent is None and self._older is not None and (kept := self._older.get(whose)) is not None:
             return _decode(kept)
         if sent is None and self._times is not None and (times := self._times.get(whose)):
-            return Sent({name: (time, "", None) for name, time in times.items()})
+            return Sent({name: Value(time, "", None) for name, time in times.items()})
         return sent
 
     def _keep(self, whose: str, sent: Sent) -> None:
@@ -133,36 +135,43 @@ class LastValues:
             self._older.put(oldest, _encode(last))
 
 
-def compare(
-    known: dict[str, Value], fresh: dict[str, Value], name: str, change: tuple[str, Any], time: int | None
-) -> None:
-    """Note a change in what is known, if it is not older, and in what is fresh, if it also differs."""
-    operation, value = change
-    before, last_operation, last_value = known.get(name, NEVER)
-    moment = before if time is None else time
-    if moment >= before:
-        known[name] = new = (moment, operation, value)
-        if operation != last_operation or value != last_value or type(value) is not type(last_value):
-            fresh[name] = new
+def newer(known: dict[str, Value], name: str, operation: str, value: Any, time: int | None) -> Value | None:
+    """Note a value in what is known, unless it is older; return it if it also differs from the one before.
+
+    Args:
+        known: Property → its last value.
+        name: The property.
+        operation: What is to be done with the value.
+        value: The value.
+        time: Its epoch milliseconds; None where values come without a time: then the later one is the newer.
+    """
+    before = known.get(name, NEVER)
+    if time is None:
+        time = before.time
+    elif time < before.time:
+        return None
+    known[name] = new = Value(time, operation, value)
+    last = before.value
+    return new if operation != before.operation or value != last or type(value) is not type(last) else None
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct, gc=False):
     """An identification in the making.
 
     Attributes:
-        values: Merged values by property; empty for an identification that is not merged.
-        origins: By property, where its value came from.
+        whose: The user or group.
+        identification: The first one of those that are merged, or one that is not.
+        values: By property, the merged value and where it came from; empty for one that is not merged.
+        origin: Where one that is not merged came from.
     """
 
     whose: str
     identification: Identification
-    values: dict[str, Value]
-    origins: dict[str, Any]
+    values: dict[str, tuple[Value, Any]]
+    origin: Any
 
 
-@dataclass(slots=True)
-class Merged:
+class Merged(msgspec.Struct, gc=False):
     """An identification to be sent.
 
     Attributes:
@@ -208,49 +217,74 @@ class Merger:
         if not is_mergeable(identification.operations):
             self._last.forget(whose)
             self._open.pop(whose, None)
-            self._entries.append(Entry(whose, identification, {}, {"": origin}))
+            self._entries.append(Entry(whose, identification, {}, origin))
             return True
-        fresh = self._last.news(whose, identification)
+        fresh = self._fresh(whose, identification, origin)
         if not fresh:
             return False
         entry = self._open.get(whose)
         if entry is not None and entry.identification.subject == identification.subject and fits(entry.values, fresh):
-            for name, value in fresh.items():
-                if name not in entry.values or value[0] >= entry.values[name][0]:
-                    entry.values[name] = value
-                    entry.origins[name] = origin
+            entry.values.update(fresh)
             return False
-        self._open[whose] = entry = Entry(whose, identification, fresh, dict.fromkeys(fresh, origin))
+        self._open[whose] = entry = Entry(whose, identification, fresh, None)
         self._entries.append(entry)
         return True
+
+    def _fresh(self, whose: str, identification: Identification, origin: Any) -> dict[str, tuple[Value, Any]]:
+        """Return what of an identification is newer than, and differs from, what is known."""
+        known, time = self._last.of(whose), identification.time
+        fresh: dict[str, tuple[Value, Any]] = {}
+        for operation, properties in identification.operations.items():
+            for name, value in properties.items():
+                if (new := newer(known, name, operation, value, time)) is not None:
+                    fresh[name] = new, origin
+        if others := identification.others:
+            name = f"\0{','.join(sorted(others))}"
+            if (new := newer(known, name, OTHER_KEYS, others, time)) is not None:
+                fresh[name] = new, origin
+        return fresh
 
     def close(self) -> Iterator[Merged]:
         """Yield all that was merged, and begin anew."""
         entries, self._entries, self._open, self._owners, self._taken = self._entries, [], {}, set(), 0
         for entry in entries:
-            made = self._merged(entry) if entry.values else entry.identification
             self._last.count(entry.whose, len(entry.values) or 1)
-            times = {name: value[0] for name, value in entry.values.items() if value[0]} if self._keeps_times else None
-            origins = list({id(origin): origin for origin in entry.origins.values()}.values())
-            yield Merged(made, origins, (entry.whose, times) if times else None)
+            if entry.values:
+                yield self._merged(entry)
+            else:
+                yield Merged(entry.identification, [entry.origin])
 
-    def _merged(self, entry: Entry) -> Identification:
+    def _merged(self, entry: Entry) -> Merged:
         """Return the one identification that several records make."""
         operations: dict[str, dict[str, Any]] = {}
         others: dict[str, Any] | None = None
-        for name, (_, operation, value) in entry.values.items():
-            if operation == OTHER_KEYS:
-                others = value
+        origins: dict[int, Any] = {}
+        newest = 0
+        for name, (value, origin) in entry.values.items():
+            if value.operation == OTHER_KEYS:
+                others = value.value
+            elif value.operation in operations:
+                operations[value.operation][name] = value.value
             else:
-                operations.setdefault(operation, {})[name] = value
-        time = None if entry.identification.time is None else max(value[0] for value in entry.values.values())
+                operations[value.operation] = {name: value.value}
+            newest = max(newest, value.time)
+            origins[id(origin)] = origin
+        first = entry.identification
         # New in each run: after a crash older values are set again before the newest, and Amplitude would drop the
         # newest as a repeat of what it took before. Setting a value twice does no harm; a retry keeps its id.
         insert_id = f"{self._token}-{next(self._numbers)}"
-        return Identification(entry.identification.subject, operations, time, insert_id, others)
+        time = None if first.time is None else newest
+        identification = Identification(first.subject, operations, time, insert_id, others)
+        return Merged(identification, list(origins.values()), self._times(entry))
+
+    def _times(self, entry: Entry) -> tuple[str, dict[str, int]] | None:
+        if not self._keeps_times:
+            return None
+        times = {name: value.time for name, (value, _) in entry.values.items() if value.time}
+        return (entry.whose, times) if times else None
 
 
-def fits(values: dict[str, Value], fresh: dict[str, Value]) -> bool:
+def fits(values: Mapping[str, Any], fresh: Mapping[str, Any]) -> bool:
     """Whether values can become part of the same identification: it has room for one set of other keys."""
     if not any(name[:1] == "\0" for name in fresh):
         return True

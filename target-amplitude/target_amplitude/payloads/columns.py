@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from target_amplitude.common.record_paths import field_path, source_paths
 from target_amplitude.mapping.grammar import SELECTIONS, mapped_paths
-from target_amplitude.payloads.impressions import ATTRIBUTES, NATURAL_KEY, PROPERTIES, PROPERTIES_ON_REQUEST
+from target_amplitude.payloads.impressions import ATTRIBUTES, COLUMNS, NATURAL_KEY, PROPERTIES, PROPERTIES_ON_REQUEST
 from target_amplitude.payloads.plan import NATIVE_COLUMNS, StreamPlan
 
 
@@ -18,6 +18,8 @@ def needed_columns(plan: StreamPlan) -> frozenset[str] | None:
 def _of_impressions(plan: StreamPlan) -> frozenset[str] | None:
     if plan.mapping.keys() & {"user_properties", "group_properties", "operations"}:
         return None
+    if plan.load_as == "identify":
+        return frozenset({"traffic_type", *COLUMNS} | _mapped(plan))
     columns = {"impression_id", "properties", "traffic_type", ATTRIBUTES, *NATURAL_KEY, *PROPERTIES.values()}
     if "event_properties" in plan.mapping:
         columns |= set(PROPERTIES_ON_REQUEST.values())

@@ -6,8 +6,9 @@ Source: https://amplitude.com/docs/apis/analytics/identify and .../group-identif
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from target_amplitude.api import event_fields
 from target_amplitude.api.coerce import RESERVED_NAME, Count, clean_properties, clean_text
@@ -21,11 +22,10 @@ from target_amplitude.payloads.properties import OperationsReader, PropertiesRea
 
 # Operations of which only the newest value matters, so that several changes can become one.
 MERGEABLE = frozenset({"$set", "$unset"})
-MAX_USUAL_FLAGS = 10_000
+MAX_USUAL_TEXTS = 10_000
 
 
-@dataclass(slots=True)
-class Identification:
+class Identification(msgspec.Struct, gc=False):
     """Changes of the properties of one user (or device) or one group.
 
     Attributes:
@@ -104,36 +104,56 @@ class FlagIdentifications:
         self.ids = plan.required_ids()
         self._time = plan.time()
         self._names = PropertyNames(plan.settings.property_prefix, plan.count)
+        self._treatments = Treatments(plan.count)
         self._others = OtherKeys(plan)
-        self._count = plan.count
 
     def read(self, record: Record) -> list[Identification]:
         """Return the one identification of an impression."""
         subject = self.ids.read(record)
-        treatment = clean_text(treatment_of(record), self._count)
-        operations = {"$set": {self._names.name(flag_of(record)): treatment}}
+        treatment = self._treatments.read(record)
+        operations = {"$set": {self._names.read(record): treatment}}
         moment = self._time.read(record) if self._time else None
         return [Identification(subject, operations, moment, "", self._others.read(record))]
 
 
+class Treatments:
+    """Reads treatments. Those that needed no change are remembered, and all equal ones are one object."""
+
+    def __init__(self, count: Count) -> None:
+        self._count = count
+        self._usual: dict[str, str] = {}
+
+    def read(self, impression: Record) -> str:
+        """Return an impression's treatment within the limits."""
+        given = impression.get("treatment")
+        if type(given) is str and (usual := self._usual.get(given)) is not None:
+            return usual
+        treatment = clean_text(treatment_of(impression), self._count)
+        if treatment == given and len(self._usual) < MAX_USUAL_TEXTS:
+            self._usual[given] = treatment
+        return treatment
+
+
 class PropertyNames:
-    """The names of the user properties of flags."""
+    """Reads the names of the user properties of flags."""
 
     def __init__(self, prefix: str, count: Count) -> None:
         self._prefix = prefix
         self._count = count
         self._usual: dict[str, str] = {}  # names that needed no change
 
-    def name(self, flag: str) -> str:
-        """Return the user property of a flag."""
-        if flag in self._usual:
-            return self._usual[flag]
+    def read(self, impression: Record) -> str:
+        """Return the user property of an impression's flag."""
+        flag = impression.get("split")
+        if type(flag) is str and (usual := self._usual.get(flag)) is not None:
+            return usual
+        flag = flag_of(impression)
         given = self._prefix + flag
         name = clean_text(given, self._count)
         if name.startswith("$"):
             self._count(RESERVED_NAME)
             return name.lstrip("$")
-        if name == given and len(self._usual) < MAX_USUAL_FLAGS:
+        if name == given and len(self._usual) < MAX_USUAL_TEXTS:
             self._usual[flag] = name
         return name
 
