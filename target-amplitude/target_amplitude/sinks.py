@@ -181,8 +181,10 @@ class IdentifySink(AmplitudeSink):
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
         router, stream = self._pipeline.router, self.stream_name
-        made = [router.add_identification(stream, one, origin) for one in self._reader.read(record)]
-        if not any(made):
+        is_new = False
+        for identification in self._reader.read(record):
+            is_new |= router.add_identification(stream, identification, origin)
+        if not is_new:
             router.note_merged(stream)
 
 

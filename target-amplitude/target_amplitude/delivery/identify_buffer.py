@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -23,15 +22,14 @@ from target_amplitude.payloads.identification import Identification, is_mergeabl
 # with several properties counts once is not said, so each property counts.
 UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
-# Users whose last values are in memory: about 45 MB with 5 flags each.
-OWNERS_IN_MEMORY = 50_000
-# What waits in one partition: the more, the more records become one. Each record taken keeps its part of the input in
-# memory, so that it can be rejected as it came.
-MAX_ENTRIES, MAX_TAKEN = 4_000, 10_000
+# Users whose last values are in memory, at most twice as many: about 50 MB with 20 flags of 25,000 users.
+OWNERS_IN_MEMORY = 25_000
+# Records that one partition takes before it sends what waits: the more, the more become one. Each keeps its part of the
+# input in memory, so that it can be rejected as it came.
+MAX_TAKEN = 10_000
 # Stands for the keys of an identification besides ids and properties. They replace each other as a whole, because
 # Amplitude resets the other keys of a linked group (country, region, city, dma) that are not sent along.
 OTHER_KEYS = "\0keys"
-
 
 
 class Value(msgspec.Struct, array_like=True, gc=False):
@@ -73,38 +71,50 @@ class LastValues:
         self._now = now
         self._over_limit = over_limit
         self._times = times
-        self._sent: OrderedDict[str, Sent] = OrderedDict()  # in order of the last change
+        # Who comes moves into the first; when that is full, it becomes the second, and the second goes to disk.
+        self._recent: dict[str, Sent] = {}
+        self._before: dict[str, Sent] = {}
         self._older: KeyValueStore | None = None
 
-    def of(self, whose: str) -> dict[str, Value]:
-        """Return what is known of a user or group, by property. Newer values are to be put into it."""
-        sent = self._sent.get(whose)
-        if sent is None:
-            sent = self._recall(whose) or Sent()
-            self._keep(whose, sent)
-        else:
-            self._sent.move_to_end(whose)
-        return sent.values
+    def news(self, whose: str, changes: Mapping[str, Change]) -> dict[str, Change]:
+        """Return those of some changes that are newer than, and differ from, what is known; know them from now on.
 
-    def forget(self, whose: str) -> None:
-        """Note that something else may have changed a user's properties: only the times of the last values stay."""
+        They count as updates that are about to be sent.
+        """
+        sent = self._recall(whose) or self._keep(whose, Sent())
+        known = sent.values
+        fresh: dict[str, Change] = {}
+        for name, change in changes.items():
+            last = known.get(name, NEVER)
+            time = last.time if change.time is None else change.time
+            if time < last.time:
+                continue
+            known[name] = Value(time, change.operation, change.value)
+            if change.differs_from(last):
+                change.time = time
+                fresh[name] = change
+        if fresh:
+            self._count(sent, len(fresh))
+        return fresh
+
+    def forget(self, whose: str, updates: int = 0) -> None:
+        """Note that something else may have changed a user's properties: only the times of the last values stay.
+
+        Args:
+            whose: The user or group.
+            updates: Updates that are about to be sent.
+        """
         sent = self._recall(whose)
         if sent is not None:
             sent.values = {name: Value(known.time, "", None) for name, known in sent.values.items()}
-            self._keep(whose, sent)
+            self._count(sent, updates)
 
-    def count(self, whose: str, updates: int) -> None:
-        """Count updates that are about to be sent."""
-        sent = self._recall(whose)
-        if sent is None:
-            return
+    def _count(self, sent: Sent, updates: int) -> None:
         now = self._now()
         if now - sent.hour >= HOUR_SECONDS:
             sent.hour, sent.updates = now, 0
         before = sent.updates
         sent.updates += updates
-        if whose not in self._sent:
-            self._keep(whose, sent)
         if before <= UPDATES_PER_HOUR < sent.updates:
             self._over_limit()
 
@@ -119,40 +129,47 @@ class LastValues:
             self._older.close()
 
     def _recall(self, whose: str) -> Sent | None:
-        sent = self._sent.get(whose)
-        if sent is None and self._older is not None and (kept := self._older.get(whose)) is not None:
-            return _decode(kept)
-        if sent is None and self._times is not None and (times := self._times.get(whose)):
-            return Sent({name: Value(time, "", None) for name, time in times.items()})
+        """Return what was sent of a user or group, in memory from now on; None when nothing is known."""
+        if (sent := self._recent.get(whose)) is not None:
+            return sent
+        if (sent := self._before.pop(whose, None)) is not None:
+            return self._keep(whose, sent)
+        if self._older is not None and (kept := self._older.get(whose)) is not None:
+            return self._keep(whose, _decode(kept))
+        if self._times is not None and (times := self._times.get(whose)):
+            return self._keep(whose, Sent({name: Value(time, "", None) for name, time in times.items()}))
+        return None
+
+    def _keep(self, whose: str, sent: Sent) -> Sent:
+        if len(self._recent) >= OWNERS_IN_MEMORY:
+            if self._before:
+                self._older = self._older or KeyValueStore()
+                self._older.put_all((name, _encode(one)) for name, one in self._before.items())
+            self._before, self._recent = self._recent, {}
+        self._recent[whose] = sent
         return sent
 
-    def _keep(self, whose: str, sent: Sent) -> None:
-        self._sent[whose] = sent
-        self._sent.move_to_end(whose)
-        if len(self._sent) > OWNERS_IN_MEMORY:
-            self._older = self._older or KeyValueStore()
-            oldest, last = self._sent.popitem(last=False)
-            self._older.put(oldest, _encode(last))
 
+class Change(msgspec.Struct, gc=False):
+    """A change of a property that waits.
 
-def newer(known: dict[str, Value], name: str, operation: str, value: Any, time: int | None) -> Value | None:
-    """Note a value in what is known, unless it is older; return it if it also differs from the one before.
-
-    Args:
-        known: Property → its last value.
-        name: The property.
-        operation: What is to be done with the value.
-        value: The value.
-        time: Its epoch milliseconds; None where values come without a time: then the later one is the newer.
+    Attributes:
+        time: Epoch milliseconds; None where the stream has no time, so that the later change is the newer.
+        origin: Where the record came from.
     """
-    before = known.get(name, NEVER)
-    if time is None:
-        time = before.time
-    elif time < before.time:
-        return None
-    known[name] = new = Value(time, operation, value)
-    last = before.value
-    return new if operation != before.operation or value != last or type(value) is not type(last) else None
+
+    time: int | None
+    operation: str
+    value: Any
+    origin: Any
+
+    def differs_from(self, last: Value) -> bool:
+        """Whether it sets anything else than what is known."""
+        return (
+            self.value != last.value
+            or self.operation != last.operation
+            or type(self.value) is not type(last.value)  # 1 and True are equal in Python
+        )
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -160,15 +177,39 @@ class Entry(msgspec.Struct, gc=False):
 
     Attributes:
         whose: The user or group.
-        identification: The first one of those that are merged, or one that is not.
-        values: By property, the merged value and where it came from; empty for one that is not merged.
-        origin: Where one that is not merged came from.
+        subject: Its ids.
+        origin: Where its first record came from.
+        changes: Property → its newest change; empty for an identification that is not merged.
+        has_time: Whether the changes have times.
+        whole: One that is not merged.
     """
 
     whose: str
-    identification: Identification
-    values: dict[str, tuple[Value, Any]]
+    subject: dict[str, str]
     origin: Any
+    changes: dict[str, Change]
+    has_time: bool = False
+    whole: Identification | None = None
+
+    def takes(self, identification: Identification, others: str) -> bool:
+        """Whether an identification of the same user or group can become part of this one.
+
+        Args:
+            identification: One of which only the newest values matter.
+            others: Under which name its other keys would stand; empty for none. There is room for one set.
+        """
+        return (
+            self.whole is None
+            and self.has_time == (identification.time is not None)
+            and self.subject == identification.subject
+            and (not others or others in self.changes or not any(name[:1] == "\0" for name in self.changes))
+        )
+
+    def change(self, name: str, operation: str, value: Any, time: int | None, origin: Any) -> None:
+        """Take a change of a property, unless it is older than the one that waits."""
+        before = self.changes.get(name)
+        if before is None or time is None or before.time is None or time >= before.time:
+            self.changes[name] = Change(time, operation, value, origin)
 
 
 class Merged(msgspec.Struct, gc=False):
@@ -185,108 +226,83 @@ class Merged(msgspec.Struct, gc=False):
 
 
 class Merger:
-    """Identifications of one partition that wait to be sent together, in order of their first record."""
+    """Identifications of one partition that wait to be sent together, in order of their first record.
+
+    Attributes:
+        taken: How many it has taken.
+        unchanged: Origins of those that came to nothing when it was closed last, one for each that waited apart.
+    """
 
     def __init__(self, last: LastValues) -> None:
+        self.taken = 0
+        self.unchanged: list[Any] = []
         self._last = last
         self._keeps_times = last.keeps_times
         self._entries: list[Entry] = []
-        self._open: dict[str, Entry] = {}  # by owner, what can still take values
-        self._owners: set[str] = set()
-        self._taken = 0
+        self._newest: dict[str, Entry] = {}  # by owner
         self._token = secrets.token_hex(8)
         self._numbers = itertools.count()
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def concerns(self, whose: str) -> bool:
         """Whether something of a user or group waits."""
-        return whose in self._owners
-
-    @property
-    def is_full(self) -> bool:
-        """Whether to send what waits."""
-        return len(self._entries) >= MAX_ENTRIES or self._taken >= MAX_TAKEN
+        return whose in self._newest
 
     def add(self, identification: Identification, origin: Any = None) -> bool:
-        """Take an identification; return whether it makes one more to send."""
-        whose = owner(identification.subject)
-        self._owners.add(whose)
-        self._taken += 1
+        """Take an identification; return whether it waits apart from the others, as one more to send."""
+        self.taken += 1
+        whose, subject, time = owner(identification.subject), identification.subject, identification.time
         if not is_mergeable(identification.operations):
-            self._last.forget(whose)
-            self._open.pop(whose, None)
-            self._entries.append(Entry(whose, identification, {}, origin))
+            self._append(Entry(whose, subject, origin, {}, whole=identification))
             return True
-        fresh = self._fresh(whose, identification, origin)
-        if not fresh:
-            return False
-        entry = self._open.get(whose)
-        if entry is not None and entry.identification.subject == identification.subject and fits(entry.values, fresh):
-            entry.values.update(fresh)
-            return False
-        self._open[whose] = entry = Entry(whose, identification, fresh, None)
-        self._entries.append(entry)
-        return True
-
-    def _fresh(self, whose: str, identification: Identification, origin: Any) -> dict[str, tuple[Value, Any]]:
-        """Return what of an identification is newer than, and differs from, what is known."""
-        known, time = self._last.of(whose), identification.time
-        fresh: dict[str, tuple[Value, Any]] = {}
+        others = f"\0{','.join(sorted(identification.others))}" if identification.others else ""
+        entry = self._newest.get(whose)
+        is_apart = entry is None or not entry.takes(identification, others)
+        if entry is None or is_apart:
+            entry = Entry(whose, subject, origin, {}, has_time=time is not None)
+            self._append(entry)
         for operation, properties in identification.operations.items():
             for name, value in properties.items():
-                if (new := newer(known, name, operation, value, time)) is not None:
-                    fresh[name] = new, origin
-        if others := identification.others:
-            name = f"\0{','.join(sorted(others))}"
-            if (new := newer(known, name, OTHER_KEYS, others, time)) is not None:
-                fresh[name] = new, origin
-        return fresh
+                entry.change(name, operation, value, time, origin)
+        if others:
+            entry.change(others, OTHER_KEYS, identification.others, time, origin)
+        return is_apart
+
+    def _append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._newest[entry.whose] = entry
 
     def close(self) -> Iterator[Merged]:
-        """Yield all that was merged, and begin anew."""
-        entries, self._entries, self._open, self._owners, self._taken = self._entries, [], {}, set(), 0
+        """Yield all that was merged and is news, and begin anew."""
+        entries, self._entries, self._newest, self.taken, self.unchanged = self._entries, [], {}, 0, []
         for entry in entries:
-            self._last.count(entry.whose, len(entry.values) or 1)
-            if entry.values:
-                yield self._merged(entry)
+            if entry.whole is not None:
+                self._last.forget(entry.whose, updates=1)
+                yield Merged(entry.whole, [entry.origin])
+            elif fresh := self._last.news(entry.whose, entry.changes):
+                yield self._merged(entry, fresh)
             else:
-                yield Merged(entry.identification, [entry.origin])
+                self.unchanged.append(entry.origin)
 
-    def _merged(self, entry: Entry) -> Merged:
+    def _merged(self, entry: Entry, changes: dict[str, Change]) -> Merged:
         """Return the one identification that several records make."""
         operations: dict[str, dict[str, Any]] = {}
         others: dict[str, Any] | None = None
         origins: dict[int, Any] = {}
-        newest = 0
-        for name, (value, origin) in entry.values.items():
-            if value.operation == OTHER_KEYS:
-                others = value.value
-            elif value.operation in operations:
-                operations[value.operation][name] = value.value
+        times: dict[str, int] = {}
+        for name, change in changes.items():
+            if change.operation == OTHER_KEYS:
+                others = change.value
+            elif change.operation in operations:
+                operations[change.operation][name] = change.value
             else:
-                operations[value.operation] = {name: value.value}
-            newest = max(newest, value.time)
-            origins[id(origin)] = origin
-        first = entry.identification
+                operations[change.operation] = {name: change.value}
+            origins[id(change.origin)] = change.origin
+            if change.time:
+                times[name] = change.time
         # New in each run: after a crash older values are set again before the newest, and Amplitude would drop the
         # newest as a repeat of what it took before. Setting a value twice does no harm; a retry keeps its id.
         insert_id = f"{self._token}-{next(self._numbers)}"
-        time = None if first.time is None else newest
-        identification = Identification(first.subject, operations, time, insert_id, others)
-        return Merged(identification, list(origins.values()), self._times(entry))
-
-    def _times(self, entry: Entry) -> tuple[str, dict[str, int]] | None:
-        if not self._keeps_times:
-            return None
-        times = {name: value.time for name, (value, _) in entry.values.items() if value.time}
-        return (entry.whose, times) if times else None
-
-
-def fits(values: Mapping[str, Any], fresh: Mapping[str, Any]) -> bool:
-    """Whether values can become part of the same identification: it has room for one set of other keys."""
-    if not any(name[:1] == "\0" for name in fresh):
-        return True
-    kinds = {name for name in (*values, *fresh) if name.startswith("\0")}
-    return len(kinds) <= 1
+        time = max(times.values(), default=0) if entry.has_time else None
+        identification = Identification(entry.subject, operations, time, insert_id, others)
+        changed = (entry.whose, times) if times and self._keeps_times else None
+        return Merged(identification, list(origins.values()), changed)

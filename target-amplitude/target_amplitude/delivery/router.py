@@ -19,7 +19,7 @@ from target_amplitude.common.target.checkpoints import Hold
 from target_amplitude.common.target.delivery import Origin
 from target_amplitude.common.target.services import Services
 from target_amplitude.delivery.batch import Batch, Payload, check_size, chunks
-from target_amplitude.delivery.identify_buffer import LastValues, Merged, Merger
+from target_amplitude.delivery.identify_buffer import MAX_TAKEN, LastValues, Merged, Merger
 from target_amplitude.payloads.event import LIBRARY
 from target_amplitude.payloads.identification import Identification, owner, partition_key
 
@@ -122,8 +122,9 @@ class Router:
         if partition.hold is None:
             partition.hold = self._services.checkpoints.begin()
             partition.opened = time.monotonic()
-        is_new = partition.merger.add(identification, (stream, origin))
-        if partition.merger.is_full:
+        merger = partition.merger
+        is_new = merger.add(identification, (stream, origin))
+        if merger.taken >= MAX_TAKEN:
             self._flush_merger(number)
         return is_new
 
@@ -161,13 +162,14 @@ class Router:
             return
         self._flush_events(number)
         hold, partition.hold = partition.hold, None
-        for stream, merged_records in self._merged.items():
-            self._services.summary.add("records_deduplicated", merged_records, "merged or unchanged", stream)
-        self._merged.clear()
         payloads: dict[str, list[Payload]] = {}
         for merged in partition.merger.close():
             if (payload := self._payload(merged, hold)) is not None:
                 payloads.setdefault(payload.route.kind, []).append(payload)
+        self._merged.update(stream for stream, _ in partition.merger.unchanged)
+        for stream, merged_records in self._merged.items():
+            self._services.summary.add("records_deduplicated", merged_records, "merged or unchanged", stream)
+        self._merged.clear()
         hold.add(sum(map(len, payloads.values())))
         hold.done()
         for waiting in payloads.values():

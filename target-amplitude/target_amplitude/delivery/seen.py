@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 CACHE_KIBIBYTES = 16_384
 
@@ -38,9 +39,9 @@ class KeyValueStore:
     def __init__(self) -> None:
         self._database = open_database("CREATE TABLE entries (name TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID")
 
-    def put(self, name: str, content: bytes) -> None:
-        """Store content under a name; it replaces what was there."""
-        self._database.execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", (name, content))
+    def put_all(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Store contents, each under its name; they replace what was there."""
+        self._database.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", entries)
 
     def get(self, name: str) -> bytes | None:
         """Return what is stored under a name."""

@@ -18,7 +18,13 @@ from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.record_paths import Record
 from target_amplitude.payloads.impressions import flag_of, treatment_of
 from target_amplitude.payloads.plan import StreamPlan
-from target_amplitude.payloads.properties import OperationsReader, PropertiesReader, unreserved
+from target_amplitude.payloads.properties import (
+    FieldsReader,
+    GroupsReader,
+    OperationsReader,
+    PropertiesReader,
+    unreserved,
+)
 
 # Operations of which only the newest value matters, so that several changes can become one.
 MERGEABLE = frozenset({"$set", "$unset"})
@@ -105,7 +111,7 @@ class FlagIdentifications:
         self._time = plan.time()
         self._names = PropertyNames(plan.settings.property_prefix, plan.count)
         self._treatments = Treatments(plan.count)
-        self._others = OtherKeys(plan)
+        self._others = other_keys(plan)
 
     def read(self, record: Record) -> list[Identification]:
         """Return the one identification of an impression."""
@@ -113,7 +119,8 @@ class FlagIdentifications:
         treatment = self._treatments.read(record)
         operations = {"$set": {self._names.read(record): treatment}}
         moment = self._time.read(record) if self._time else None
-        return [Identification(subject, operations, moment, "", self._others.read(record))]
+        others = self._others.read(record) if self._others else None
+        return [Identification(subject, operations, moment, "", others)]
 
 
 class Treatments:
@@ -158,17 +165,22 @@ class PropertyNames:
         return name
 
 
+def other_keys(plan: StreamPlan) -> OtherKeys | None:
+    """Return what reads the keys of an identification besides ids and properties; None where the stream has none."""
+    fields = plan.fields(event_fields.IDENTIFICATION_KEYS)
+    groups = plan.groups() if "group_properties" not in plan.mapping else None
+    return OtherKeys(fields, groups) if fields or groups else None
+
+
 class OtherKeys:
     """Reads the keys of an identification besides ids and properties."""
 
-    def __init__(self, plan: StreamPlan) -> None:
-        self._fields = plan.fields(event_fields.IDENTIFICATION_KEYS)
-        self._groups = plan.groups() if "group_properties" not in plan.mapping else None
+    def __init__(self, fields: FieldsReader | None, groups: GroupsReader | None) -> None:
+        self._fields = fields
+        self._groups = groups
 
     def read(self, record: Record) -> dict[str, Any] | None:
         """Return the keys that the record has; None when there are none."""
-        if self._fields is None and self._groups is None:
-            return None
         keys = {} if self._fields is None else self._fields.read(record)
         if self._groups is not None and (groups := self._groups.read(record)):
             keys["groups"] = groups
@@ -183,13 +195,13 @@ class UserIdentifications:
         self._operations = MergedOperations(plan, "user_properties", plan.operations())
         self._time = plan.time()
         self._insert_id = plan.insert_id()
-        self._others = OtherKeys(plan)
+        self._others = other_keys(plan)
 
     def read(self, record: Record) -> list[Identification]:
         """Return the user's identification; none when nothing is to change."""
         subject = self.ids.read(record)
         operations = self._operations.read(record)
-        others = self._others.read(record)
+        others = self._others.read(record) if self._others else None
         if not operations and not others:
             return []
         moment = self._time.read(record) if self._time else None
