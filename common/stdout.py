@@ -12,6 +12,8 @@ from collections.abc import Callable
 # After a signal, a reader that takes nothing for this long is not waited for.
 BLOCKED_SECONDS = 0.75
 POLL_SECONDS = 0.1
+# A pipe that takes anything takes at least so much without blocking; a longer write waits for a reader of all of it.
+UNBLOCKED_BYTES = select.PIPE_BUF
 
 
 class BlockedError(Exception):
@@ -38,7 +40,8 @@ def write_stdout(data: bytes, is_stopping: Callable[[], bool]) -> None:
     while rest:
         # Without this wait, a signal would interrupt a blocked write only for Python to begin it again.
         if select.select([], [file], [], POLL_SECONDS)[1]:
-            rest = rest[os.write(file, rest) :]
+            # A signal interrupts a blocked write, but only while it lasts: after one, no write may block.
+            rest = rest[os.write(file, rest[:UNBLOCKED_BYTES] if is_stopping() else rest) :]
             taken_at = time.monotonic()
         elif is_stopping() and time.monotonic() - taken_at > BLOCKED_SECONDS:
             silence_stdout()

@@ -68,6 +68,5 @@ class TapSplitImpressions(PlainMessages, Tap):
             yield from look_at_admin_api(api, self.config)
 
     def stop(self) -> None:
-        """Let the block in work go out whole with its state, then end."""
+        """Let the block in work go out whole with its state, then end; nothing is logged in a signal's handler."""
         self.message_writer.stop(self.exit_code)  # type: ignore[attr-defined]  # likewise
-        self.logger.info("Stopping after the block in work.")

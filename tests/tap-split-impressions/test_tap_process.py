@@ -64,8 +64,7 @@ def test_sigterm_while_the_next_program_is_slow_cuts_no_line(
     process = workplace.start(workplace.command(TAP, {"path": str(folder), "settle_seconds": 0}))
     await_full(process)
     process.terminate()
-    said = iter(process.stderr.readline, "")
-    assert any("Stopping" in line for line in said)
+    await_stopping(process)
     stdout, stderr = process.communicate(timeout=30)
     stopped = Result(process.returncode, stdout, stderr)
     assert stopped.code == 143
@@ -77,13 +76,17 @@ def await_full(process: subprocess.Popen[str]) -> None:
     await_true(lambda: "pipe_write" in Path(f"/proc/{process.pid}/wchan").read_text())
 
 
+def await_stopping(process: subprocess.Popen[str]) -> None:
+    """Wait until a signal has ended that sleep."""
+    await_true(lambda: "pipe_write" not in Path(f"/proc/{process.pid}/wchan").read_text())
+
+
 def test_a_second_signal_ends_it_without_a_state(workplace: Workplace, folder: Path, write: Write) -> None:
     write("large.jsonl", range(20_000))
     process = workplace.start(workplace.command(TAP, {"path": str(folder), "settle_seconds": 0}))
     await_full(process)
     process.terminate()
-    said = iter(process.stderr.readline, "")
-    assert any("Stopping" in line for line in said)
+    await_stopping(process)
     process.terminate()
     assert process.wait(timeout=30) == 143
     assert "STATE" not in process.communicate()[0]

@@ -146,6 +146,7 @@ class ImpressionsStream(PlainStream):
         finally:
             summarize(scan, time.monotonic() - started, self.name, self.logger)
         if self._services.stopping.is_set():
+            self.logger.info("Stopping after the block in work.")
             self._write_state_message()
             self._services.end_if_stopping()
 
