@@ -14,6 +14,7 @@ from pathlib import Path
 
 from faults.connectors import preload
 from faults.disk import Disk
+from faults.mishaps import MISHAPS, Mishap
 from faults.pipelines import PIPELINES, Pipeline
 from faults.plans import name_of, random_faults
 from faults.verdicts import Verdict
@@ -29,8 +30,12 @@ ATTEMPTS = 12
 MELTANO_SHARE = 0.04
 DISK_SHARE = 0.12
 STATE_SHARE = 0.08
+MISHAP_SHARE = 0.08
 BLANK_SHARE = 0.1
 KILL_SHARE = 0.6
+BLOCKED_SHARE = 0.1
+# A tap ends within a second; a machine with many runs at a time needs longer.
+BLOCKED_SECONDS = 15.0
 
 # Ctrl-C on `meltano run` sends SIGINT to all and then SIGTERM to each.
 SIGNALS = [
@@ -47,6 +52,7 @@ ROOM_BYTES = (0, 0, 8_192, 40_960)
 # Forbidden in anything a connector says; the settings of all runs carry it in their keys.
 SECRET = "planted-secret"
 TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK_CHARACTERS = 3_000
 DISK_FULL = re.compile(r"No space left|disk is full|The disk is full|disk I/O error")
 
 
@@ -173,6 +179,7 @@ class Run:
             disk.fill(chance.choice(ROOM_BYTES))
         if disturbed and chance.random() < STATE_SHARE:
             verdict.disturbances.append(self._way.break_state(chance))
+        mishap = self._mishap() if disturbed and chance.random() < MISHAP_SHARE else None
         attempt = self._way.start(number)
         killed = disturbed and chance.random() < KILL_SHARE and self._kill(attempt)
         ended_well = attempt.wait()
@@ -182,11 +189,24 @@ class Run:
                 verdict.disturbances.append(f"disk full: {self._pipeline.full}")
             disk.free()
         verdict.ambiguous += ambiguous(attempt.said)
-        verdict.problem = forbidden(attempt)
+        verdict.problem = verdict.problem or forbidden(attempt)
+        # Later attempts may have nothing left to deliver, and the first one nothing yet.
+        if mishap and mishap.must_fail and ended_well and not killed and not number and not self._pipeline.intake:
+            verdict.problem = f"ended well with {mishap.name}"
         return ended_well and not killed
+
+    def _mishap(self) -> Mishap | None:
+        """Let something be wrong around the next attempt; return what, if the way can have it."""
+        mishap = self._chance.choice(MISHAPS)
+        if not self._way.meet(mishap):
+            return None
+        self._verdict.disturbances.append(mishap.name)
+        return mishap
 
     def _kill(self, attempt: Attempt) -> bool:
         """Kill one of the processes at some moment; return whether it had not ended by then."""
+        if isinstance(self._way, Pipe) and self._chance.random() < BLOCKED_SHARE:
+            return self._end_blocked_tap(attempt)
         victim = self._chance.choice(attempt.victims)
         numbers = self._chance.choice(SIGNALS)
         process = attempt.find(victim)
@@ -197,6 +217,23 @@ class Run:
             process.kill(number)
         self._verdict.disturbances.append(f"{' and '.join(number.name for number in numbers)} {victim}")
         return True
+
+    def _end_blocked_tap(self, attempt: Attempt) -> bool:
+        """End a tap whose output nobody reads; return whether it had not ended by then."""
+        tap, target = attempt.find("tap"), attempt.find("target")
+        assert tap is not None
+        assert target is not None
+        time.sleep(self._chance.random() * self._way.kill_within_seconds)  # the moment is what is random here
+        if not target.kill(signal.SIGSTOP):
+            return False
+        was_running = tap.kill(signal.SIGTERM)
+        if was_running:
+            self._verdict.disturbances.append("SIGTERM tap with blocked output")
+            if not tap.ends_within(BLOCKED_SECONDS):
+                self._verdict.problem = f"a tap with blocked output went on for {BLOCKED_SECONDS} seconds after SIGTERM"
+                tap.kill()
+        target.kill(signal.SIGCONT)
+        return was_running
 
     def _end_disturbances(self) -> None:
         """Note which faults fired, and let the rest of the run be undisturbed."""
@@ -222,5 +259,5 @@ def forbidden(attempt: Attempt) -> str:
 def forbidden_in(said: str) -> str:
     """Return what is in a log and must not be."""
     if TRACEBACK in said:
-        return "a traceback: " + said[said.index(TRACEBACK) :][-600:]
+        return "a traceback: " + said[said.index(TRACEBACK) :][:TRACEBACK_CHARACTERS]
     return "a key in a log" if SECRET in said else ""

@@ -11,8 +11,9 @@ import operator
 import os
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -54,14 +55,35 @@ class Process:
             return False
         return True
 
+    def ends_within(self, seconds: float) -> bool:
+        """Return whether a process that this one started ends in time; `wait` still gives its exit code."""
+        deadline = time.monotonic() + seconds
+        while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)  # nothing tells with a limit of time that a process has ended
+        return True
+
     def wait(self) -> int:
         """Return the exit code of a process that this one started, negative for a signal."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def start(plugin: str, arguments: list[str], stdin: int, stdout: int, stderr: int) -> Process:
-    """Start a connector on three descriptors."""
-    return fork(lambda: command(plugin, arguments, stdin, stdout, stderr))
+def start(
+    plugin: str,
+    arguments: list[str],
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    variables: Mapping[str, str] | None = None,
+) -> Process:
+    """Start a connector on three descriptors, with further environment variables."""
+
+    def work() -> int:
+        os.environ.update(variables or {})
+        return command(plugin, arguments, stdin, stdout, stderr)
+
+    return fork(work)
 
 
 def fork(work: Callable[[], int]) -> Process:

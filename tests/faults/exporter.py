@@ -16,7 +16,7 @@ from faults.intake import ForkedIntake
 
 # How long after the first one the last object is there.
 EXPORT_SECONDS = 2.5
-HALF_SHARE = OVERWRITTEN_SHARE = 0.3
+HALF_SHARE = OVERWRITTEN_SHARE = FOREIGN_SHARE = 0.3
 PARTITION_STEP = 37
 
 Row = dict[str, Any]
@@ -51,8 +51,12 @@ class Exporter(ForkedIntake):
 
     def __init__(self, rows: list[Row], target: Path, notes: Path, chance: random.Random) -> None:
         target.mkdir()
+        has_foreign = chance.random() < FOREIGN_SHARE
+        if has_foreign:
+            write_foreign(target)
         steps = in_any_order(list(objects(rows, chance)), chance)
-        super().__init__(lambda: write(steps, target, random.Random(chance.random())), notes)
+        seen = ["foreign files"] if has_foreign else []
+        super().__init__(lambda: (seen + write(steps, target, random.Random(chance.random())), ""), notes)
 
 
 def objects(rows: list[Row], chance: random.Random) -> Iterator[list[Step]]:
@@ -85,8 +89,15 @@ def in_any_order(objects_: list[list[Step]], chance: random.Random) -> list[Step
     return [next(left[position]) for position in turns]
 
 
-def write(steps: list[Step], target: Path, chance: random.Random) -> tuple[list[str], str]:
-    """Do the steps, one after the other, with pauses; return what disturbed the pipeline, and no problem."""
+def write_foreign(target: Path) -> None:
+    """Write files that Amplitude does not write."""
+    (target / "notes.json").write_text('{"to": "whom it may concern"}', encoding="utf-8")
+    (target / "__MACOSX").mkdir()
+    (target / "__MACOSX" / "100042_2026-03-14_9#0.json.gz").write_bytes(b"\0\5\x16\7")
+
+
+def write(steps: list[Step], target: Path, chance: random.Random) -> list[str]:
+    """Do the steps, one after the other, with pauses; return what disturbed the pipeline."""
     disturbances = []
     for step in steps:
         path = target / step.name
@@ -101,7 +112,7 @@ def write(steps: list[Step], target: Path, chance: random.Random) -> tuple[list[
             partial.write_bytes(step.content)
             partial.replace(path)
         pause(steps, chance)
-    return disturbances, ""
+    return disturbances
 
 
 def pause(steps: list[Step], chance: random.Random) -> None:

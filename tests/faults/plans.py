@@ -17,6 +17,7 @@ ANY_SERVICE = [
     {"kind": "cut"},
     {"kind": "delay", "delay_seconds": 0.3},
 ]
+SMALL_PIECES = {"kind": "trickle", "chunk_bytes": 1_000, "delay_seconds": 0.02}
 # Something else than the service answers: a portal, a proxy, a broken load balancer, a service that echoes.
 FOREIGN = [
     {"preset": name}
@@ -36,13 +37,12 @@ FOREIGN = [
         "echo_400",
         "echo_403",
         "echo_500",
-        "gzip_refused_400",
-        "gzip_refused_415",
-        "encoding_stripped",
         "clock_ahead",
         "clock_behind",
     )
 ]
+# A proxy that does not pass compressed requests on; only target-amplitude sends such.
+COMPRESSED = [{"preset": name} for name in ("gzip_refused_400", "gzip_refused_415", "encoding_stripped")]
 # How long to wait, as nobody can mean it.
 WAITS = [
     {"preset": name}
@@ -62,6 +62,8 @@ WAITS = [
     )
 ]
 FOREIGN_SHARE = 0.4
+COMPRESSED_SHARE = 0.15
+COMPRESSING_PATHS = ("/batch", "/2/httpapi")
 # What may have been stored although the sender cannot know.
 LOST_ANSWERS = [{"kind": "lost"}, {"kind": "lost"}]
 INGESTION = [
@@ -78,6 +80,7 @@ IDENTIFY = [*ANY_SERVICE, *LOST_ANSWERS]
 EXPORT = [
     *ANY_SERVICE,
     {"status": 504, "body": HTML},
+    SMALL_PIECES,
     {"status": 400, "body": "the archive would exceed 4 GB"},
     {"status": 200, "body": HTML},
     {"kind": "cut", "after_bytes": 2_000},
@@ -103,7 +106,7 @@ FAULTS = {
     "/2/httpapi": INGESTION,
     "/identify": IDENTIFY,
     "/api/2/export": EXPORT,
-    "/api/5/cohorts/*": [*ANY_SERVICE, {"kind": "cut", "after_bytes": 500}],
+    "/api/5/cohorts/*": [*ANY_SERVICE, SMALL_PIECES, {"kind": "cut", "after_bytes": 500}],
     "/api/3/cohorts": ANY_SERVICE,
     "/api/events*": SPLIT_EVENTS,
     "/internal/api/v2/*": ADMIN,
@@ -112,7 +115,10 @@ FAULTS = {
 
 def random_faults(chance: random.Random, paths: Sequence[str]) -> list[dict[str, Any]]:
     """Return up to four fault plans on some of the paths a pipeline uses, each to fire a few times at some point."""
+    compressed = [path for path in COMPRESSING_PATHS if path in paths]
     plans = []
+    if compressed and chance.random() < COMPRESSED_SHARE:
+        plans.append(chance.choice(COMPRESSED) | {"path": chance.choice(compressed)})
     for _ in range(chance.randrange(5)):
         path = chance.choice(paths)
         plan = {"path": path, "skip": chance.randrange(4), "times": chance.randrange(1, 4)}
@@ -132,4 +138,12 @@ def name_of(plan: dict[str, Any]) -> str:
         return "stored, answer lost"
     if kind == "delay":
         return "slow answer"
+    if kind == "trickle":
+        return "answer in small pieces"
     return "HTML with status 200" if plan["status"] == 200 else f"HTTP {plan['status']}"
+
+
+def all_names() -> set[str]:
+    """Return the names of all faults that `random_faults` knows."""
+    plans = [*FOREIGN, *WAITS, *COMPRESSED, *(plan for kinds in FAULTS.values() for plan in kinds)]
+    return {name_of(plan) for plan in plans}

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from faults.plans import all_names
 from faults.verdicts import Verdict, tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -20,6 +21,9 @@ def main() -> None:
     ]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
+    occurred = {name for verdict in verdicts for name in verdict.disturbances}
+    if never := all_names() - occurred:
+        print("These did not occur in any run: " + ", ".join(sorted(never)))
     PAGE.write_text(f"{before}{BEGIN}\n{tables(verdicts)}\n{END}{after}", encoding="utf-8")
 
 

@@ -8,12 +8,14 @@ import random
 import subprocess
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 from faults.connectors import Process, start
+from faults.mishaps import Mishap
 from faults.pipelines import Pipeline
 from support.meltano import ROOT
 from support.processes import BIN
@@ -53,6 +55,9 @@ class Way(Protocol):
     def break_state(self, chance: random.Random) -> str:
         """Let the state of the next attempt not be kept; return how."""
 
+    def meet(self, mishap: Mishap) -> bool:
+        """Let something be wrong around the next attempt; return whether this way can."""
+
 
 class Pipe:
     """`tap | target`, the state in a file that the next attempt is given."""
@@ -64,13 +69,19 @@ class Pipe:
         self.folder = folder
         self.state: dict[str, Any] | None = None
         self.broken = ""
+        self._mishap: Mishap | None = None
+
+    def meet(self, mishap: Mishap) -> bool:
+        self._mishap = mishap
+        return True
 
     def break_state(self, chance: random.Random) -> str:
         self.broken = chance.choice(["the disk of the states is full", "nobody reads the states", "an older state"])
         return f"state: {self.broken}"
 
     def start(self, number: int) -> PipeAttempt:
-        tap, target = self._pipeline.tap, self._pipeline.target
+        tap, target = deepcopy((self._pipeline.tap, self._pipeline.target))
+        variables = self._let_happen(tap[1], target[1])
         arguments = ["--config", self._write(f"{number}.tap-config", tap[1])]
         arguments += ["--catalog", self._write("catalog", tap[2])] if tap[2] else []
         arguments += ["--state", self._write(f"{number}.state", self.state)] if self.state else []
@@ -83,18 +94,26 @@ class Pipe:
             Path(attempt.states).open("wb") as states,
         ):
             reading, writing = os.pipe()
-            attempt.processes["tap"] = start(tap[0], arguments, nothing.fileno(), writing, tap_log.fileno())
+            attempt.processes["tap"] = start(tap[0], arguments, nothing.fileno(), writing, tap_log.fileno(), variables)
             os.close(writing)
             settings = ["--config", self._write(f"{number}.target-config", target[1])]
             output = states.fileno()
             if attempt.broken == "nobody reads the states":
                 nobody, output = os.pipe()
                 os.close(nobody)
-            attempt.processes["target"] = start(target[0], settings, reading, output, target_log.fileno())
+            attempt.processes["target"] = start(target[0], settings, reading, output, target_log.fileno(), variables)
             os.close(reading)
             if output != states.fileno():
                 os.close(output)
         return attempt
+
+    def _let_happen(self, tap: dict[str, Any], target: dict[str, Any]) -> dict[str, str]:
+        """Let this attempt's mishap happen; return the variables that it sets."""
+        mishap, self._mishap = self._mishap, None
+        if mishap is None:
+            return {}
+        mishap.change(tap, target, self.folder)
+        return {name: value.replace("FOLDER", str(self.folder)) for name, value in mishap.variables.items()}
 
     def _write(self, name: str, content: Any) -> str:
         path = self.folder / f"{name}.json"
@@ -159,6 +178,9 @@ class Meltano:
         for plugin, settings in (pipeline.tap[:2], pipeline.target):
             self._environment |= environment_of(plugin, settings)
         self._environment |= pipeline.meltano_settings
+
+    def meet(self, mishap: Mishap) -> bool:  # Meltano itself would meet it
+        return False
 
     def break_state(self, chance: random.Random) -> str:  # a pipe has a choice
         self._broken = True

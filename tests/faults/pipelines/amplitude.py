@@ -11,7 +11,7 @@ from faults.pipelines.base import KEYS, SPLIT_KEYS, TOO_LONG, Compared, Pipeline
 
 HOURS = 3
 SKIP_SHARE = 0.3
-POLLED_SHARE = 0.1
+POLLED_SHARE = DAMAGED_SHARE = 0.1
 
 
 class EventsToSplit(Pipeline):
@@ -76,7 +76,7 @@ class CohortsToSegments(Pipeline):
             members = self.chance.sample(data.cohort_members(), self.chance.randrange(5, 200))
             members[0] = members[0] | {"user_id": f"{number}" + "k" * TOO_LONG}
             self.cohorts[f"cohort{number}"] = members
-            self.sandbox.put_cohort(id=f"cohort{number}", name=f"Cohort {number}", members=members, polls=self.polls())
+            self.sandbox.put_cohort(id=f"cohort{number}", name=f"Cohort {number}", members=members, **self.download())
         self.tap = (
             "tap-amplitude",
             {"api_url": self.sandbox.url, "cohort_names": ["*"], **KEYS},
@@ -90,9 +90,12 @@ class CohortsToSegments(Pipeline):
         }
         self.target = ("target-split", settings | self.delivery())
 
-    def polls(self) -> int:
-        """Return how often the tap finds a list unfinished."""
-        return int(self.chance.random() < POLLED_SHARE)
+    def download(self) -> dict[str, int]:
+        """Return how often the tap finds a list unfinished, and how often its download is damaged."""
+        is_damaged = self.chance.random() < DAMAGED_SHARE
+        if is_damaged:
+            self.disturbances.append("damaged list of a cohort")
+        return {"polls": int(self.chance.random() < POLLED_SHARE), "damaged_downloads": int(is_damaged)}
 
     def compare(self) -> Compared:
         members = Counter(

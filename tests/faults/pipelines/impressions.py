@@ -56,6 +56,7 @@ class Impressions(Pipeline):
             "load_as": self.load_as,
             "endpoint": self.chance.choice(["batch", "http"]),
             "identify_via": self.chance.choice(["events", "api"]),
+            "compression": self.chance.choice(["auto", "gzip"]),
         }
         self.target = ("target-amplitude", settings | self.delivery())
 

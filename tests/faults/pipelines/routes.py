@@ -86,7 +86,7 @@ class CohortChangesToSegments(CohortsToSegments):
                 name=name,
                 members=lists[known],
                 last_computed=began + known * STEP_SECONDS,
-                polls=self.polls(),
+                **self.download(),
             )
             for number, (before, now) in enumerate(zip([[], *lists], lists, strict=False)):
                 computed = began + number * STEP_SECONDS
