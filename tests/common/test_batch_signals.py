@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 
 from support.amplitude import EVENT_SCHEMA, MEMBER_SCHEMA, event, members, members_messages
-from support.amplitude_target import signals_kept
+from support.connectors import config_of
 from support.impressions import SCHEMA, impression
+from support.inside import process_kept
 from support.processes import Workplace
 from support.sandbox import Sandbox
 from target_split.target import TargetSplit
 
 # More than one request on its way, one that waits and one that fills: with one worker, reading must wait for a request.
 COUNT = 24_000
+ONE_WORKER = {"max_parallel_requests": 1}
 BEFORE, BEHIND = ({"type": "STATE", "value": {"at": at}} for at in ("before", "behind"))
 EVENTS = {"type": "SCHEMA", "stream": "events", "schema": EVENT_SCHEMA, "key_properties": ["uuid"]}
 IMPRESSIONS = {"type": "SCHEMA", "stream": "impressions", "schema": SCHEMA, "key_properties": ["impression_id"]}
@@ -30,21 +32,6 @@ MEMBERS = {
     "schema": MEMBER_SCHEMA,
     "key_properties": ["cohort_id", "amplitude_id"],
 }
-
-
-def settings(target: str, sandbox: Sandbox, folder: Path) -> dict[str, Any]:
-    common = {"rejects_path": str(folder / "rejects.jsonl"), "max_parallel_requests": 1}
-    if target == "target-amplitude":
-        return common | {"api_key": "test-api-key", "api_url": sandbox.url}
-    return common | {
-        "sdk_api_key": "test-sdk-key",
-        "admin_api_key": "test-admin-key",
-        "workspace_id": "ws-demo",
-        "environment": "Production",
-        "events_url": sandbox.url,
-        "admin_url": sandbox.url,
-        "ledger_path": str(folder / "ledger.sqlite"),
-    }
 
 
 def batch_of(path: Path, schema: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +46,7 @@ def version_of(schema: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]], ids=["one", "two"])
 @pytest.mark.parametrize("target", ["target-amplitude", "target-split"])
 def test_of_events(target: str, signals: list[int], workplace: Workplace, sandbox: Sandbox, tmp_path: Path):
-    config = settings(target, sandbox, tmp_path)
+    config = config_of(target, sandbox.url, tmp_path) | ONE_WORKER
     schema, row, path = (
         (EVENTS, event, "/api/events/bulk") if target == "target-split" else (IMPRESSIONS, impression, "/batch")
     )
@@ -99,7 +86,7 @@ class Interrupted(TargetSplit):
 
 @pytest.mark.parametrize("with_sizes", [True, False])
 def test_of_members_removes_nobody(with_sizes: bool, workplace: Workplace, sandbox: Sandbox, tmp_path: Path):
-    config = settings("target-split", sandbox, tmp_path)
+    config = config_of("target-split", sandbox.url, tmp_path) | ONE_WORKER
     rows = members(4_000)
     first = workplace.run("target-split", config, messages=members_messages(rows))
     assert first.code == 0, first.stderr
@@ -114,7 +101,7 @@ def test_of_members_removes_nobody(with_sizes: bool, workplace: Workplace, sandb
     file = workplace.file("batch", gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), 1))
     messages = (MEMBERS, BEFORE, batch_of(file, MEMBERS), version_of(MEMBERS), BEHIND)
     written = io.StringIO()
-    with signals_kept(), contextlib.redirect_stdout(written):
+    with process_kept(), contextlib.redirect_stdout(written):
         target = Interrupted(config=config)
         target.listen(io.StringIO("".join(json.dumps(message) + "\n" for message in messages)))
     assert target.stop_signal == signal.SIGTERM

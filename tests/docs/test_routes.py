@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from demo import data
 from support.meltano import ROOT, Meltano
-from support.receiver import Receiver
+from support.receiver import AmplitudeReceiver, Receiver
 from support.sandbox import Sandbox
 
 pytestmark = pytest.mark.kind("pipeline")
@@ -25,12 +25,6 @@ TOKEN = "test-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=9)
 MEMBERS = [{"amplitude_id": number, "user_id": f"user-{number}"} for number in range(1, 31)]
-
-
-class AmplitudeReceiver(Receiver):
-    """The receiver of tap-amplitude on a free port."""
-
-    program = "tap-amplitude-webhook"
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def zipped(body: Any) -> bytes:
 
 
 class Receiver:
-    """A running receiver on a free port."""
+    """The running receiver of tap-split-impressions on a free port."""
 
     program = "tap-split-impressions-webhook"
 
@@ -105,6 +105,12 @@ class Receiver:
             self.kill()
         elif not self.process.stdout.closed:
             self.wait()
+
+
+class AmplitudeReceiver(Receiver):
+    """The receiver of tap-amplitude on a free port."""
+
+    program = "tap-amplitude-webhook"
 
 
 def stored_batches(folder: Path) -> list[list[dict[str, Any]]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.exports import export_row, rows_over
-from support.receiver import Receiver
+from support.receiver import AmplitudeReceiver, Receiver
 from support.sandbox import Sandbox
 from tap_amplitude.common.receiver.bodies import InvalidBodyError
 from tap_amplitude.files.events import event_of_line
@@ -23,12 +23,6 @@ Runs = Callable[..., Any]
 TOKEN = "test-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 NOON = 1_773_489_600
-
-
-class AmplitudeReceiver(Receiver):
-    """The receiver of tap-amplitude on a free port."""
-
-    program = "tap-amplitude-webhook"
 
 
 @pytest.fixture
