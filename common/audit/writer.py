@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from .store import HOUR_MS, AuditStore
 from .subject import Subject
 
 BUFFERED_ROWS = 2_000
+COMMIT_SECONDS = 2.0
 # Messages made of batch files are kept in blocks of this size, as those of the input are.
 BLOCK_BYTES = 1 << 20
 
@@ -44,6 +46,7 @@ class AuditWriter:
         self._block: tuple[bytes, int] | None = None  # of the input, and its number
         self._batch_lines: list[bytes] = []
         self._batch_block = self._batch_bytes = 0
+        self._committed = time.monotonic()
 
     def begin_pass(self, kind: str, settings: Mapping[str, Any]) -> None:
         """Begin a pass, unless this run did so before.
@@ -95,6 +98,11 @@ class AuditWriter:
             self._write_batch_lines()
         return place
 
+    def commit_old(self) -> None:
+        """Commit, if the last time is long enough ago: each commit waits for the disk."""
+        if time.monotonic() - self._committed >= COMMIT_SECONDS:
+            self.commit()
+
     def commit(self) -> None:
         """Make durable what was read, and let STATE pass."""
         if self._hold is not None:
@@ -104,6 +112,7 @@ class AuditWriter:
             self.store.commit()
             self._hold.done()
             self._hold = None
+        self._committed = time.monotonic()
 
     def finish(self, before: Callable[[], None] | None = None) -> None:
         """Commit, and note that the passes of this run read all of their input, unless the run is stopped.
@@ -140,10 +149,10 @@ class AuditWriter:
             self._batch_bytes = 0
 
 
-def hour_of(time: Any) -> int | None:
+def hour_of(moment: Any) -> int | None:
     """Return the UTC hour of a time, in hours since 1970; None when there is none."""
     try:
-        return None if time is None else epoch_milliseconds(time) // HOUR_MS
+        return None if moment is None else epoch_milliseconds(moment) // HOUR_MS
     except (ValueError, OverflowError, TypeError):
         return None
 

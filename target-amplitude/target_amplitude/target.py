@@ -84,7 +84,7 @@ class TargetAmplitude(AuditReporting):
     def flush_old(self) -> None:
         """Send what has waited long enough."""
         if self.audit is not None:
-            self.audit.file.commit()
+            self.audit.file.commit_old()
         self.pipeline.flush_old()
 
     def deliver_all(self) -> None:

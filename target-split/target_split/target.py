@@ -233,7 +233,7 @@ class TargetSplit(AuditReporting):
     def flush_old(self) -> None:
         """Send what has waited long enough."""
         if self.audit is not None:
-            self.audit.file.commit()
+            self.audit.file.commit_old()
         if "_events" in self.__dict__:
             self._events.flush_old()
         if "_changes" in self.__dict__:
