@@ -81,14 +81,16 @@ $(VENV)/.installed: requirements-dev.txt $(foreach plugin,$(PLUGINS),$(plugin)/p
 	$(BIN)/uv pip install --quiet --python .airflow/bin/python -r orchestrate/requirements.txt
 	touch $@
 
-# nginx, Caddy and promtool check the configurations in orchestrate/. Debian's packages are unpacked here, not installed;
-# where that is not possible, tests use what is on the path, or are skipped and say so.
+# nginx, Caddy and promtool check the configurations in orchestrate/, Grafana's grammar the Loki query of the docs. Debian's
+# packages are unpacked here, not installed; where that is not possible, tests use what is on the path, or are skipped.
 CHECKERS := nginx caddy prometheus
+LOGQL := @grafana/lezer-logql@0.3.0 @lezer/common@1.5.5 @lezer/lr@1.4.12
 .tools/.installed:
 	mkdir -p .tools
 	cd .tools && (apt-get download $(CHECKERS) || (apt-get update && apt-get download $(CHECKERS))) \
 	&& for package in *.deb; do dpkg -x $$package . || exit 1; done && rm *.deb \
 	|| echo "Could not unpack: $(CHECKERS)."
+	npm install --silent --no-save --prefix .tools/logql $(LOGQL) || echo "Could not install: $(LOGQL)."
 	touch $@
 
 # Connectors of others, each in an environment of its own: they are tests' partners.

@@ -75,7 +75,7 @@ def circle() -> bool:
         print("\nWhat the services hold now, compared with what was put in")
         print("\n".join(f"  {side.what}: {side.count:,} - {side.verdict}" for side in sides))
         REPORT.write_text(page(first, second, sides), encoding="utf-8")
-        print(f"\nThe audit of the impressions sent as events\n{audit(environment)}")
+        print(f"\nThe audit of impressions sent as events, and of events sent to Split\n\n{audit(environment)}")
         return nothing_sent(second) and not any(side.difference for side in sides)
 
 
@@ -114,19 +114,17 @@ def run_all(number: int, environment: dict[str, str]) -> list[Outcome]:
 
 
 def audit(environment: dict[str, str]) -> str:
-    """Compare the impressions with what Amplitude exports; return the report, written as a page as well.
+    """Compare what was sent with what Amplitude exports and the ledger says; return the report, also a page.
 
     Raises:
-        DemoError: An impression is missing.
+        DemoError: Something is missing.
     """
-    say("meltano run audit")
-    file = WORK / "audit.sqlite"
-    run(
-        [BIN / "meltano", "run", "audit"],
-        WORK / "audit.log",
-        environment | {"TARGET_AMPLITUDE_AUDIT_AUDIT_PATH": str(file)},
-    )
-    report: list[str | Path] = [BIN / "target-amplitude", "--audit-report", file, "--html", WORK / "audit.html"]
+    say("meltano run audit audit-split")
+    amplitude, split = WORK / "audit.sqlite", WORK / "audit-split.sqlite"
+    files = {"TARGET_AMPLITUDE_AUDIT_AUDIT_PATH": str(amplitude), "TARGET_SPLIT_AUDIT_AUDIT_PATH": str(split)}
+    run([BIN / "meltano", "run", "audit", "audit-split"], WORK / "audit.log", environment | files)
+    report: list[str | Path] = [BIN / "target-amplitude", "--audit-report", amplitude, "--audit-report", split]
+    report += ["--html", WORK / "audit.html"]
     return run(report, WORK / "audit-report.log", environment).strip()
 
 

@@ -1,4 +1,4 @@
-"""One DAG per schedule of the Meltano project, run as Meltano would run it."""
+"""One DAG per schedule of the Meltano project, run as Meltano would run it; behind an audit follows its report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Variable, task
-from split_amplitude.commands import TASK_DEFAULTS, command
+from split_amplitude.commands import POD_TEMPLATE, TASK_DEFAULTS, command
 from split_amplitude.project import Project, Schedule
 
 
@@ -35,9 +35,15 @@ def dag_of(project: Project, schedule: Schedule) -> DAG:
         holds = [pipeline.hold for pipeline in schedule.pipelines if project.ranged_stream(pipeline.tap)]
         if holds:
             no_backfill(holds) >> run
+        for audit in project.reports(schedule):
+            operator, arguments = command(project, f"exec meltano invoke {shlex.quote(audit)}:report")
+            # It fails when something is missing: no retry would find it.
+            run >> operator(task_id="report", **arguments | {"retries": 0})
     return dag
 
 
 PROJECT = Project.here()
 for each in PROJECT.schedules:
+    if POD_TEMPLATE and PROJECT.reports(each):
+        continue  # an audit's file must outlive its run, which a pod's disk does not
     globals()[f"schedule {each.name}"] = dag_of(PROJECT, each)

@@ -61,6 +61,21 @@ def test_each_rule_fires_when_it_should_and_is_silent_on_a_good_day(tmp_path: Pa
     promtool("test", "rules", "alerts.yml", folder=tmp_path)
 
 
+def is_logql(query: str) -> bool:
+    grammar = ROOT / ".tools" / "logql"
+    if not (grammar / "node_modules").exists():
+        pytest.skip("Grafana's grammar is not installed; `make .tools/.installed` does it where there is npm")
+    node = [program("node"), str(Path(__file__).with_name("logql.mjs")), str(grammar)]
+    return subprocess.run(node, input=query, text=True, capture_output=True, check=False).returncode == 0
+
+
+def test_the_query_for_loki_is_logql() -> None:
+    (text,) = re.findall(r"```yaml\n(groups:.*?)```", PAGE, re.DOTALL)
+    (rule,) = YAML(typ="safe").load(text)["groups"][0]["rules"]
+    assert is_logql(rule["expr"])
+    assert not is_logql(rule["expr"].replace("unwrap value", "unwrap"))
+
+
 def test_the_page_explains_each_rule_and_each_metric() -> None:
     explained = set(re.findall(r"`((?:Receiver|Pipeline)\w+)`", PAGE))
     assert explained == set(rules())

@@ -16,6 +16,8 @@ dags = {
                 "after": sorted(task.upstream_task_ids),
                 "pool": task.pool,
                 "at_once": task.max_active_tis_per_dag,
+                "retries": task.retries,
+                "alerts": bool(task.on_failure_callback),
             }
             for task in dag.tasks
         },

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -69,26 +68,6 @@ def meltano(tmp_path: Path, sandbox: Sandbox) -> Meltano:
     folder = tmp_path / "windows"
     folder.mkdir()
     return Meltano(folder, sandbox.url)
-
-
-@pytest.fixture
-def alerts() -> Iterator[HTTPServer]:
-    """A webhook that keeps what is posted to it, in `posted`."""
-
-    class Webhook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.server.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Webhook) as server:
-        server.posted = []
-        threading.Thread(target=server.serve_forever).start()
-        yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -110,6 +110,11 @@ class Project:
         """Whether a target keeps a ledger, which one run at a time may hold if it is a file."""
         return self._base("loaders", target) == SPLIT_LOADER
 
+    def reports(self, schedule: Schedule) -> list[str]:
+        """Return the targets of a schedule that have a command `report`: audits."""
+        targets = dict.fromkeys(pipeline.target for pipeline in schedule.pipelines)
+        return [target for target in targets if "report" in self._plugins("loaders")[target].get("commands", {})]
+
     def _pipelines_of(self, schedule: Mapping[str, Any]) -> Iterator[Pipeline]:
         if "job" not in schedule:
             yield Pipeline(schedule["extractor"], schedule["loader"])
