@@ -96,6 +96,7 @@ def settings(url: str, start: datetime) -> dict[str, str]:
         "TARGET_AMPLITUDE_IDENTITY": json.dumps({"user": "user_id", "account": "device_id"}),
         "TAP_SPLIT_IMPRESSIONS_PATH": str(WORK / "impressions"),
         "TARGET_AMPLITUDE_REJECTS_PATH": str(WORK / "rejects-amplitude.jsonl"),
+        "TARGET_AMPLITUDE_PROPERTY_TIMES_PATH": str(WORK / "property-times.sqlite"),
         "TARGET_SPLIT_REJECTS_PATH": str(WORK / "rejects-split.jsonl"),
         "TARGET_SPLIT_LEDGER_PATH": str(WORK / "ledger.sqlite"),
         "MELTANO_ENVIRONMENT": "dev",

@@ -19,7 +19,7 @@ from support.sockets import free_port
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".airflow" / "bin"
 INSTALLED = ROOT / ".airflow" / ".installed"
-START_SECONDS = 90
+START_SECONDS = 300
 STOP_SECONDS = 15
 RUN_SECONDS = 1_800  # a backfill starts 30 times Meltano, whatever else the machine does
 
@@ -80,7 +80,9 @@ class Airflow:
     def run(self, *arguments: str) -> str:
         """Run an `airflow` command to its end and return what it printed."""
         command = [str(BIN / "airflow"), *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=START_SECONDS, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

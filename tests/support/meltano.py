@@ -32,6 +32,7 @@ class Meltano:
             "MELTANO_SYS_DIR_ROOT": str(system),
             "TAP_SPLIT_IMPRESSIONS_PATH": str(self.impressions),
             "TARGET_AMPLITUDE_REJECTS_PATH": str(folder / "rejects-amplitude.jsonl"),
+            "TARGET_AMPLITUDE_PROPERTY_TIMES_PATH": str(folder / "property-times.sqlite"),
             "TARGET_SPLIT_REJECTS_PATH": str(folder / "rejects-split.jsonl"),
             "TARGET_SPLIT_LEDGER_PATH": str(folder / "ledger.sqlite"),
         }
