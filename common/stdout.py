@@ -33,7 +33,7 @@ def write_stdout(data: bytes, is_stopping: Callable[[], bool]) -> None:
     """
     file = _descriptor()
     if file is None:
-        sys.stdout.buffer.write(data)
+        sys.stdout.write(data.decode())  # a text in memory
         return
     rest = memoryview(data)
     taken_at = time.monotonic()

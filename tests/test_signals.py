@@ -153,6 +153,28 @@ def test_a_target_delivers_what_it_took_and_writes_state(
     assert states
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_whose_states_nobody_reads_ends_at_the_first_signal(
+    target: str, workplace: Workplace, sandbox: Sandbox
+):
+    state = {"type": "STATE", "value": {"bookmark": "x" * (2 << 20)}}  # more than a pipe holds
+    with workplace.start(workplace.command(target, config_of(target, sandbox.url, workplace.folder))) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(state) + "\n")
+        process.stdin.flush()
+        begun = process.stdout.read(10)
+        wait_until_asleep(process.pid)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        log = process.stderr.read()
+    assert begun == '{"bookmark'
+    assert process.returncode == 128 + signal.SIGTERM, log
+    assert "STATE was not written: the program that reads it takes nothing" in log
+    assert "Stopped:" in log
+
+
 @pytest.mark.parametrize("tap", TAPS)
 def test_a_repeat_kills_a_tap_that_hangs(tap: str, workplace: Workplace, sandbox: Sandbox):
     never = f"import {CLASSES[tap][0].partition('.')[0]}.common.stdout as stdout; stdout.BLOCKED_SECONDS = 600"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from .decoding import decode_line
 from .delivery import Origin
 from .rejects import json_line
 from .rejects_file import Schemas, locked, read_schemas, replacing
-from .services import Stream
+from .services import Services, Stream
+from .streams import Streams
 
 # How many lines are sent before the file may be written anew.
 LINES_PER_STEP = 500
@@ -164,3 +165,31 @@ class Replay:
                 left -= len(line)
                 if left <= 0:  # further lines are of other runs
                     return
+
+
+def send_again(replay: Replay, streams: Streams, services: Services, tick: Callable[[], None]) -> None:
+    """Hand all records of a rejects file to their streams; those that are skipped stay in it.
+
+    Args:
+        replay: The file.
+        streams: Take the records.
+        services: What all sinks share.
+        tick: Called now and then.
+
+    Raises:
+        ConnectorError: A stream cannot be loaded, or something cannot be delivered.
+    """
+    for stream in replay.streams():
+        streams.set_up(stream)
+    for origin, record in replay.records():
+        if services.stopping.is_set():
+            return
+        streams.records_read += 1
+        skipped = services.summary["records_skipped"]
+        streams.get(origin.stream, "RECORD").take(record, origin)
+        if services.summary["records_skipped"] > skipped:
+            replay.keep(origin, "skipped by the present settings")
+        if origin.number % LINES_PER_STEP == 0:
+            services.checkpoints.state(origin.number + 1)
+            tick()
+    services.checkpoints.state(replay.END)

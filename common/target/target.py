@@ -19,29 +19,24 @@ from singer_sdk.helpers.capabilities import (
 from singer_sdk.target_base import Target
 
 from ..cli import PlainMessages
-from ..lenient_json import repaired
 from ..sdk_private import ConfigInput
+from ..stdout import BlockedError, write_stdout
 from ..summary import Summary
 from .checkpoints import Checkpoints
-from .decoding import batch_lines
-from .delivery import BatchLine, MessageLine
 from .message_loop import MessageLoop
-from .messages import Message, batch_of, record_of, schema_of, state_of, version_of
 from .outcome import accepted, check_accepted
+from .processors import Processors
 from .reader import MessageReader, blocks
 from .rejects import RejectLimits, Rejects
 from .rejects_file import RejectsFile
-from .replay import LINES_PER_STEP, Replay
+from .replay import Replay, send_again
 from .services import Proof, Services, Stream
 from .settings import DEFAULT_REJECT_SHARE, REJECT_SETTINGS
 from .sink import TEST_STREAM, StreamingSink, TestStreamSink
-from .streams import InputStream, Streams
+from .streams import Streams
 
 # Where the command line keeps the file that is to be replayed.
 REPLAY = "replay"
-
-# How many lines of a batch file go by before `tick` runs.
-LINES_PER_TICK = 1_000
 
 
 class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
@@ -148,14 +143,8 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         Raises:
             ConnectorError: A message is malformed, or something cannot be delivered.
         """
-        processors = {
-            "RECORD": self._process_record,
-            "SCHEMA": self._process_schema,
-            "STATE": self._process_state,
-            "BATCH": self._process_batch,
-            "ACTIVATE_VERSION": self._process_activate_version,
-        }
-        loop = MessageLoop(self._streams, processors, self.stopping)
+        processors = Processors(self._streams, self.services, self.rejects_file, self.note_schema, self.tick)
+        loop = MessageLoop(self._streams, processors.by_type(), self.stopping)
         return loop.run(blocks(source, self.stopping, self.tick))
 
     def process_endofpipe(self) -> None:
@@ -174,46 +163,6 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             self.summary.note(warning)
         self.services.proof.give()
 
-    def _process_record(self, message: Message, origin: MessageLine) -> None:
-        name, record = record_of(message)
-        self._streams.records_read += 1
-        self._streams.get(name, "RECORD").take(record, origin)
-
-    def _process_schema(self, message: Message, _: MessageLine) -> None:
-        stream = schema_of(message)
-        self.rejects_file.add_stream(stream)
-        self.note_schema(stream)
-        self._streams.set_up(stream)
-
-    def _process_state(self, message: Message, origin: MessageLine) -> None:
-        line = origin.line
-        if repaired(line) is not line:
-            message = json.loads(line)  # passed on as it came, whatever it holds
-        self.services.checkpoints.state(state_of(message))
-
-    def _process_activate_version(self, message: Message, _: MessageLine) -> None:
-        name, version = version_of(message)
-        self._streams.get(name, "ACTIVATE_VERSION").activate_version(version)
-
-    def _process_batch(self, message: Message, _: MessageLine) -> None:
-        files = batch_of(message)
-        stream = self._streams.get(files.stream, "BATCH")
-        for url in files.urls:
-            if self.stopping.is_set():
-                return
-            self._read_batch_file(stream, url)
-            self.tick()
-
-    def _read_batch_file(self, stream: InputStream, url: str) -> None:
-        for number, line in enumerate(batch_lines(stream.name, url), start=1):
-            if self.stopping.is_set():
-                return
-            if not line.isspace():
-                self._streams.records_read += 1
-                stream.take_batch_line(BatchLine(stream.name, line, number))
-            if number % LINES_PER_TICK == 0:
-                self.tick()
-
     # Replay
 
     def replay(self, path: str) -> None:
@@ -224,21 +173,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         """
         self._replay = replay = Replay(path, self.name)
         self.rejects.replace_writer(replay)
-        for stream in replay.streams():
-            self._streams.set_up(stream)
-        for origin, record in replay.records():
-            if self.stopping.is_set():
-                break
-            self._streams.records_read += 1
-            skipped = self.summary["records_skipped"]
-            self._streams.get(origin.stream, "RECORD").take(record, origin)
-            if self.summary["records_skipped"] > skipped:
-                replay.keep(origin, "skipped by the present settings")
-            if origin.number % LINES_PER_STEP == 0:
-                self.services.checkpoints.state(origin.number + 1)
-                self.tick()
-        else:
-            self.services.checkpoints.state(replay.END)
+        send_again(replay, self._streams, self.services, self.tick)
         for number in replay.unreadable:
             self.logger.warning("--replay: line %d of %s is not a reject. It stays in the file.", number, path)
         self.process_endofpipe()
@@ -251,9 +186,12 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             return
         if self._replay is not None:
             self._replay.done(state)
-        else:
-            sys.stdout.write(json.dumps(state) + "\n")  # ASCII, whatever the terminal's encoding
-            sys.stdout.flush()
+            return
+        line = json.dumps(state) + "\n"  # ASCII, whatever the terminal's encoding
+        try:
+            write_stdout(line.encode(), self.stopping.is_set)
+        except BlockedError:
+            self.logger.warning("STATE was not written: the program that reads it takes nothing, and the run ends.")
 
     def note_rejects(self) -> None:
         """Let the closing summary say where rejected records are, for STATE has passed them."""

@@ -1,0 +1,95 @@
+"""What each type of message does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from ..lenient_json import repaired
+from .decoding import batch_lines
+from .delivery import BatchLine, MessageLine
+from .message_loop import Processor
+from .messages import Message, batch_of, record_of, schema_of, state_of, version_of
+from .rejects_file import RejectsFile
+from .services import Services, Stream
+from .streams import InputStream, Streams
+
+# How many lines of a batch file go by before `tick` runs.
+LINES_PER_TICK = 1_000
+
+
+class Processors:
+    """Process messages, one at a time. Each method raises `ConnectorError` for a message that is malformed.
+
+    Args:
+        streams: The streams of the input.
+        services: What all sinks share.
+        rejects_file: Is told of each stream's schema.
+        note_schema: Likewise.
+        tick: Called now and then while a batch file is read.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        services: Services,
+        rejects_file: RejectsFile,
+        note_schema: Callable[[Stream], None],
+        tick: Callable[[], None],
+    ) -> None:
+        self._streams = streams
+        self._checkpoints = services.checkpoints
+        self._stopping = services.stopping
+        self._rejects_file = rejects_file
+        self._note_schema = note_schema
+        self._tick = tick
+
+    def by_type(self) -> Mapping[str, Processor]:
+        """Return what processes each type of message."""
+        return {
+            "RECORD": self._record,
+            "SCHEMA": self._schema,
+            "STATE": self._state,
+            "BATCH": self._batch,
+            "ACTIVATE_VERSION": self._activate_version,
+        }
+
+    def _record(self, message: Message, origin: MessageLine) -> None:
+        name, record = record_of(message)
+        self._streams.records_read += 1
+        self._streams.get(name, "RECORD").take(record, origin)
+
+    def _schema(self, message: Message, _: MessageLine) -> None:
+        stream = schema_of(message)
+        self._rejects_file.add_stream(stream)
+        self._note_schema(stream)
+        self._streams.set_up(stream)
+
+    def _state(self, message: Message, origin: MessageLine) -> None:
+        line = origin.line
+        if repaired(line) is not line:
+            message = json.loads(line)  # passed on as it came, whatever it holds
+        self._checkpoints.state(state_of(message))
+
+    def _activate_version(self, message: Message, _: MessageLine) -> None:
+        name, version = version_of(message)
+        self._streams.get(name, "ACTIVATE_VERSION").activate_version(version)
+
+    def _batch(self, message: Message, _: MessageLine) -> None:
+        files = batch_of(message)
+        stream = self._streams.get(files.stream, "BATCH")
+        for url in files.urls:
+            if self._stopping.is_set():
+                return
+            self._read_batch_file(stream, url)
+            self._tick()
+
+    def _read_batch_file(self, stream: InputStream, url: str) -> None:
+        for number, line in enumerate(batch_lines(stream.name, url), start=1):
+            if self._stopping.is_set():
+                return
+            if not line.isspace():
+                self._streams.records_read += 1
+                stream.take_batch_line(BatchLine(stream.name, line, number))
+            if number % LINES_PER_TICK == 0:
+                self._tick()
