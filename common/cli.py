@@ -38,6 +38,7 @@ from .settings import (
     without_blanks,
 )
 from .stdout import silence_stdout
+from .stream_maps import failure_message
 
 __all__ = ["ConnectorError", "PlainCommand", "PlainMessages", "hint", "setting_error", "silence_stdout"]
 
@@ -90,6 +91,8 @@ def failure_messages(error: Exception, name: str) -> list[str]:
     if isinstance(error, OSError) and error.errno in DISK_FULL and error.filename is None:
         silence_stdout()
         return [f"Standard output cannot be written: {error.strerror}. Make room, and run again."]
+    if message := failure_message(error):
+        return [message]
     return [unexpected(error, name)]
 
 
@@ -262,4 +265,6 @@ def setting_error(error: Any) -> str:
     if error.validator == "enum":
         allowed = ", ".join(str(value) for value in error.validator_value if value is not None)
         return f"Setting '{path}' must be one of: {allowed}."
+    if error.validator in {"anyOf", "oneOf"}:
+        return f"Setting '{path}' has none of the forms that it can have; see the documentation."
     return f"Setting '{path}' breaks the rule '{error.validator}: {error.validator_value}'."

@@ -63,6 +63,20 @@ class StateFile(click.ParamType):  # type: ignore[type-arg]  # generic only in n
         return io.StringIO(json.dumps(state))
 
 
+def check_name(stream: dict[str, Any]) -> None:
+    """Check that a catalog's entry does not rename its stream; an entry without a name gets its own.
+
+    Raises:
+        ConnectorError: It does, which the SDK cannot follow.
+    """
+    own, name = stream["tap_stream_id"], stream.setdefault("stream", stream["tap_stream_id"])
+    if name != own:
+        raise ConnectorError(
+            f"--catalog: stream '{own}' is called '{name}'. To rename it use the setting 'stream_maps': "
+            f'{{"{own}": {{"__alias__": "{name}"}}}}.'
+        )
+
+
 class CatalogFile(click.ParamType):  # type: ignore[type-arg]  # as above
     """The file of `--catalog`, read and checked before the tap starts."""
 
@@ -82,6 +96,7 @@ class CatalogFile(click.ParamType):  # type: ignore[type-arg]  # as above
             Catalog.from_dict(catalog)
             for stream in catalog["streams"]:
                 Draft7Validator.check_schema(stream["schema"])
+                check_name(stream)
         except (AttributeError, KeyError, TypeError, ValueError, SchemaError):
             raise ConnectorError(
                 f"--catalog: {value} is not a Singer catalog. Make one with --discover and edit its metadata."

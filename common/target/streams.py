@@ -95,6 +95,9 @@ class InputStream:
                 mapped = stream_map.transform(copy.copy(record))
             except StreamMapError as error:
                 raise ConnectorError(f"Setting 'stream_maps', stream '{self.name}': {error}") from None
+            except Exception as error:  # noqa: BLE001  # an expression of the user on a value of the record
+                self._reject(f"stream map: an expression fails ({type(error).__name__})", origin)
+                return
             if mapped is not None and sink is not None:
                 sink.process_record(plain(mapped), origin)
                 continue
@@ -177,6 +180,11 @@ class Streams:
         self._sinks: dict[str, StreamingSink] = {}
         self._decoded: dict[str, DecodedStream] = {}
         self._dropped: dict[str, list[str]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the streams as the tap sent them."""
+        return list(self._streams)
 
     @property
     def sink_names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import fnmatch
 import json
 import sys
 from collections import Counter
@@ -19,8 +20,10 @@ from singer_sdk.helpers.capabilities import (
 from singer_sdk.target_base import Target
 
 from ..cli import PlainMessages
+from ..errors import hint
 from ..sdk_private import ConfigInput
 from ..stdout import BlockedError, write_stdout
+from ..stream_maps import unmatched
 from ..summary import Summary
 from .checkpoints import Checkpoints
 from .message_loop import MessageLoop
@@ -157,11 +160,22 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         self.deliver_all()
         if self.stopping.is_set():
             return
+        if self._replay is None:
+            self._warn_of_unused_settings()
         self.rejects.check_limits()
         warning = check_accepted(self.summary.counts(), self.unintended_skips)
         if warning:
             self.summary.note(warning)
         self.services.proof.give()
+
+    def _warn_of_unused_settings(self) -> None:
+        """Warn of mappings and stream maps for streams that did not come: a typing error in a name hides nothing."""
+        for glob in self.config.get("mappings") or {}:
+            if not any(fnmatch.fnmatchcase(stream, glob) for stream in self.stream_names):
+                names = self.stream_names
+                self.logger.warning("Setting 'mappings.%s' matches no stream of this run.%s", glob, hint(glob, names))
+        for warning in unmatched(self.config.get("stream_maps"), self._streams.names):
+            self.logger.warning("%s", warning)
 
     # Replay
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from singer_sdk import Stream, Tap
+from singer_sdk import Stream
 from singer_sdk import typing as th
 
 from tap_amplitude import settings
 from tap_amplitude.api.client import HOSTS, Account, Client
 from tap_amplitude.check import check
 from tap_amplitude.cohorts.lists import Cohorts
-from tap_amplitude.common.cli import PlainMessages
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.summary import Summary
+from tap_amplitude.common.tap.tap import PlainTap
 from tap_amplitude.common.tap.writer import MessageWriter
 from tap_amplitude.export.spool import Spool
 from tap_amplitude.streams.base import AmplitudeStream, Services
@@ -49,7 +49,7 @@ STREAMS: tuple[type[AmplitudeStream], ...] = (
 )
 
 
-class TapAmplitude(PlainMessages, Tap):
+class TapAmplitude(PlainTap):
     """Reads raw events, cohorts with their members, the taxonomy and dashboard figures."""
 
     name = "tap-amplitude"

@@ -14,8 +14,8 @@ from tap_split_impressions.api.admin_v4 import AdminV4
 from tap_split_impressions.api.client import Access
 from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.check import look_at_admin_api, look_at_folder
-from tap_split_impressions.common.cli import PlainMessages
 from tap_split_impressions.common.retry import Retry
+from tap_split_impressions.common.tap.tap import PlainTap
 from tap_split_impressions.common.tap.writer import MessageWriter
 from tap_split_impressions.settings import SCHEMA, account_of, is_v4, problems
 from tap_split_impressions.streams.admin import LISTS
@@ -23,7 +23,7 @@ from tap_split_impressions.streams.impressions import ImpressionsStream
 from tap_split_impressions.streams.services import Services
 
 
-class TapSplitImpressions(PlainMessages, Tap):
+class TapSplitImpressions(PlainTap):
     """Singer tap for the feature-flag impressions of Split (Harness FME)."""
 
     name = "tap-split-impressions"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,6 @@ from target_amplitude.api.client import Client, DryRun, Transport
 from target_amplitude.api.endpoints import HOSTS
 from target_amplitude.audit.passes import Audit
 from target_amplitude.common.audit.reporting import AuditReporting
-from target_amplitude.common.errors import hint
 from target_amplitude.common.sdk_private import ConfigInput
 from target_amplitude.common.target.services import Stream
 from target_amplitude.common.target.sink import StreamingSink
@@ -92,16 +90,8 @@ class TargetAmplitude(AuditReporting):
         if self.audit is not None:
             self.audit.file.finish()
         self.pipeline.deliver_all()
-        self._warn_of_unused_mappings()
         if note := identity_note(self._load_settings.identity, self._loading):
             self.logger.warning("%s", note)
-
-    def _warn_of_unused_mappings(self) -> None:
-        for glob in self._load_settings.mappings:
-            if not any(fnmatch.fnmatchcase(stream, glob) for stream in self.stream_names):
-                self.logger.warning(
-                    "Setting 'mappings.%s' matches no stream of this run.%s", glob, hint(glob, self.stream_names)
-                )
 
     def give_up(self) -> None:
         """Let the requests that are on their way finish; send nothing more."""
