@@ -6,6 +6,7 @@ import io
 import os
 import select
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -36,12 +37,14 @@ def write_stdout(data: bytes, is_stopping: Callable[[], bool]) -> None:
         sys.stdout.write(data.decode())  # a text in memory
         return
     rest = memoryview(data)
+    is_main_thread = threading.current_thread() is threading.main_thread()
     taken_at = time.monotonic()
     while rest:
         # Without this wait, a signal would interrupt a blocked write only for Python to begin it again.
         if select.select([], [file], [], POLL_SECONDS)[1]:
-            # A signal interrupts a blocked write, but only while it lasts: after one, no write may block.
-            rest = rest[os.write(file, rest[:UNBLOCKED_BYTES] if is_stopping() else rest) :]
+            # A signal interrupts a blocked write, but only while it lasts, and only that of the main thread.
+            must_not_block = is_stopping() or not is_main_thread
+            rest = rest[os.write(file, rest[:UNBLOCKED_BYTES] if must_not_block else rest) :]
             taken_at = time.monotonic()
         elif is_stopping() and time.monotonic() - taken_at > BLOCKED_SECONDS:
             silence_stdout()

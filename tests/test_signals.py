@@ -153,16 +153,19 @@ def test_a_target_delivers_what_it_took_and_writes_state(
     assert states
 
 
+@pytest.mark.parametrize("are_there_records", [False, True], ids=["state", "records"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_whose_states_nobody_reads_ends_at_the_first_signal(
-    target: str, workplace: Workplace, sandbox: Sandbox
+    target: str, workplace: Workplace, sandbox: Sandbox, *, are_there_records: bool
 ):
     state = {"type": "STATE", "value": {"bookmark": "x" * (2 << 20)}}  # more than a pipe holds
     with workplace.start(workplace.command(target, config_of(target, sandbox.url, workplace.folder))) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stdin.write(json.dumps(state) + "\n")
+        # Behind records, the thread writes it that delivers them.
+        records = fifty_records(target).rpartition('{"type": "STATE"')[0] if are_there_records else ""
+        process.stdin.write(records + json.dumps(state) + "\n")
         process.stdin.flush()
         begun = process.stdout.read(10)
         wait_until_asleep(process.pid)
