@@ -33,8 +33,8 @@ from target_split.settings import SETTINGS, problems_of
 from target_split.sinks import ChangeSink, CohortSink, EventSink, MemberSink, read_mapping
 
 NO_HISTORY_WARNING = (
-    "Without a file in 'ledger_path' a message of cohort changes that comes late can undo a newer one of an earlier "
-    "run."
+    "Pushed cohort changes are not remembered beyond this run, because {why}: one that comes late can undo a newer one "
+    "of an earlier run. Set 'ledger_path' to a file for the pipeline that loads '{stream}'."
 )
 NO_LEDGER_WARNING = "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
 
@@ -88,7 +88,7 @@ class TargetSplit(AuditReporting):
             return CohortSink(stream, self.services, mapping, self._segments)
         if kind == "change":
             if not self._remembers_segments:
-                self.logger.warning(NO_HISTORY_WARNING)
+                self._warn_of_forgetting(stream.name)
             return ChangeSink(stream, self.services, mapping, self._changes)
         if stream.is_incremental and not mapping.is_cohort:
             self._segments.note_incremental(stream.name)
@@ -209,6 +209,11 @@ class TargetSplit(AuditReporting):
         """Whether there is a file that remembers segments: beside the ledger, when that is a file."""
         path: str | None = self.config.get("ledger_path")
         return path is not None and not is_database(path)
+
+    def _warn_of_forgetting(self, stream: str) -> None:
+        is_kept_elsewhere = bool(self.config.get("ledger_path"))
+        why = "a ledger in PostgreSQL holds events alone" if is_kept_elsewhere else "there is no ledger"
+        self.summary.note(NO_HISTORY_WARNING.format(why=why, stream=stream))
 
     @cached_property
     def _history(self) -> SegmentHistory:

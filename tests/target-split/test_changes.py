@@ -61,6 +61,12 @@ def push(config: Config, run_here: Callable[..., Result]) -> Callable[..., Resul
     return lambda *rows, **changed: run_here(config | changed, messages(*rows))
 
 
+def test_without_a_file_that_remembers_them_the_run_warns(push, config: Config):
+    assert "not remembered beyond this run" not in push(change("a")).stderr
+    del config["ledger_path"]
+    assert "not remembered beyond this run, because there is no ledger" in push(change("a")).stderr
+
+
 def test_users_enter_and_leave(push, sandbox: Sandbox):
     put_segment(sandbox, "a", "b")
     result = push(change("c"), change("a", "remove"))

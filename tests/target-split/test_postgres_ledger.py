@@ -258,6 +258,22 @@ def test_events_through_the_whole_target(config: Config, url: str, run_here: Cal
     assert len(sandbox.split_events()) == 25
 
 
+def test_pushed_changes_are_not_remembered_and_the_run_warns(
+    config: Config, url: str, run_here: Callable[..., Result], sandbox: Sandbox
+):
+    columns = {"cohort_id": "c1", "cohort_name": "Power users", "message_id": "m1", "action": "add", "user_id": "a"}
+    record = columns | {"computed_time": "2026-03-14T09:00:00Z"}
+    schema = {"properties": {name: {} for name in record}}
+    messages = [
+        {"type": "SCHEMA", "stream": "cohort_changes", "schema": schema, "key_properties": ["message_id", "user_id"]},
+        {"type": "RECORD", "stream": "cohort_changes", "record": record},
+    ]
+    result = run_here(config | {"ledger_path": url}, messages)
+    assert result.code == 0, result.stderr
+    assert [one["keys"] for one in sandbox.split_segments()] == [["a"]]
+    assert "Pushed cohort changes are not remembered beyond this run, because a ledger in PostgreSQL" in result.stderr
+
+
 def test_check(config: Config, url: str, workplace: Workplace):
     result = workplace.run("target-split", config | {"ledger_path": url}, "--check")
     assert result.code == 0, result.stderr
