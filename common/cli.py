@@ -48,6 +48,8 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Whatever is written holds records: batch files, rejects, spools. They are their owner's alone.
 PRIVATE = 0o077
 
+STOP_AGAIN_SECONDS = 0.05
+
 # How many more objects make Python look for cycles. Records are many objects without any: looking after each few
 # hundred, as it does on its own, takes up to a third of the time of a run.
 GC_THRESHOLD = 100_000
@@ -75,7 +77,12 @@ class PlainCommand(SingerCommand):
         """Run the plugin, leaving its failures to `main` (the SDK's own handler would add the whole schema)."""
         logging.captureWarnings(capture=True)
         sys.excepthook = self.excepthook
+        sys.unraisablehook = self.note_unraisable
         return click.Command.invoke(self, ctx)
+
+    def note_unraisable(self, report: Any) -> None:
+        """Hear of an error that Python cannot raise where it happens, such as in `__del__`: it has no effect."""
+        self.logger.debug("Ignored:", exc_info=report.exc_value)
 
 
 def failure_messages(error: Exception, name: str) -> list[str]:
@@ -196,10 +203,19 @@ class PlainMessages(PluginBase):
         if self.stop_signal is None:
             self.stop_signal, self._stopped_at = signum, time.monotonic()
             self.stopping.set()
+            sys.unraisablehook = self._stop_again
             self.stop()
         elif time.monotonic() - self._stopped_at >= self.repeats_ignored_seconds:
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
+
+    def _stop_again(self, report: Any) -> None:
+        """Stop again in a moment if the signal met code in which Python cannot raise, such as `__del__`."""
+        if isinstance(report.exc_value, SystemExit):
+            signal.signal(signal.SIGALRM, lambda *_: self.stop())
+            signal.setitimer(signal.ITIMER_REAL, STOP_AGAIN_SECONDS)
+        else:
+            self.logger.debug("Ignored:", exc_info=report.exc_value)
 
     # The command line
 

@@ -66,7 +66,8 @@ def members(file: IO[bytes]) -> Iterator[Member]:
     except DAMAGE as error:
         raise MembershipError(f"line {table.line_num:,}: {error}") from error
     finally:
-        text.detach()
+        if not file.closed:  # as it is where a signal ends the run between two members
+            text.detach()
 
 
 def read_table(table: Iterator[list[str]]) -> Iterator[Member]:
