@@ -10,6 +10,7 @@ from .subject import Subject
 
 MAX_ROWS = 2_000
 CHART_WIDTH, CHART_HEIGHT = 960, 220
+WIDEST_BAR = 60
 # Bottom to top of each bar: count, color.
 PARTS = (("arrived", "#2f7d4f"), ("too_recent", "#b9bfc6"), ("ambiguous", "#d9a514"), ("missing", "#c2410c"))
 
@@ -115,7 +116,7 @@ def bar(subject: Subject, x: float, width: float, hour: str, counts: Counts, hig
         height = getattr(counts, name) / highest * CHART_HEIGHT
         if height:
             y -= height
-            size = f'width="{max(width * 0.9, 0.5):.2f}" height="{height:.2f}"'
+            size = f'width="{min(max(width * 0.9, 0.5), WIDEST_BAR):.2f}" height="{height:.2f}"'
             parts.append(f'<rect x="{x:.2f}" y="{y:.2f}" {size} fill="{color}"/>')
     said = ", ".join(
         f"{getattr(counts, name):,} {subject.columns[name]}" for name in ("expected", "arrived", "missing")

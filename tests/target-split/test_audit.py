@@ -19,6 +19,7 @@ from support.database import programs, running_postgres
 from support.impressions import impression, messages
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
+from target_split.audit.passes import IDS_PER_LOOKUP
 from target_split.common.audit.report import Findings, Report
 from target_split.common.audit.store import AuditStore
 from target_split.events.postgres_ledger import PostgresLedger
@@ -134,6 +135,14 @@ def test_events_whose_answer_was_lost_are_ambiguous(auditing: Auditing, sandbox:
     report = auditing.report()
     assert (report.total.expected, report.total.arrived, report.total.ambiguous, report.total.missing) == (5, 2, 3, 0)
     assert any("3 events are ambiguous" in note for note in report.notes)
+
+
+def test_more_events_than_one_look_up_takes(auditing: Auditing):
+    rows = [happened(n) for n in range(IDS_PER_LOOKUP + 10)]
+    auditing.load(rows)
+    auditing.audit(rows)
+    total = auditing.report().total
+    assert (total.expected, total.arrived) == (len(rows), len(rows))
 
 
 def test_what_is_accepted_later_is_found_by_the_next_audit(auditing: Auditing):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -80,7 +81,7 @@ class LedgerAudit:
             remembered = oldest_day(int(time.time() // SECONDS_PER_DAY), last_run, newest, self._config["ledger_days"])
             open_events = store.query(EXPECTED_IDS)
             while not self._services.stopping.is_set():
-                rows = [row for row, _ in zip(open_events, range(IDS_PER_LOOKUP), strict=False)]
+                rows = list(islice(open_events, IDS_PER_LOOKUP))
                 if not rows:
                     return
                 known = ledger.known([identity for identity, _ in rows])
