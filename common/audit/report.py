@@ -169,7 +169,7 @@ class Findings:
             if count := getattr(total, name):
                 yield self._said(text, total, count)
         for kind in ("rejected", "skipped"):
-            reasons = [f"{count:,} {reason}" for reason, count in self._query(REASONS, (kind,))]
+            reasons = [f"{reason} ({count:,})" for reason, count in self._query(REASONS, (kind,))]
             if reasons:
                 yield f"{kind.capitalize()}: {', '.join(reasons)}."
         if not total.missing:

@@ -58,7 +58,7 @@ def test_the_commands_of_the_page(project: Meltano, services: Sandbox) -> None:
     project.succeeds(*audit_split, **START)
     said = project.succeeds(*report_split)
     assert re.search(rf"^all .*\b{posted} +{posted} +0\b", said.stdout, re.MULTILINE), said.stdout
-    assert "40 own event" in said.stdout
+    assert "own event (40)" in said.stdout
     assert len(services.split_events()) == posted
     project.succeeds(*both)
     assert (project.folder / "audit.html").read_text(encoding="utf-8").count("<h2>") == 2

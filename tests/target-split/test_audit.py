@@ -104,8 +104,8 @@ def test_each_kind_is_counted(auditing: Auditing, sandbox: Sandbox):
     assert (total.skipped, total.rejected, total.forgotten, total.ambiguous) == (2, 1, 1, 0)
     assert report.problems == []
     assert not report.is_clean
-    assert "Skipped: 1 no key, 1 own event." in report.notes
-    assert "Rejected: 1 a time that cannot be read." in report.notes
+    assert "Skipped: no key (1), own event (1)." in report.notes
+    assert "Rejected: a time that cannot be read (1)." in report.notes
     assert len(sandbox.split_events()) == posted
     assert not Path(auditing.config["rejects_path"]).exists()
 
