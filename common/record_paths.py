@@ -1,7 +1,8 @@
 """The grammar of `mappings`: paths into a record, sources of a value, globs and filters. Pure.
 
 A path begins with a record's column and reaches into objects by dots (`event_properties.cart.total`); a part that
-itself holds a dot is written in double quotes (`event_properties."cart.total"`). A source is a path, a list of paths
+itself holds a dot is written in double quotes (`event_properties."cart.total"`). An object may also be written as JSON
+text. A source is a path, a list of paths
 (the first that gives a non-empty value), or `{"value": X}` for a literal. Columns whose names begin with `_sdc_` can
 be read although a schema does not list them.
 """
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from .errors import ConnectorError, hint
+from .lenient_json import decoded
 
 Record = Mapping[str, Any]
 Getter = Callable[[Record], Any]
@@ -57,12 +59,25 @@ def getter(path: tuple[str, ...]) -> Getter:
     def follow(record: Record) -> Any:
         value = record.get(first)
         for part in rest:
-            if not isinstance(value, dict):
+            if not isinstance(value, dict) and (value := object_in(value)) is None:
                 return None
             value = value.get(part)
         return value
 
     return follow
+
+
+def object_in(value: Any) -> dict[str, Any] | None:
+    """Return an object, also one written as JSON text, as warehouses give their columns of JSON; else None."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return None
+    try:
+        decoded_value = decoded(value.encode("utf-8", "surrogatepass"))
+    except ValueError:
+        return None
+    return decoded_value if isinstance(decoded_value, dict) else None
 
 
 def is_empty(value: Any) -> bool:
@@ -199,9 +214,16 @@ def check_path(path: tuple[str, ...], schema: Mapping[str, Any]) -> None:
         raise MappingError(f"there is no column '{path[0]}'.{hint(path[0], properties)}")
     if len(path) > 1:
         column = properties[path[0]]
-        if "object" not in column.get("type", "object"):
+        if not {"object", "string"} & set(types_of(column)):  # a text may hold an object as JSON
             raise MappingError(f"column '{path[0]}' is not an object: there is no '{path[1]}' inside.")
         check_path(path[1:], column)
+
+
+def types_of(column: Mapping[str, Any]) -> list[str]:
+    """Return the types that a column's schema names; objects where it names none, texts with a format left out."""
+    types = column.get("type", "object")
+    types = [types] if isinstance(types, str) else types
+    return [one for one in types if one != "string" or "format" not in column]
 
 
 def check_members(mapping: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from target_split.api.limits import key_problem
+from target_split.api.limits import InvalidKeyError, key_problem
 from target_split.common.errors import ConnectorError
 from target_split.common.record_paths import MappingError, is_empty
 from target_split.common.target.columns import message_decoder, record_decoder
@@ -108,19 +108,22 @@ class MemberSink(StreamingSink):
             self.stream_name, str(group), lambda: MemberList(str(group), mapping.name(record))
         )
         size = size_of(mapping.size(record)) if mapping.size else None
+        problem: str | None = None
         try:
             key, traffic_type = mapping.member(record)
         except GroupError as error:
             members.refusal = str(error)
             return
+        except InvalidKeyError as error:
+            key, traffic_type, problem = None, "", str(error)
         row = self._row(record, key)
         if mapping.accepts is not None and not mapping.accepts(record):
             members.exclude(row, size)
             self.skip("filter")
-        elif key is None:
+        elif key is None and problem is None:
             members.add(None, row, size)
             self.skip("no key")
-        elif problem := problem_of_member(members, key, traffic_type):
+        elif problem := problem or problem_of_member(members, key or "", traffic_type):
             members.add(None, row, size)
             self.reject(problem, origin)
         else:
@@ -220,7 +223,7 @@ class ChangeSink(StreamingSink):
         """Hand a change on; return why it cannot be made, if it cannot."""
         try:
             key, traffic_type = self._mapping.member(record)
-        except GroupError as error:
+        except (GroupError, InvalidKeyError) as error:
             return str(error)
         if key is None:
             self.skip("no key")

@@ -412,7 +412,7 @@ class TestIdentify:
         ({**BASE, "time": ["created_at", "created"]}, "'time'.*Did you mean 'created_at'"),
         ({**BASE, "event_type": {"field": "knd"}}, "'event_type'.*Did you mean 'kind'"),
         ({**BASE, "device_id": "visitor.idd"}, "'device_id'.*Did you mean 'id'"),
-        ({**BASE, "revenue": "total.amount"}, "'revenue'.*'total' is not an object"),
+        ({**BASE, "revenue": "items.amount"}, "'revenue'.*'items' is not an object"),
         ({**BASE, "groups": {"company": "compny"}}, "'groups'.*Did you mean 'company'"),
         ({**BASE, "operations": {"$set": {"x": "totl"}}}, "'operations'.*Did you mean 'total'"),
         ({**BASE, "filter": {"contry": ["DE"]}}, "'filter'.*Did you mean 'country'"),

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from target_split.api.limits import (
     MAX_PROPERTIES_BYTES,
     MAX_PROPERTY_LENGTH,
+    InvalidKeyError,
     clean_key,
+    key_problem,
     number,
     properties_bytes,
     trimmed,
@@ -40,17 +42,38 @@ JSON = st.recursive(
         (7, "7"),
         (2**70, str(2**70)),
         (7.0, "7"),
-        (7.5, None),
-        (math.nan, None),
-        (True, None),
-        ({"id": 1}, None),
-        (["u1"], None),
         ("u\ud83d\ude00", "u😀"),
         ("u\ud83d", "u\ufffd"),
     ],
 )
 def test_keys(value: Any, key: str | None):
     assert clean_key(value) == key
+
+
+@pytest.mark.parametrize("value", [7.5, math.nan, math.inf, 1e17, True, {"id": 1}, ["u1"]])
+def test_what_is_no_key_is_not_a_missing_one(value: Any):
+    with pytest.raises(InvalidKeyError, match="neither text nor a whole number"):
+        clean_key(value)
+
+
+def test_keys_that_a_spreadsheet_shortened():
+    keys = ["1.23457E+15", "1,2E+12", "12E5", "u1"]
+    problem = "a key in scientific notation that has lost its last digits"
+    assert [key_problem(key) for key in keys] == [problem, problem, None, None]
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (["event_properties.*"], {"event_properties.plan": "gold", "event_properties.cart.total": 2}),
+        (["event_properties.p*"], {"event_properties.plan": "gold"}),
+        (["event_properties.cart.total"], {"event_properties.cart.total": 2}),
+    ],
+)
+def test_properties_in_an_object_written_as_json_text(entries: list[str], expected: dict[str, Any]):
+    record = {"event_properties": '{"plan": "gold", "cart": {"total": 2}}'}
+    assert Selection(entries, lambda _: None).select(record) == expected
+    assert Selection(entries, lambda _: None).select({"event_properties": "no JSON"}) == {}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from target_split.api.limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
 from target_split.mapping.segments import ListName
-from target_split.segments.member_list import MemberList
+from target_split.segments.member_list import MemberList, size_of
 from target_split.segments.plan import MIN_KEYS_FOR_SHARE, Plan, calls, plan
 
 KEYS = st.sets(st.integers(0, 30).map(str), max_size=20)
@@ -105,6 +105,14 @@ def members(rows: int, size: int | None, **how: Any) -> MemberList:
     for number in range(rows):
         one.add(f"u{number}", number, size)
     return one
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [(5, 5), ("5", 5), (" 5 ", 5), (5.0, 5), ("5.0", 5), (5.5, None), ("x", None), (True, None), (None, None)],
+)
+def test_the_size_that_a_row_names(value: Any, size: int | None):
+    assert size_of(value) == size
 
 
 def test_the_proof_of_a_complete_list():

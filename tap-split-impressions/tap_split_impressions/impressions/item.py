@@ -13,13 +13,12 @@ from typing import Annotated, Any
 
 import msgspec
 
+from tap_split_impressions.common.number_ids import LARGEST_EXACT, whole_text
 from tap_split_impressions.common.timestamps import USUAL_MILLISECONDS, epoch_milliseconds
 from tap_split_impressions.impressions.listeners import context_of, enveloped, members_of, spelled_out
 
 LARGEST_VERSION = 2**63 - 1
 Version = Annotated[int, msgspec.Meta(ge=-LARGEST_VERSION, le=LARGEST_VERSION)]
-
-LARGEST_EXACT = 2**53  # of a floating-point number: beyond it, several whole numbers are one
 
 
 class NotAnImpression(ValueError):  # noqa: N818  (it names what was found)
@@ -235,7 +234,7 @@ def id_of(value: Any) -> str | None:
         return text_of(value)
     if abs(value) > LARGEST_EXACT:
         raise NotAnImpression("a key, flag or treatment is a number too large to be exact")
-    return str(int(value)) if value.is_integer() else str(value)
+    return whole_text(value) or str(value)
 
 
 def necessary_text(value: Any) -> str:

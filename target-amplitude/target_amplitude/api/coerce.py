@@ -22,6 +22,7 @@ from target_amplitude.api.limits import (
     SMALLEST_INTEGER,
     SURROGATE,
 )
+from target_amplitude.common.record_paths import is_empty, object_in
 
 REPLACEMENT = "\ufffd"
 
@@ -207,9 +208,11 @@ def whole_number(value: Any, count: Count) -> int | None:
 
 def group_values(groups: Any, count: Count) -> dict[str, str | list[str]]:
     """Return an event's groups as texts within the limits; empty ones are left out."""
-    if not isinstance(groups, dict):
-        if groups is not None:
+    if not isinstance(groups, dict) and (given := groups) is not None:
+        groups = object_in(given)
+        if groups is None and not is_empty(given):
             count(WRONG_TYPE)
+    if groups is None:
         return {}
     kept: dict[str, str | list[str]] = {}
     left = MAX_GROUP_VALUES

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from target_amplitude.api.coerce import WRONG_TYPE, Count, clean_properties, clean_text, number, whole_number
+from target_amplitude.common.record_paths import object_in
 
 TEXTS = (
     "app_version",
@@ -84,8 +85,8 @@ def _flag(value: Any, count: Count) -> Any:
 
 
 def _object(value: Any, count: Count) -> Any:
-    if isinstance(value, dict):
-        return clean_properties(value, count)
+    if (members := object_in(value)) is not None:
+        return clean_properties(members, count)
     count(WRONG_TYPE)
     return None
 

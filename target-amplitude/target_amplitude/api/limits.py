@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from target_amplitude.api.outcomes import Rejected
+from target_amplitude.common.number_ids import LOST_DIGITS, has_lost_digits, whole_text
 
 # "String length: 1,024 characters", HTTP V2, limits; longer texts are cut by Amplitude without a word.
 MAX_TEXT = 1024
@@ -106,7 +107,7 @@ def id_problem(text: str, shortest: int) -> str:
         return "an id over 1,024 characters"
     if not text.isascii() and DAMAGED.search(text):
         return "an id that is not valid Unicode"
-    return ""
+    return f"an id {LOST_DIGITS}" if has_lost_digits(text) else ""
 
 
 def id_text(value: Any) -> str | None:
@@ -121,8 +122,8 @@ def id_text(value: Any) -> str | None:
         return value if visible(value) else None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float) and (text := whole_text(value)):
+        return text
     raise Rejected("an id that is neither text nor a whole number")
 
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from target_amplitude.common.record_paths import MappingError, Record, check_members, glob_matcher, parse_path
+from target_amplitude.common.record_paths import (
+    MappingError,
+    Record,
+    check_members,
+    glob_matcher,
+    object_in,
+    parse_path,
+)
 
 MEMBERS = ("include", "exclude", "rename")
 # Decisions about names are cached; objects without a closed schema may bring any number of them.
@@ -42,7 +49,9 @@ class Selection:
         self._excluded = glob_matcher(exclude)
         self._hidden = frozenset() if self.chosen else frozenset(hidden)
         self._rename = {unquoted(old): new for old, new in member.get("rename", {}).items()}
-        self._looks_inside = any("." in glob for glob in (*include, *exclude, *self._rename))
+        inside = [glob.split(".", 1)[0] for glob in (*include, *exclude, *self._rename) if "." in glob]
+        self._looks_inside = bool(inside)
+        self._is_opened = glob_matcher(inside)
         self._names: dict[str, str | None] = {}
 
     def name(self, name: str) -> str | None:
@@ -68,6 +77,8 @@ class Selection:
             if value is None:
                 continue
             sent = self.name(name)
+            if self._looks_inside and type(value) is str and self._is_opened(name):
+                value = object_in(value) or value  # noqa: PLW2901  # an object written as JSON text
             if not self._looks_inside or not isinstance(value, dict):
                 if sent is not None:
                     selected[sent] = value

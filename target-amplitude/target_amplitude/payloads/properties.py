@@ -20,7 +20,7 @@ from target_amplitude.api.coerce import (
 )
 from target_amplitude.api.limits import MAX_TEXT, OPERATIONS, visible
 from target_amplitude.api.outcomes import Rejected
-from target_amplitude.common.record_paths import Getter, Record
+from target_amplitude.common.record_paths import Getter, Record, is_empty, object_in
 from target_amplitude.mapping.properties import Selection
 
 Select = Callable[[Record], dict[str, Any]]
@@ -53,9 +53,10 @@ class PropertiesReader:
         value = record.get(self._column)
         if isinstance(value, dict):
             return value
-        if value is not None:
+        properties = object_in(value)
+        if properties is None and not is_empty(value):
             self._count(WRONG_TYPE)
-        return {}
+        return properties or {}
 
 
 class Change(NamedTuple):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from target_split.common.number_ids import LOST_DIGITS, has_lost_digits, whole_text
+
 MAX_KEY_LENGTH = 250
 # What is cut off both ends of a key: blanks, and characters that nobody sees, which pasted texts bring along.
 BLANKS = " \u200b\u200c\u200d\u2060\ufeff"
@@ -32,27 +34,38 @@ MAX_KEYS_PER_CALL = 10_000
 MAX_KEYS_PER_SEGMENT = 100_000
 
 
+class InvalidKeyError(ValueError):
+    """What stands where a key should be is none. The message is a reason, without the value."""
+
+
 def clean_key(value: Any) -> str | None:
     """Return a key as well-formed text, without spaces around it; None where there is none.
 
     Args:
-        value: A text or a whole number. Anything else is not a key.
+        value: A text or a whole number.
+
+    Raises:
+        InvalidKeyError: It is anything else.
     """
     if isinstance(value, str):
         text = value.strip()
         return (text if text.isascii() else well_formed(text.strip(BLANKS))) or None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if value is None:
         return None
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else None
-    return str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and (digits := whole_text(value)):
+        return digits
+    raise InvalidKeyError("a key that is neither text nor a whole number")
 
 
 def key_problem(key: str) -> str | None:
     """Return why Split cannot take a key, as `clean_key` returns it; None when it can."""
     if len(key) > MAX_KEY_LENGTH:
         return f"a key over {MAX_KEY_LENGTH} characters"
-    return "a key that is not valid Unicode" if not key.isascii() and REPLACEMENT in key else None
+    if not key.isascii() and REPLACEMENT in key:
+        return "a key that is not valid Unicode"
+    return f"a key {LOST_DIGITS}" if has_lost_digits(key) else None
 
 
 def well_formed(text: str) -> str:

@@ -8,7 +8,15 @@ from typing import Any
 
 import msgspec
 
-from target_split.api.limits import MAX_PROPERTIES_BYTES, key_problem, number, properties_bytes, trimmed, well_formed
+from target_split.api.limits import (
+    MAX_PROPERTIES_BYTES,
+    InvalidKeyError,
+    key_problem,
+    number,
+    properties_bytes,
+    trimmed,
+    well_formed,
+)
 from target_split.common.record_paths import Record, is_empty
 from target_split.common.timestamps import epoch_milliseconds
 from target_split.mapping.events import EventMapping
@@ -91,7 +99,10 @@ class EventMaker:
             InvalidEventError: It can never be one.
         """
         mapping = self._mapping
-        key, traffic_type = mapping.key(record)
+        try:
+            key, traffic_type = mapping.key(record)
+        except InvalidKeyError as error:
+            raise InvalidEventError(str(error)) from None
         if key is None:
             return None
         if problem := key_problem(key):

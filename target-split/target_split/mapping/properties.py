@@ -13,7 +13,7 @@ from itertools import groupby, islice
 from typing import Any, Protocol
 
 from target_split.api.limits import MAX_PROPERTIES, MAX_PROPERTY_LENGTH
-from target_split.common.record_paths import MappingError, Record, check_path, getter, parse_path
+from target_split.common.record_paths import MappingError, Record, check_path, getter, object_in, parse_path
 from target_split.mapping.flattening import Flattener, Properties
 
 Note = Callable[[str], None]
@@ -106,7 +106,7 @@ class Inside:
     def choose(self, record: Record, chosen: Properties) -> None:
         """Put the parts among the properties."""
         value = record.get(self._column)
-        if type(value) is dict:
+        if type(value) is dict or (value := object_in(value)):
             self._put_parts(value, self._prefix, chosen, 1)
 
 
@@ -136,7 +136,7 @@ class Matching:
             self._put_matching(record, "", chosen, self._matches, 0)
             return
         value = record.get(self._column)
-        if type(value) is dict:
+        if type(value) is dict or (value := object_in(value)):
             self._put_matching(value, self._column + ".", chosen, self._matches, 1)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from target_split.api.limits import clean_key
+from target_split.api.limits import InvalidKeyError, clean_key
 from target_split.common.record_paths import (
     Getter,
     MappingError,
@@ -54,10 +54,22 @@ class KeySource:
     named: frozenset[str]
 
     def __call__(self, record: Record) -> tuple[str | None, Any]:
-        """Return the first key there is and its traffic type, or `(None, None)`."""
+        """Return the first key there is and its traffic type, or `(None, None)`.
+
+        Raises:
+            InvalidKeyError: There are only values that cannot be keys.
+        """
+        invalid: InvalidKeyError | None = None
         for get_key, get_traffic_type in self.sources:
-            if (key := clean_key(get_key(record))) is not None:
+            try:
+                key = clean_key(get_key(record))
+            except InvalidKeyError as error:
+                invalid = error
+                continue
+            if key is not None:
                 return key, get_traffic_type(record)
+        if invalid is not None:
+            raise invalid
         return None, None
 
 

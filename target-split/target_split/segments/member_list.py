@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from target_split.api.limits import MAX_KEYS_PER_SEGMENT
+from target_split.api.limits import MAX_KEYS_PER_SEGMENT, number_in_text
 from target_split.mapping.segments import ListName
 
 
@@ -109,7 +109,9 @@ class MemberList:
 
 
 def size_of(value: Any) -> int | None:
-    """Return the size that a row says its list has: a whole number, also one written as text."""
-    if isinstance(value, str) and value.strip().isdecimal():
+    """Return the size that a row says its list has: a whole number, also one written as text or as `12.0`."""
+    if isinstance(value, str):
+        value = number_in_text(value)
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

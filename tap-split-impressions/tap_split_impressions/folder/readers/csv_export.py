@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tap_split_impressions.common.number_ids import LOST_DIGITS, has_lost_digits
 from tap_split_impressions.folder.readers.base import DamagedFileError, Row
 from tap_split_impressions.impressions.item import (
     CONVERSIONS,
@@ -39,8 +39,6 @@ MARKS = (
 )
 # What spreadsheets and databases write for an absent value.
 ABSENT = frozenset({"", "NULL", "null", r"\N"})
-# What spreadsheets make of long digits, of several keys the same.
-SHORTENED = re.compile(r"\d[.,]\d+E\+\d\d", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -205,8 +203,8 @@ def whole_key(cell: str) -> str:
     Raises:
         NotAnImpression: It has lost its last digits.
     """
-    if "E+" in cell and SHORTENED.fullmatch(cell):
-        raise NotAnImpression("a key in scientific notation that has lost its last digits")
+    if has_lost_digits(cell):
+        raise NotAnImpression(f"a key {LOST_DIGITS}")
     return cell
 
 

@@ -1,0 +1,22 @@
+"""Ids that are numbers: one form for each, and none that has lost digits, because it would be several users. Pure."""
+
+from __future__ import annotations
+
+import re
+
+# Of a floating-point number: beyond it, several whole numbers are one.
+LARGEST_EXACT = 2**53
+
+# What spreadsheets make of long digits, of several ids the same.
+SHORTENED = re.compile(r"\d[.,]\d+E\+\d\d", re.ASCII)
+LOST_DIGITS = "in scientific notation that has lost its last digits"
+
+
+def whole_text(number: float) -> str | None:
+    """Return a whole number as its digits; None for any other, and for one that is not exact."""
+    return str(int(number)) if abs(number) <= LARGEST_EXACT and number.is_integer() else None
+
+
+def has_lost_digits(text: str) -> bool:
+    """Whether a text is a number such as Excel's `1.23457E+15`."""
+    return "E+" in text and SHORTENED.fullmatch(text) is not None
