@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import ClassVar, NoReturn
 
 from singer_sdk import Stream, Tap
@@ -15,12 +16,14 @@ from tap_split_impressions.api.client import Access
 from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.check import look_at_admin_api, look_at_folder
 from tap_split_impressions.common.retry import Retry
+from tap_split_impressions.common.summary import Summary
 from tap_split_impressions.common.tap.tap import PlainTap
 from tap_split_impressions.common.tap.writer import MessageWriter
 from tap_split_impressions.settings import SCHEMA, account_of, is_v4, problems
 from tap_split_impressions.streams.admin import LISTS
 from tap_split_impressions.streams.impressions import ImpressionsStream
 from tap_split_impressions.streams.services import Services
+from tap_split_impressions.streams.summary import PHRASES
 
 
 class TapSplitImpressions(PlainTap):
@@ -41,9 +44,23 @@ class TapSplitImpressions(PlainTap):
         """Return the streams that the settings allow."""
         api = self._admin_lists()
         writer: MessageWriter = self.message_writer  # type: ignore[assignment]  # see `message_writer_class`
-        services = Services(writer, self.stopping, lambda: self.exit_code, api)
+        services = Services(writer, self.summary, self.stopping, lambda: self.exit_code, api)
         lists = [stream(self, api, services) for stream in LISTS] if api else []
         return [ImpressionsStream(self, services), *lists]
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The counters of the run."""
+        return Summary(self.logger, self.metrics_logger, PHRASES)
+
+    def sync_all(self) -> None:  # type: ignore[misc]  # only framed: nothing the SDK does in it is changed
+        """Sync all streams and end with a summary."""
+        failed = True
+        try:
+            super().sync_all()
+            failed = False
+        finally:
+            self.summary.close(failed=failed)
 
     def _admin_lists(self) -> AdminLists | None:
         """Return the lists of the Admin API; None without a key."""

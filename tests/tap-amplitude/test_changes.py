@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.processes import Workplace
 from support.sandbox import Sandbox
 from tap_amplitude.files.changes import InvalidMessageError, message_of, values_in
 from tap_amplitude.files.kinds import Kind, cohort_file, hour_of_name, kind_of_content, kind_of_name
@@ -70,6 +71,30 @@ def test_each_message_comes_once_ordered_by_its_time(folder: Path, run: Runs) ->
     second = run(state=result.state)
     assert changes(second) == [("add", "c")]
     assert changes(run(state=second.state)) == []
+
+
+def test_a_repeat_that_the_tap_has_forgotten_undoes_nothing_behind_target_split(
+    sandbox: Sandbox, folder: Path, run: Runs, workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tap_amplitude.streams.changes.REMEMBERED_MESSAGES", 1)
+    target = {"sdk_api_key": "test-sdk-key", "admin_api_key": "test-admin-key", "workspace_id": "ws-demo"}
+    target |= {"environment": "Production", "events_url": sandbox.url, "admin_url": sandbox.url}
+    target |= {"ledger_path": str(tmp_path / "ledger.sqlite"), "rejects_path": str(tmp_path / "rejects.jsonl")}
+
+    def load(result: Any) -> Any:
+        return workplace.run("target-split", target, messages=result.messages, inside=True)
+
+    entered, left = message(0, "a", "b"), message(1, "a", in_cohort=False, at=NOON + 60)
+    write(folder, "first.json", entered, left, message(2, "c", at=NOON + 120))
+    first = run()
+    assert load(first).code == 0
+    write(folder, "repeated.json", entered, message(3, "d", at=NOON + 180))
+    second = run(state=first.state)
+    assert changes(second) == [("add", "a"), ("add", "b"), ("add", "d")]
+    loaded = load(second)
+    assert loaded.code == 0, loaded.stderr
+    assert "older change" in loaded.stderr
+    assert [segment["keys"] for segment in sandbox.split_segments()] == [["b", "c", "d"]]
 
 
 def test_the_sandbox_writes_messages_as_stream_destinations_do(sandbox: Sandbox, folder: Path, run: Runs) -> None:

@@ -108,7 +108,28 @@ def test_switching_from_the_api_to_files_loses_and_repeats_nothing(run_tap: Runs
     assert ids(by_api, by_file) == each_once(ROWS)
 
 
-def test_damaged_and_foreign_files_are_named_and_the_others_read(put: Any, run: Runs, caplog: Any) -> None:
+def test_switching_to_files_and_back_as_the_docs_tell_loses_and_repeats_nothing(
+    run_tap: Runs, run: Runs, put: Any
+) -> None:
+    rows = [export_row(n, f"2026-03-14 0{n // 10}:30:00.000000") for n in range(60)]
+    of_hour = {entry_name(hour): rows[10 * hour : 10 * hour + 10] for hour in range(6)}
+    for name, part in of_hour.items():
+        put(name, exported(part))
+
+    def api(hours: range, **more: Any) -> Any:
+        archive = archive_of({name: of_hour[name] for name in map(entry_name, hours)})
+        with scripted(lambda _: Answer(archive)) as server:
+            return run_tap(api_url=server.url, end_date=f"2026-03-14T0{hours.stop}:00:00Z", **more)
+
+    by_api = api(range(2))
+    by_file = run(state=by_api.state, end_date="2026-03-14T04:00:00Z")
+    nothing = run(state=by_file.state, end_date="2026-03-14T04:00:00Z")
+    by_api_again = api(range(4, 6), start_date="2026-03-14T04:00:00Z")
+    assert [len(result.records("events")) for result in (by_api, by_file, nothing, by_api_again)] == [20, 20, 0, 20]
+    assert ids(by_api, by_file, by_api_again) == each_once(rows)
+
+
+def test_damaged_and_foreign_files_are_named_and_the_others_read(put: Any, run: Runs) -> None:
     damaged = put(entry_name(8), exported(ROWS)[:-20])
     os.utime(damaged, (1_700_000_000, 1_700_000_000))
     put("notes.txt", b"hello")

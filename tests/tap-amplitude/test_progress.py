@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -31,14 +32,27 @@ def test_reading_says_window_hour_rows_and_rate(sandbox: Sandbox, run_tap: Runs)
     assert "a second." in result.stderr
 
 
+@pytest.fixture
+def said_to_wait() -> Iterator[threading.Event]:
+    """Set once the tap has said that it waits."""
+    said, logger = threading.Event(), logging.getLogger("tap-amplitude")
+
+    def look_at(record: logging.LogRecord) -> bool:
+        if "Waiting for" in record.getMessage():
+            said.set()
+        return True
+
+    logger.addFilter(look_at)
+    yield said
+    logger.removeFilter(look_at)
+
+
 def test_waiting_for_an_archive_says_so(
-    run_tap: Runs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    run_tap: Runs, monkeypatch: pytest.MonkeyPatch, said_to_wait: threading.Event
 ) -> None:
     monkeypatch.setattr(prefetch, "WAIT_SECONDS", 0.01)
-    said = threading.Event()
-    caplog.handler.addFilter(lambda record: ("Waiting for" in record.getMessage() and said.set()) or True)
     body = archive_of({entry_name(0): rows_over(1, 5)})
-    with scripted(lambda _: Answer(body, before=said.wait)) as server:
+    with scripted(lambda _: Answer(body, before=said_to_wait.wait)) as server:
         result = run_tap(api_url=server.url, end_date="2026-03-15")
     assert "Waiting for the archive of 2026-03-14 00:00 to 2026-03-15 00:00 UTC" in result.stderr
 

@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import time
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copy2
@@ -247,7 +246,7 @@ def test_files_from_long_before_the_start_are_not_opened(folder: Path, write: Wr
         clock.setattr("tap_split_impressions.folder.scan.time.time", lambda: later)
         result = run(start_date=datetime.fromtimestamp(later - 86400, UTC).isoformat())
     assert numbers_of(result) == []
-    assert "1 files arrived long before start_date" in result.stderr
+    assert "1 files not opened, which arrived long before start_date" in result.stderr
 
 
 def test_filters_and_their_counts(folder: Path, write: Write, run: Run) -> None:
@@ -267,12 +266,14 @@ def test_filters_and_their_counts(folder: Path, write: Write, run: Run) -> None:
     )
     assert numbers_of(result) == [1, 3, 6]
     assert "3 sent, 3 skipped" in result.stderr
-    skipped = Counter()
-    for line in result.stderr.splitlines():
-        if '"records_skipped"' in line:
-            point = json.loads(line.partition("METRIC: ")[2])
-            skipped[point["tags"]["reason"]] += point["value"]
-    assert skipped == {"environment": 1, "flag": 1, "treatment": 1}
+    lines = [line.partition("METRIC: ")[2] for line in result.stderr.splitlines() if '"records_skipped"' in line]
+    points = [point for line in lines if (point := json.loads(line))["value"]]
+    assert {point["tags"]["reason"]: point["value"] for point in points} == {
+        "environment": 1,
+        "flag": 1,
+        "treatment": 1,
+    }
+    assert {point["tags"]["stream"] for point in points} == {"impressions"}
 
 
 def test_a_star_selects_impressions_without_an_environment_too(folder: Path, write: Write, run: Run) -> None:

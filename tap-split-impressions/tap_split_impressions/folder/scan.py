@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.comparison import Reading, Unread
@@ -15,6 +16,7 @@ from tap_split_impressions.common.folder.file import File
 from tap_split_impressions.common.folder.folder import PREFETCH_FILES, Folder
 from tap_split_impressions.common.folder.names import OPEN_SUFFIX, is_sealed
 from tap_split_impressions.common.folder.storage import storage_errors
+from tap_split_impressions.common.summary import Summary
 from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.folder.file_pass import FilePass
 from tap_split_impressions.folder.readers import CsvOptions, DamagedFileError, Row, UnknownFormatError, read
@@ -22,7 +24,6 @@ from tap_split_impressions.impressions.filters import Filters
 from tap_split_impressions.impressions.item import FOREIGN, NOT_AN_OBJECT, NotAnImpression
 from tap_split_impressions.impressions.record import Impression, Shaper
 
-PROGRESS_SECONDS = 30.0
 CLOCK_SKEW_SECONDS = 86_400.0  # the most by which the clocks of Split, a receiver and a storage may differ
 LONGEST_WAIT_SECONDS = 5.0  # for files that are about to settle; others are left to the next run
 
@@ -36,31 +37,6 @@ class Selection:
     end: int | None = None
 
 
-@dataclass
-class Counts:
-    """What a run did, for its closing summary.
-
-    Attributes:
-        files: Files read to their end.
-        too_early: Files that arrived long before `start_date` and were not opened.
-        read: Rows read.
-        sent: Rows sent.
-        skipped: Rows that the settings leave out, by reason.
-        rejected: Rows that are not impressions, by reason.
-        damaged: Names of the files that could not be read and stay unread.
-        unknown: Names of the files in no known format.
-    """
-
-    files: int = 0
-    too_early: int = 0
-    read: int = 0
-    sent: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    damaged: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-
 class Scan:
     """Reads what the bookmark has not seen, and moves the bookmark with it.
 
@@ -69,6 +45,8 @@ class Scan:
         reading: The bookmark compared with a listing of the folder.
         selection: Which rows are wanted.
         shaper: Gives each item the stream's shape.
+        summary: Counts rows and files.
+        stream: The stream that it counts them for.
         logger: For the user's messages.
         settle_seconds: How long ago a local file must have changed.
         csv_options: How to read CSV files.
@@ -76,6 +54,7 @@ class Scan:
 
     Attributes:
         newest: The latest time of arrival sent, in milliseconds.
+        damaged: How many files could not be read and stay unread.
     """
 
     def __init__(  # noqa: PLR0913  # what a scan consists of
@@ -85,6 +64,8 @@ class Scan:
         reading: Reading,
         selection: Selection,
         shaper: Shaper,
+        summary: Summary,
+        stream: str,
         logger: logging.Logger,
         settle_seconds: float,
         csv_options: CsvOptions,
@@ -94,14 +75,18 @@ class Scan:
         self.reading = reading
         self.selection = selection
         self.shaper = shaper
+        self.summary = summary
+        self.stream = stream
         self.logger = logger
         self.settle_seconds = settle_seconds
         self.csv_options = csv_options
         self.is_stopping = is_stopping
-        self.counts = Counts()
         self.newest = 0
+        self.damaged = 0
         self._held_back_since = math.inf  # the earliest arrival of a file that a later run must come back to
-        self._logged = self._started = time.monotonic()
+        for metric in ("records_read", "records_skipped", "records_rejected"):
+            summary.add(metric, 0, stream=stream)
+        summary.add("files_repeated", reading.same_content)
 
     def blocks(self) -> Iterator[list[Impression]]:
         """Yield impressions; between two blocks the bookmark tells exactly what is out."""
@@ -145,7 +130,7 @@ class Scan:
         for number, unread in enumerate(files):
             if self._arrived_too_early(unread.file):
                 self.reading.finish(unread)
-                self.counts.too_early += 1
+                self.summary.add("files_too_early")
             else:
                 self.folder.prefetch([following.file for following in files[number : number + PREFETCH_FILES]])
                 yield from self._read_file(unread)
@@ -171,7 +156,7 @@ class Scan:
                 for rows in read(name, stream, self.csv_options):
                     yield self._wanted(progress.due(rows), modified, rejected)
                     progress.note(self.reading)
-                    self._log_progress(name)
+                    self.summary.progress(partial(self._progress, name))
                     if self.is_stopping():
                         return
         except FileNotFoundError:
@@ -202,7 +187,7 @@ class Scan:
         name = progress.unread.file.path
         if not progress.position or rejected.total() < progress.position:
             progress.close(self.reading)
-            self.counts.files += 1
+            self.summary.add("files")
         elif rejected.keys() <= {FOREIGN, NOT_AN_OBJECT}:
             self._report_unknown(name, "holds data of another kind")
             progress.close(self.reading)
@@ -212,7 +197,8 @@ class Scan:
 
     def _wanted(self, rows: list[Row], modified: int, rejected: Counter[str]) -> list[Impression]:
         """Return the records of those rows that are wanted; count the others."""
-        filters, shaper, skipped = self.selection.filters, self.shaper, self.counts.skipped
+        filters, shaper = self.selection.filters, self.shaper
+        skipped: Counter[str] = Counter()
         start = self.selection.start
         impressions: list[Impression] = []
         last, received_at = -1, ""
@@ -232,17 +218,19 @@ class Scan:
                 impressions.append(shaper.shape(row, received_at))
             except NotAnImpression as found:
                 rejected[str(found)] += 1
-        self.counts.read += len(rows)
-        self.counts.sent += len(impressions)
+        self.summary.add("records_read", len(rows), stream=self.stream)
+        self.summary.add("records_sent", len(impressions), stream=self.stream)
+        for reason, count in skipped.items():
+            self.summary.add("records_skipped", count, reason, self.stream)
         self.newest = max(self.newest, last)
         return impressions
 
     def _report_unknown(self, name: str, why: str) -> None:
-        self.counts.unknown.append(name)
         self.logger.warning("%s %s. It is left alone from now on; the setting 'ignore' can name it.", name, why)
 
     def _report_damaged(self, name: str, why: str) -> None:
-        self.counts.damaged.append(name)
+        self.damaged += 1
+        self.summary.add("files_unreadable")
         self.logger.error("%s %s. It stays unread.", name, why)
 
     def _report_rejected(self, name: str, rejected: Counter[str]) -> None:
@@ -250,14 +238,12 @@ class Scan:
         if rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.most_common())
             self.logger.warning("%s: %d rows are not impressions: %s.", name, rejected.total(), reasons)
-            self.counts.rejected += rejected
+            for reason, count in rejected.items():
+                self.summary.add("records_rejected", count, reason, self.stream)
 
-    def _log_progress(self, name: str) -> None:
-        now = time.monotonic()
-        if now - self._logged >= PROGRESS_SECONDS:
-            self._logged = now
-            rate = self.counts.read / (now - self._started)
-            self.logger.info("%d impressions read so far (%d a second), now in %s.", self.counts.read, rate, name)
+    def _progress(self, name: str) -> str:
+        count, seconds = self.summary["records_read"], self.summary.seconds
+        return f"{count:,} impressions read so far ({count / seconds:,.0f} a second), now in {name}."
 
 
 def earliest(files: list[Unread]) -> float:

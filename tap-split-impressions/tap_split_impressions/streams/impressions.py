@@ -16,6 +16,7 @@ from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.bookmark import Bookmark
 from tap_split_impressions.common.folder.comparison import compare
 from tap_split_impressions.common.folder.folder import Folder
+from tap_split_impressions.common.metrics import gauge
 from tap_split_impressions.common.tap.stream import PlainStream
 from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.folder.readers import CsvOptions
@@ -27,7 +28,7 @@ from tap_split_impressions.impressions.record import Impression, Shaper
 from tap_split_impressions.streams.admin import names_of
 from tap_split_impressions.streams.mapping import Mapper
 from tap_split_impressions.streams.services import Services
-from tap_split_impressions.streams.summary import summarize
+from tap_split_impressions.streams.summary import lag_seconds, remarks
 
 STATE_ROWS = 10_000
 STATE_SECONDS = 5.0
@@ -139,12 +140,13 @@ class ImpressionsStream(PlainStream):
 
     def _blocks(self) -> Generator[list[Impression], Any, Any]:
         """Yield the impressions of this run in blocks; the state is exact between two blocks."""
-        started = time.monotonic()
         self._scan = scan = self._start()
         try:
             yield from scan.blocks()
         finally:
-            summarize(scan, time.monotonic() - started, self.name, self.logger)
+            gauge("bookmark_lag_seconds", lag_seconds(scan), stream=self.name)
+            for remark in remarks(scan, self._services.summary):
+                self._services.summary.note(remark)
         if self._services.stopping.is_set():
             self.logger.info("Stopping after the block in work.")
             self._write_state_message()
@@ -165,6 +167,8 @@ class ImpressionsStream(PlainStream):
             reading=reading,
             selection=selection_of(config),
             shaper=Shaper(config["traffic_type"], names_of(api) if api else None),
+            summary=self._services.summary,
+            stream=self.name,
             logger=self.logger,
             settle_seconds=config["settle_seconds"],
             csv_options=CsvOptions(config.get("csv_columns") or {}, config.get("csv_encoding") or DEFAULT_ENCODING),
@@ -178,9 +182,9 @@ class ImpressionsStream(PlainStream):
             ConnectorError: Naming how many files stay unread.
         """
         super().log_sync_costs()
-        if self._scan and self._scan.counts.damaged:
+        if self._scan and self._scan.damaged:
             raise ConnectorError(
-                f"{len(self._scan.counts.damaged)} files could not be read (named above); all others were. They stay "
+                f"{self._scan.damaged} files could not be read (named above); all others were. They stay "
                 "unread and are tried again by the next run: repair them, move them out of the folder, or name them in "
                 "the setting 'ignore'."
             )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tap_split_impressions.api.lists import AdminLists
+from tap_split_impressions.common.summary import Summary
 from tap_split_impressions.common.tap.writer import MessageWriter
 
 
@@ -16,12 +17,14 @@ class Services:
 
     Attributes:
         writer: Writes messages to standard output.
+        summary: The counters of the run.
         stopping: Set once a signal has asked the run to end.
         exit_code: Returns the exit code of a run that a signal ended.
         admin_api: The lists of the Admin API, each fetched once; None without a key.
     """
 
     writer: MessageWriter
+    summary: Summary
     stopping: threading.Event
     exit_code: Callable[[], int]
     admin_api: AdminLists | None = None
