@@ -17,6 +17,10 @@ class ConnectorError(Exception):
     """
 
 
+class DeadlineError(ConnectorError):
+    """All attempts failed, and the time for them is over."""
+
+
 class RetriableError(Exception):
     """A failure that may not happen again.
 

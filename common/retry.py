@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from .errors import ConnectorError, RetriableError
+from .errors import DeadlineError, RetriableError
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
 # A longer wait (11 days) is not meant seriously: the header is damaged, or holds a time instead of a span.
@@ -65,7 +65,7 @@ class Retry:
         """Return what an action returns once it succeeds; try again after each `RetriableError`.
 
         Raises:
-            ConnectorError: The deadline is over.
+            DeadlineError: The deadline is over.
             StoppedError: The run is to end.
         """
         while True:
@@ -83,7 +83,7 @@ class Retry:
             timeout_seconds: Time limit for failures of this kind, if it is another one.
 
         Raises:
-            ConnectorError: The deadline is over, or the service asks to wait beyond it.
+            DeadlineError: The deadline is over, or the service asks to wait beyond it.
             StoppedError: The run is to end.
         """
         limit = self._timeout_seconds if timeout_seconds is None else timeout_seconds
@@ -93,12 +93,12 @@ class Retry:
         if self._stopping.is_set():
             left = min(left, self._grace_left(now))
         elif retry_after is not None and retry_after > max(left, self._first_wait_seconds):
-            raise ConnectorError(
+            raise DeadlineError(
                 f"{sentence(reason)} The service asks to wait {retry_after:,.0f} s, longer than the {max(0, left):,.0f}"
                 f" s that are left of {limit:,.0f} s for retries. Run again later, or raise 'retry_timeout_seconds'."
             )
         if left <= 0:
-            raise ConnectorError(
+            raise DeadlineError(
                 f"{sentence(reason)} Gave up after {now - self._first_failure:,.0f} s of retries. Run again later, or"
                 " raise 'retry_timeout_seconds'."
             )

@@ -13,21 +13,20 @@ import click
 
 from ..errors import ConnectorError
 from .app import Receiver
-from .assembly import build, json_object
 from .log import BackgroundHandler
+from .settings import variables_of
 from .storage import SEAL_BYTES, SEAL_SECONDS
-
-__all__ = ["build", "json_object", "receiver_options", "run_command", "serve"]
 
 STOP_SECONDS = 10  # for requests in work when asked to stop
 
 
-def receiver_options(variables: str) -> Callable[[Any], Any]:
+def receiver_options(connector: str) -> Callable[[Any], Any]:
     """Return a decorator that gives a click command the options of `serve`.
 
     Args:
-        variables: What the names of its environment variables begin with, such as `TAP_SPLIT_IMPRESSIONS`.
+        connector: Name of the connector, which its environment variables begin with.
     """
+    variables = variables_of(connector)
     options = [
         click.option("--path", envvar=f"{variables}_PATH", help="Folder or URL to write to; the tap's setting path."),
         click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all."),

@@ -148,3 +148,10 @@ def test_answers_say_what_is_stored(receiver: Receiver, tmp_path: Path) -> None:
     assert receiver.http.get(f"{receiver.url}/metrics", timeout=10).status_code == 401
     metrics = receiver.http.get(f"{receiver.url}/metrics", headers=BEARER, timeout=10)
     assert "tap-amplitude" in metrics.text
+
+
+def test_web_pages_may_send_from_allowed_origins(tmp_path: Path) -> None:
+    origin = {"Origin": "https://shop.example"}
+    with AmplitudeReceiver(tmp_path / "pushed", "--allow-origin", origin["Origin"]) as receiver:
+        answer = receiver.http.post(receiver.url, json=message(), headers=origin)
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, origin["Origin"])

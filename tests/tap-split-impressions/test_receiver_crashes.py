@@ -60,7 +60,7 @@ def test_killed_under_load_again_and_again(folder: Path, run: Run) -> None:
 
     batches = Counter(batch[0]["key"] for batch in stored_batches(folder))
     accepted = {f"user-{number * 100:06}" for number in load.accepted}
-    assert len(accepted) > 100
+    assert len(accepted) > 20
     assert set(batches.values()) == {1}
     assert accepted <= set(batches)
     assert all(len(batch) == 100 for batch in stored_batches(folder))

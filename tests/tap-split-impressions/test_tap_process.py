@@ -50,7 +50,7 @@ def test_sigterm_ends_with_an_exact_state(workplace: Workplace, folder: Path, wr
     write("large.jsonl", range(60_000))
     stopped = stopped_after(workplace, folder, 5000, signal.SIGTERM)
     assert stopped.code == 143
-    assert "Read " in stopped.stderr
+    assert "Stopped: " in stopped.stderr
     sent = numbers_of(stopped)
     assert 5000 <= len(sent) < 60_000
     rest = numbers_of(run(stopped.state))

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
+from tap_amplitude.api.errors import DamagedDownloadError
+
 GZIP_MAGIC = b"\x1f\x8b"
 # Longest value of a member's property; the csv module's own limit is 128 kB.
 MAX_VALUE_CHARACTERS = 1 << 24
@@ -40,7 +42,7 @@ class Member:
     is_group: bool
 
 
-class MembershipError(Exception):
+class MembershipError(DamagedDownloadError):
     """The file is not a whole list of members. The message says why, as a clause."""
 
 

@@ -5,6 +5,7 @@ Exceptions:
     ConnectorError              the run, or the stream, fails
     ├── InvalidKeysError        the keys are not known in this region
     ├── NoPermissionError       the keys are valid, but may not read this stream
+    ├── DamagedDownloadError    a body is not whole, or not what was requested
     └── RefusedError            the request is wrong, others may not be
         └── NotFoundError       … no such object
     RetriableError              may succeed when tried again
@@ -42,6 +43,18 @@ class TooLargeError(Exception):
 
 class NoDataError(Exception):
     """Amplitude's own answer for an export window without events."""
+
+
+class DamagedDownloadError(ConnectorError):
+    """A body that is not whole, or not what was requested. The message says what is wrong with it, as a clause.
+
+    Attributes:
+        may_pass: Whether another download may well bring another body, even where the end of this one was marked.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class InvalidKeysError(ConnectorError):

@@ -13,11 +13,12 @@ from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import IO, Any, NamedTuple
 
-from tap_amplitude.api.client import Client
+from tap_amplitude.api.client import Client, Download
 from tap_amplitude.api.cohort_csv import Member, MembershipError, members
 from tap_amplitude.cohorts.selection import Cohort, count_group
-from tap_amplitude.common.errors import ConnectorError, RetriableError
+from tap_amplitude.common.errors import ConnectorError, DeadlineError
 from tap_amplitude.common.summary import Summary
+from tap_amplitude.export.download import Downloader
 from tap_amplitude.export.spool import Spool
 
 LIST_PATH = "/api/3/cohorts"
@@ -64,7 +65,7 @@ class Cohorts:
         self, client: Client, spool: Spool, summary: Summary, logger: logging.Logger, stopping: threading.Event
     ) -> None:
         self._client = client
-        self._spool = spool
+        self._downloader = Downloader(client, spool)
         self._summary = summary
         self._logger = logger
         self._stopping = stopping
@@ -126,29 +127,18 @@ class Cohorts:
         raise FailedListError(f"Amplitude did not list {what} within {POLL_TIMEOUT_SECONDS / 60:.0f} minutes.")
 
     def _download(self, path: str, what: str, listed_size: Any) -> IO[bytes]:
-        """Download, spool, verify, retry: return a file that holds a whole list."""
-        retry, damaged = self._client.retry(), ""
-        while True:
-            with self._spool.file() as file:
-                try:
-                    with self._client.file(path, what) as download:
-                        self._spool.write(file, download)
-                    require_whole(file, listed_size, ends_visibly=download.ends_visibly)
-                except MembershipError as error:
-                    fingerprint = self._spool.fingerprint(file) if download.ends_visibly else ""
-                    if fingerprint and fingerprint == damaged:
-                        raise FailedListError(f"Amplitude sent the same file of {what} twice: {error}.") from error
-                    damaged = fingerprint
-                    failure = RetriableError(f"The file of {what} is damaged: {error}")
-                except RetriableError as error:
-                    failure = error
-                else:
-                    return file
-                file.close()
-            try:
-                retry.wait(str(failure), failure.retry_after, timeout_seconds=failure.timeout_seconds)
-            except ConnectorError as error:
-                raise FailedListError(str(error)) from error
+        """Return a file that holds a whole list."""
+
+        def verified(file: IO[bytes], download: Download) -> IO[bytes]:
+            require_whole(file, listed_size, ends_visibly=download.ends_visibly)
+            return file
+
+        try:
+            return self._downloader.whole(f"The file of {what}", lambda: self._client.file(path, what), verified)
+        except MembershipError as error:
+            raise FailedListError(f"Amplitude sent the same file of {what} twice: {error}.") from error
+        except DeadlineError as error:
+            raise FailedListError(str(error)) from error
 
 
 def require_whole(file: IO[bytes], listed_size: Any, *, ends_visibly: bool) -> None:

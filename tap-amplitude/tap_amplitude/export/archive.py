@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import IO
 
+from tap_amplitude.api.errors import DamagedDownloadError
 from tap_amplitude.common.compression import DAMAGE
-from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.export.lines import GZIP_MAGIC, PLAIN_JSON, READ_BYTES, decompressed, whole_lines
 from tap_amplitude.export.windows import HOUR, Window, beginning
 
@@ -27,16 +27,8 @@ ZIP_MAGIC = b"PK\3\4"
 BROKEN_ARCHIVE: tuple[type[Exception], ...] = (zipfile.BadZipFile, *DAMAGE, NotImplementedError, RuntimeError)
 
 
-class DamagedArchiveError(ConnectorError):
-    """The body is not a zip, was cut, or one of its files cannot be read. The message says which, as a clause.
-
-    Attributes:
-        is_zip: Whether it begins as a zip does, rather than as a page of HTML or any other answer.
-    """
-
-    def __init__(self, message: str, *, is_zip: bool = True) -> None:
-        super().__init__(message)
-        self.is_zip = is_zip
+class DamagedArchiveError(DamagedDownloadError):
+    """The body is not a zip, was cut, or one of its files cannot be read."""
 
 
 class Archive:
@@ -63,7 +55,8 @@ class Archive:
             file.seek(0)
             is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
             message = f"the answer is not a zip archive ({beginning_of(file)})"
-            raise DamagedArchiveError(message, is_zip=is_zip) from error
+            # A page of HTML in its place may pass.
+            raise DamagedArchiveError(message, may_pass=not is_zip) from error
         self._entries: dict[datetime, list[zipfile.ZipInfo]] = defaultdict(list)
         for entry in self._zip.infolist():
             # An empty file is a marker, as the S3 export of the same pipeline has them.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
-from tap_amplitude.api.client import Client
+from tap_amplitude.api.client import Download
 from tap_amplitude.api.errors import NoDataError, TooLargeError
 from tap_amplitude.common.errors import ConnectorError, RetriableError
 from tap_amplitude.export.archive import Archive, DamagedArchiveError
-from tap_amplitude.export.spool import Spool
+from tap_amplitude.export.download import Downloader
 from tap_amplitude.export.windows import Window
 
 
@@ -17,51 +20,41 @@ class Fetcher:
     """Fetches archives of windows. Safe to call from several threads.
 
     Attributes:
-        client: Amplitude.
-        spool: The disk.
+        downloader: Downloads whole files.
     """
 
-    client: Client
-    spool: Spool
+    downloader: Downloader
 
     def __call__(self, window: Window) -> Archive | None:
-        """Download, spool, verify, retry: return the archive of a window, None when it holds no events.
-
-        Nothing of an archive is handed on before all of it is known to be whole, so a retry never repeats a row.
+        """Return the archive of a window, None when it holds no events.
 
         Raises:
             TooLargeError: The window must be divided.
             ConnectorError: It cannot be exported.
         """
-        what = f"the events of {window}"
-        retry, damaged = self.client.retry(), ""
-        while True:
-            with self.spool.file() as file:
-                try:
-                    with self.client.export(window.parameters, what) as download:
-                        self.spool.write(file, download)
-                    archive = Archive(file, window)
-                    archive.verify()
-                except NoDataError:
-                    file.close()
-                    return None
-                except TooLargeError as error:
-                    if window.halves() or not error.retriable:
-                        raise
-                    failure = RetriableError(str(error))
-                except DamagedArchiveError as error:
-                    # A cut that cannot be seen, or another page in place of the archive, may pass.
-                    fingerprint = self.spool.fingerprint(file) if error.is_zip and download.ends_visibly else ""
-                    if fingerprint and fingerprint == damaged:
-                        raise ConnectorError(
-                            f"Amplitude sent the same damaged archive of {window} twice: {error}. Ask its support to"
-                            " look at these hours; the bookmark stays before them."
-                        ) from error
-                    damaged = fingerprint
-                    failure = RetriableError(f"The archive of {window} is damaged: {error}")
-                except RetriableError as error:
-                    failure = error
-                else:
-                    return archive
-                file.close()
-            retry.wait(str(failure), failure.retry_after, timeout_seconds=failure.timeout_seconds)
+
+        def verified(file: IO[bytes], _: Download) -> Archive:
+            archive = Archive(file, window)
+            archive.verify()
+            return archive
+
+        try:
+            return self.downloader.whole(f"The archive of {window}", lambda: self._request(window), verified)
+        except NoDataError:
+            return None
+        except DamagedArchiveError as error:
+            raise ConnectorError(
+                f"Amplitude sent the same damaged archive of {window} twice: {error}. Ask its support to look at these"
+                " hours; the bookmark stays before them."
+            ) from error
+
+    @contextmanager
+    def _request(self, window: Window) -> Iterator[Download]:
+        """Request an archive once; a window that cannot be divided is only tried again."""
+        try:
+            with self.downloader.client.export(window.parameters, f"the events of {window}") as download:
+                yield download
+        except TooLargeError as error:
+            if window.halves() or not error.retriable:
+                raise
+            raise RetriableError(str(error)) from error

@@ -6,23 +6,20 @@ from typing import Any
 
 import click
 
-from tap_amplitude.common.receiver.server import json_object, receiver_options, run_command, serve
-from tap_amplitude.webhook import VARIABLES, create_app
+from tap_amplitude.common.receiver.server import receiver_options, run_command, serve
+from tap_amplitude.common.receiver.settings import json_object
+from tap_amplitude.webhook import NAME, create_app
 
 
 @click.command()
-@receiver_options(VARIABLES)
+@receiver_options(NAME)
 @click.version_option(package_name="split-amplitude-tap-amplitude")
 def command(**settings: Any) -> None:
     """Receive cohort changes and streamed events from Amplitude."""
-    app = create_app(
-        settings["path"],
-        token=settings["token"] or "",
-        storage_options=json_object(settings["storage_options"]),
-        seal_seconds=settings["seal_seconds"],
-        seal_bytes=settings["seal_bytes"],
-    )
-    serve(app, settings["host"], settings["port"], settings["path"])
+    host, port, path = settings.pop("host"), settings.pop("port"), settings["path"]
+    options = json_object(settings.pop("storage_options"))
+    token = settings.pop("token") or ""
+    serve(create_app(token=token, storage_options=options, **settings), host, port, path)
 
 
 def main() -> None:

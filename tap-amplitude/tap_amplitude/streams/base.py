@@ -85,6 +85,11 @@ class AmplitudeStream(PlainStream):
         self._cleaner = Cleaner(self.fields)
         self._warned_of_key = False
 
+    @property
+    def what(self) -> str:
+        """What the records are, in words, for messages."""
+        return f"the {self.name.replace('_', ' ')}"
+
     def get_replication_key_signpost(self, context: Context = None) -> datetime | None:
         """Return none: bookmarks here never pass what was emitted, so nothing needs to hold them back."""
         return None

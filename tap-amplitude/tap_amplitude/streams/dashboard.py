@@ -22,7 +22,6 @@ class DailyStream(AmplitudeStream):
 
     Attributes:
         path: Documented path.
-        what: What it is, in words, for messages.
         value: The field that holds the figure.
         cost: What a day costs of the dashboard's budget.
         parameters: Query besides the days.
@@ -31,7 +30,6 @@ class DailyStream(AmplitudeStream):
     keys = ("date", "segment")
     replication_key = REPLICATION_KEY
     path: ClassVar[str]
-    what: ClassVar[str]
     value: ClassVar[str]
     cost: ClassVar[int] = 1
     parameters: ClassVar[Mapping[str, str]] = {}
@@ -93,7 +91,6 @@ class ActiveUsersStream(DailyStream):
     name = "active_users"
     fields = ACTIVE_USERS
     path = "/api/2/users"
-    what = "the active users"
     value = "active_users"
     parameters: ClassVar[Mapping[str, str]] = {"m": "active", "i": "1"}
 
@@ -104,6 +101,5 @@ class AverageSessionLengthStream(DailyStream):
     name = "average_session_length"
     fields = AVERAGE_SESSION_LENGTH
     path = "/api/2/sessions/average"
-    what = "the average session length"
     value = "average_seconds"
     cost = 4

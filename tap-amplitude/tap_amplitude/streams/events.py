@@ -17,6 +17,7 @@ from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.sdk_private import BaseBatchFileEncoding, BatchConfig
 from tap_amplitude.export.archive import Archive
 from tap_amplitude.export.batch_files import BatchFiles
+from tap_amplitude.export.download import Downloader
 from tap_amplitude.export.event_types import EventTypeFilter
 from tap_amplitude.export.fetch import Fetcher
 from tap_amplitude.export.prefetch import Prefetch
@@ -210,7 +211,7 @@ class EventsStream(EventRowsStream):
         services = self.services
         start, end = self._span()
         plan, parallel = Plan(start, end, self.config["window_hours"]), self.config["max_parallel_windows"]
-        return Prefetch(plan, Fetcher(services.client, services.spool), parallel, self._log_waiting)
+        return Prefetch(plan, Fetcher(Downloader(services.client, services.spool)), parallel, self._log_waiting)
 
     # Where to begin and end, and the bookmark
 

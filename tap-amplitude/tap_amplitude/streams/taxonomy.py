@@ -18,11 +18,9 @@ class ListStream(AmplitudeStream):
 
     Attributes:
         path: Documented path.
-        what: What it is, in words, for messages.
     """
 
     path: ClassVar[str]
-    what: ClassVar[str]
 
     def get_records(self, context: Context) -> Iterable[Record]:
         """Yield the list."""
@@ -48,7 +46,6 @@ class EventsListStream(ListStream):
     fields = EVENTS_LIST
     keys = ("value",)
     path = "/api/2/events/list"
-    what = "the events list"
 
 
 class TaxonomyStream(ListStream):
@@ -64,7 +61,6 @@ class EventCategoriesStream(TaxonomyStream):
     fields = EVENT_CATEGORIES
     keys = ("id",)
     path = "/api/2/taxonomy/category"
-    what = "the event categories"
 
 
 class EventPropertiesStream(TaxonomyStream):
@@ -74,7 +70,6 @@ class EventPropertiesStream(TaxonomyStream):
     fields = EVENT_PROPERTIES
     keys = ("event_type", "event_property")
     path = "/api/2/taxonomy/event-property"
-    what = "the event properties"
 
     def get_records(self, context: Context) -> Iterable[Record]:
         """Yield the properties of one event type after another, since Amplitude wants one named.
@@ -104,7 +99,6 @@ class UserPropertiesStream(TaxonomyStream):
     fields = USER_PROPERTIES
     keys = ("user_property",)
     path = "/api/2/taxonomy/user-property"
-    what = "the user properties"
 
 
 class AnnotationsStream(ListStream):
@@ -114,4 +108,3 @@ class AnnotationsStream(ListStream):
     fields = ANNOTATIONS
     keys = ("id",)
     path = "/api/3/annotations"
-    what = "the annotations"

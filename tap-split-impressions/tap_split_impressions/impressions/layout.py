@@ -35,7 +35,6 @@ IMPOSSIBLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # in a name, for msgspe
 Row = Item | NotAnImpression
 
 TYPES = {one.name: one.type for one in msgspec.structs.fields(Item)}
-WEBHOOK_NAMES = {one.name: one.encode_name for one in msgspec.structs.fields(Item)}
 WHOLE_NUMBERS = ("time", "version", "previous_time", "received")
 
 

@@ -9,13 +9,14 @@ import click
 
 from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.folder import Folder
-from tap_split_impressions.common.receiver.server import json_object, receiver_options, run_command, serve
+from tap_split_impressions.common.receiver.server import receiver_options, run_command, serve
+from tap_split_impressions.common.receiver.settings import json_object
 from tap_split_impressions.folder.prune import prune, seconds_of, stream_state
-from tap_split_impressions.webhook import NAME, VARIABLES, create_app
+from tap_split_impressions.webhook import NAME, create_app
 
 
 @click.group(invoke_without_command=True)
-@receiver_options(VARIABLES)
+@receiver_options(NAME)
 @click.version_option(package_name=NAME)
 @click.pass_context
 def command(context: click.Context, /, **settings: Any) -> None:
