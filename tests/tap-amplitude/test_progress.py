@@ -66,7 +66,7 @@ def test_waiting_for_a_list_and_for_the_quota_says_so(
         in run_tap("cohort_members", api_url=sandbox.url, cohort_ids=["*"]).stderr
     )
     monkeypatch.setattr(quota, "BUDGET_COST", 100)
-    monkeypatch.setattr(quota, "BUDGET_SECONDS", 0.05)
+    monkeypatch.setattr(quota, "BUDGET_SECONDS", 0.4)
     result = run_tap("active_users", api_url=sandbox.url, start_date="2025-03-14", end_date="2026-03-14")
     assert len(result.records("active_users")) == 365
     assert "until Amplitude's dashboard quota allows the active users" in result.stderr

@@ -8,7 +8,7 @@ and then cleaned. So a peculiarity that all rows share costs the first of them t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from operator import attrgetter
@@ -93,13 +93,12 @@ class RowReader:
         block, skipped = self._event_types.filter(block) if self._event_types else (block, 0)
         rows = self._decode(block)
         rows.skipped = skipped
-        events = []
-        for row in rows.good:
-            if type(row) is dict:
-                row[HOUR_FIELD] = export_hour
-            else:
-                row.export_hour = export_hour
-                events.append(row)
+        events = [row for row in rows.good if type(row) is not dict]
+        if len(events) < len(rows.good):
+            for row in rows.good:
+                if type(row) is dict:
+                    row[HOUR_FIELD] = export_hour
+        set_all(events, HOUR_FIELD, repeat(export_hour))
         rows.nulled += self._write_times(events) + self._clean_loose(events)
         if hour_of_upload:
             for event in events:
@@ -234,8 +233,7 @@ class RowReader:
             known = iter(times)
             times = [None if text is None else next(known) for text in texts]
         for position, name in enumerate(self._times):
-            # A loop without Python in it.
-            deque(map(setattr, events, repeat(name), times[position :: len(self._times)]), maxlen=0)
+            set_all(events, name, times[position :: len(self._times)])
         return nulled
 
     def _clean_loose(self, events: Sequence[Any]) -> int:
@@ -251,6 +249,11 @@ class RowReader:
                         setattr(event, name, None)
                         nulled += 1
         return nulled
+
+
+def set_all(events: Iterable[Any], name: str, values: Iterable[Any]) -> None:
+    """Set a member of each row, in a loop without Python in it."""
+    deque(map(setattr, events, repeat(name), values), maxlen=0)
 
 
 def hour_of_time(time: str) -> str:

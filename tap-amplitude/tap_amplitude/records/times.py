@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ ENDINGS = {
     for zone in ("", "Z")
 }
 DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
+# Pythons from 3.13 on read 24:00 as the next day's 00:00, which RFC 3339 does not know.
+READS_HOUR_24 = sys.version_info >= (3, 13)
 # Epoch numbers above this are milliseconds: as seconds they would lie beyond the year 5000.
 LARGEST_EPOCH_SECONDS = 10**11
 
@@ -67,30 +70,35 @@ def rfc3339_of_texts(texts: Sequence[str]) -> list[str | None]:
     if not texts:
         return []
     lines = "\n".join(texts).replace(" ", "T")
-    # Newer Pythons read 24:00 as the next day's 00:00, which RFC 3339 does not know.
-    if "T24" in lines or lines.count("\n") >= len(texts):
+    if (READS_HOUR_24 and "T24" in lines) or lines.count("\n") >= len(texts):
         return [*map(rfc3339_or_none, texts)]
     zeros = lines.translate(DIGITS_TO_ZERO)
     first = zeros.partition("\n")[0]
     if first in ENDINGS and zeros == "\n".join([first] * len(texts)):
-        return rfc3339_of_form(first, texts)
+        return rfc3339_of_form(first, texts, lines)
     forms = zeros.split("\n")
     times = [None if form in ENDINGS else rfc3339_or_none(text) for text, form in zip(texts, forms, strict=True)]
     for form in ENDINGS.keys() & forms:
         positions = [position for position, its_form in enumerate(forms) if its_form == form]
         alike = [texts[position] for position in positions]
-        for position, time in zip(positions, rfc3339_of_form(form, alike), strict=True):
+        converted = rfc3339_of_form(form, alike, "\n".join(alike).replace(" ", "T"))
+        for position, time in zip(positions, converted, strict=True):
             times[position] = time
     return times
 
 
-def rfc3339_of_form(form: str, texts: Sequence[str]) -> list[str | None]:
-    """Return times that all have the same of the forms of `ENDINGS`."""
+def rfc3339_of_form(form: str, texts: Sequence[str], lines: str) -> list[str | None]:
+    """Return times that all have the same of the forms of `ENDINGS`.
+
+    Args:
+        form: Which one.
+        texts: As Amplitude wrote them.
+        lines: The same with `T`, one a line.
+    """
     if not exist(texts):
         return [*map(rfc3339_or_none, texts)]
     end, completion = ENDINGS[form]
-    lines = "\n".join((*texts, "")).replace(" ", "T")
-    return [*lines.replace(f"{end}\n", f"{completion}\n").split("\n")[:-1]]
+    return [*f"{lines}\n".replace(f"{end}\n", f"{completion}\n").split("\n")[:-1]]
 
 
 def exist(texts: Sequence[str]) -> bool:

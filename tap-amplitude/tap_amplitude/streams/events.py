@@ -117,8 +117,10 @@ class EventRowsStream(AmplitudeStream):
             readable += len(rows.good) + rows.skipped
             unreadable += len(rows.unreadable)
             summary.add("events", len(rows.good))
-            summary.add("values_nulled", rows.nulled, stream=self.name)
-            summary.add("records_skipped", rows.skipped, reason="event_types", stream=self.name)
+            if rows.nulled:
+                summary.add("values_nulled", rows.nulled, stream=self.name)
+            if rows.skipped:
+                summary.add("records_skipped", rows.skipped, reason="event_types", stream=self.name)
             if rows.unreadable:
                 self._quarantine(hour, rows.unreadable)
             summary.progress(progress)
@@ -183,7 +185,8 @@ class EventsStream(EventRowsStream):
         for window, archive in self._archives():
             for hour, blocks in archive.hours():
                 with self._reading(hour, partial(self._progress, window, hour)) as count:
-                    yield (count(reader.read(block, rfc3339(hour))) for block in blocks)
+                    export_hour = rfc3339(hour)
+                    yield (count(reader.read(block, export_hour)) for block in blocks)
                 self.services.summary.add("hours")
                 self._move_bookmark(hour + step_at(hour))
         self._warn_if_all_skipped()
