@@ -121,7 +121,7 @@ def moments(column: Any) -> Any:
 
 
 def moment_text(milliseconds: int) -> str:
-    """Return a time as RFC 3339; one that has no such form as a text that is no time."""
+    """Return a time as RFC 3339; one that has no such form as a text that is not a time."""
     try:
         return rfc3339(milliseconds)
     except OverflowError:
