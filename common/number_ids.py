@@ -17,6 +17,11 @@ def whole_text(number: float) -> str | None:
     return str(int(number)) if abs(number) <= LARGEST_EXACT and number.is_integer() else None
 
 
+def id_text(value: object) -> str:
+    """Return what tells one thing from others as text, a whole number without a fraction."""
+    return (whole_text(value) if isinstance(value, float) else None) or str(value)
+
+
 def has_lost_digits(text: str) -> bool:
     """Whether a text is a number such as Excel's `1.23457E+15`."""
     return "E+" in text and SHORTENED.fullmatch(text) is not None

@@ -10,6 +10,7 @@ import msgspec
 
 from target_split.api.limits import InvalidKeyError, key_problem
 from target_split.common.errors import ConnectorError
+from target_split.common.number_ids import id_text
 from target_split.common.record_paths import MappingError, is_empty
 from target_split.common.target.columns import message_decoder, record_decoder
 from target_split.common.target.delivery import Origin
@@ -105,7 +106,7 @@ class MemberSink(StreamingSink):
             self._buffer.note_dropped(self.stream_name)
             return
         members = self._buffer.list_of(
-            self.stream_name, str(group), lambda: MemberList(str(group), mapping.name(record))
+            self.stream_name, id_text(group), lambda: MemberList(id_text(group), mapping.name(record))
         )
         size = size_of(mapping.size(record)) if mapping.size else None
         problem: str | None = None
@@ -176,7 +177,7 @@ class CohortSink(StreamingSink):
         if is_empty(record.get("id")):
             self.reject("no cohort", origin)
             return
-        cohort = str(record["id"])
+        cohort = id_text(record["id"])
         if (computed := moment_of(record.get("lastComputed"))) is not None:
             self._buffer.note_computed(cohort, computed)
         if record.get("size") == 0 and record.get("finished") is not False and not record.get("archived"):
@@ -230,7 +231,7 @@ class ChangeSink(StreamingSink):
             return None
         if problem := key_problem(key):
             return problem
-        group = str(self._mapping.group(record))
+        group = id_text(self._mapping.group(record))
         self._buffer.add(group, self._mapping.name(record), traffic_type, key, change)
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,28 @@ def test_a_cohorts_file_names_cohort_list_and_time() -> None:
     assert (file.cohort_id, file.list_kind, str(file.time)) == ("ab12cd3", "exiting", "2026-03-14 09:26:53+00:00")
     assert cohort_file("ab12cd3_2026-03-14T09:53_entering.csv").time is None
     assert hour_of_name("1_2026-02-31_9#0.json.gz") is None
+
+
+@pytest.mark.parametrize(
+    ("damaged", "why"),
+    [
+        (b'amplitude_id,user_id\n1,a\n2,"b\n3,c\n', "line 4: unexpected end of data"),
+        (b"amplitude_id;user_id\n1;a\n", "its header names no id"),
+        (b"amplitude_id,user_id\n1,a\n2\n", "a row has 1 cells, the header 2"),
+        (b"amplitude_id,user_id\n1,J\xfcrgen\n", "not UTF-8 text"),
+    ],
+    ids=["unclosed-quote", "semicolons", "ragged", "latin-1"],
+)
+def test_nothing_of_a_damaged_list_comes_and_it_stays_unread(damaged: bytes, why: str, folder: Path, run: Runs) -> None:
+    for name, content in (("entering", b"amplitude_id,user_id\n7,g\n"), ("exiting", damaged)):
+        path = folder / f"100042_ab12cd3_2026-03-14T09-26-53_{name}_7.csv"
+        path.write_bytes(content)
+        os.utime(path, (NOON, NOON))
+    first = run()
+    assert changes(first) == [("add", "g")]
+    assert "These streams could not be read completely: cohort_changes." in first.error
+    assert f"_exiting_7.csv cannot be read (it is damaged: {why}" in first.stderr
+    path.write_bytes(b"amplitude_id,user_id\n1,a\n2,b\n")
+    os.utime(path, (NOON, NOON))
+    again = run(state=first.state)
+    assert (again.error, changes(again)) == ("", [("remove", "a"), ("remove", "b")])

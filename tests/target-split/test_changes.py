@@ -156,6 +156,12 @@ def test_a_later_full_sync_has_the_last_word(config: Config, push, run_here: Cal
     assert keys(sandbox) == ["user-0000", "user-0001", "user-0002"]
 
 
+def test_a_cohort_has_one_segment_however_its_number_is_written(push, sandbox: Sandbox):
+    rows = [change("a", cohort_id=5), change("b", cohort_id=5.0), change("c", cohort_id="5")]
+    assert push(*rows).code == 0
+    assert keys(sandbox) == ["a", "b", "c"]
+
+
 def test_a_computation_in_the_future_blocks_no_later_change(push, sandbox: Sandbox):
     assert push(change("a", "add", time.time() + 10 * 365 * 86_400)).code == 0
     assert push(change("a", "remove", time.time() + 1)).code == 0

@@ -179,6 +179,17 @@ def messages_in_csv(path: str, content: IO[bytes], written: int) -> Iterator[Mes
         )
 
 
+def check_csv(content: IO[bytes]) -> None:
+    """Read a list to its end, and go back to its beginning: nothing of a damaged one may get out.
+
+    Raises:
+        InvalidMessageError: The header names no id, or the file is not valid CSV.
+    """
+    for _ in csv_users(content):
+        pass
+    content.seek(0)
+
+
 def csv_users(content: IO[bytes]) -> Iterator[User | None]:
     """Yield the users of a list, None for a row without any id.
 
@@ -195,7 +206,9 @@ def csv_users(content: IO[bytes]) -> Iterator[User | None]:
         for cells in table:
             if cells:
                 yield csv_user(header, plain, cells)
-    except (csv.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InvalidMessageError("not UTF-8 text") from error
+    except csv.Error as error:
         raise InvalidMessageError(f"line {table.line_num:,}: {error}") from error
 
 

@@ -71,6 +71,7 @@ class Scan:
     damaged: list[str] = field(default_factory=list)
     files: int = 0
     _held_since: float = math.inf
+    _left: set[str] = field(default_factory=set)
 
     @classmethod
     def of(  # noqa: PLR0913 - what a pass over a folder consists of
@@ -143,7 +144,7 @@ class Scan:
             self.logger.warning("%s was removed before it was read.", name)
             return
         except UNREADABLE as error:
-            self._leave(unread.file, error)
+            self.leave(unread.file, error)
             return
         except storage_errors() as error:
             raise ConnectorError(f"{name} could not be read ({type(error).__name__}). Run again.") from error
@@ -152,13 +153,16 @@ class Scan:
             if kind in self.kinds:
                 self.files += 1
                 yield Opened(unread, kind, content)
+                if name in self._left:
+                    return
             elif kind is Kind.NOTHING and unread.file.size and not name.endswith("_complete.json.gz"):
                 self.logger.warning("%s holds nothing that Amplitude writes; it is skipped.", name)
         self.reading.finish(unread)
 
-    def _leave(self, file: File, error: Exception) -> None:
+    def leave(self, file: File, error: Exception) -> None:
         """Leave a file unread that cannot be read now."""
         self._hold(file)
+        self._left.add(file.path)
         if self.folder.local and 0 <= time.time() - file.modified < SETTLE_SECONDS:
             self.logger.info("%s is still being written; the next run will read it.", file.path)
             return

@@ -11,7 +11,14 @@ import msgspec
 
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.folder.file import File
-from tap_amplitude.files.changes import InvalidMessageError, Message, message_of, messages_in_csv, values_in
+from tap_amplitude.files.changes import (
+    InvalidMessageError,
+    Message,
+    check_csv,
+    message_of,
+    messages_in_csv,
+    values_in,
+)
 from tap_amplitude.files.kinds import Kind
 from tap_amplitude.files.scan import Opened
 from tap_amplitude.records.schemas import COHORT_CHANGES
@@ -51,6 +58,12 @@ class CohortChangesStream(FolderStream):
         with self.services.spool.file() as file, closing(file):
             index: list[tuple[int, int, int, int]] = []
             for opened in scan:
+                try:
+                    if opened.kind is Kind.CHANGES_CSV:
+                        check_csv(opened.content)
+                except InvalidMessageError as error:
+                    scan.leave(opened.unread.file, error)
+                    continue
                 for message in self._messages(opened):
                     if (digest := digest_of(message.message_id)) in seen:
                         self.services.summary.add("records_skipped", reason="repeated message", stream=self.name)
@@ -98,10 +111,7 @@ def messages_of(opened: Opened) -> Iterator[Message | InvalidMessageError]:
     """Yield the messages of a file, and what is wrong with those that are not messages."""
     arrived = int(opened.unread.file.arrived * 1000)
     if opened.kind is Kind.CHANGES_CSV:
-        try:
-            yield from messages_in_csv(opened.unread.file.path, opened.content, arrived)
-        except InvalidMessageError as error:
-            yield error
+        yield from messages_in_csv(opened.unread.file.path, opened.content, arrived)
         return
     for value in values_in(opened.content):
         received, body = arrived, value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from target_split.common.number_ids import id_text
 from target_split.common.record_paths import Getter, MappingError, Record, check_members, getter, is_empty
 from target_split.mapping.names import SEGMENT_RULE, clean_part, complete
 from target_split.mapping.segment_names import template_parts
@@ -69,7 +70,7 @@ class SegmentMapping:
 
     def name(self, record: Record) -> ListName:
         """Return what the list is called that a record belongs to; a cohort without a name is called by its id."""
-        group = str(self.group(record))
+        group = id_text(self.group(record))
         raw = [part if isinstance(part, str) else self._text(part(record), group) for part in self.title]
         clean = [
             text if isinstance(part, str) else clean_part(SEGMENT_RULE, text)
