@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -550,32 +551,50 @@ OPERATIONS_MAPPING = {
 }
 
 
-@pytest.mark.parametrize("load_as", LOAD_AS)
-@pytest.mark.parametrize(
+USUAL = {"key": "ada", "user_id": "ada", "time": 1773480413589, "event_type": "e", "split": "f", "treatment": "on"}
+USUAL |= {"user_properties": {"plan": "pro"}, "event_properties": {"flag_key": "f", "variant": "on"}, "groups": "org 1"}
+USUAL |= {"plan": "team 1", "price": 5, "quantity": 2}
+every_way = pytest.mark.parametrize("load_as", LOAD_AS)
+every_stream = pytest.mark.parametrize(
     ("columns", "mapping"),
     [(IMPRESSION_COLUMNS, None), (NATIVE_COLUMNS, None), (NATIVE_COLUMNS, OPERATIONS_MAPPING)],
     ids=["impressions", "native", "mapped"],
 )
-@given(st.data())
-def test_whatever_a_record_holds_it_is_made_rejected_or_skipped(load_as: str, columns, mapping, data):
-    """Streams need not say what their columns hold, and validation can be turned off."""
-    record = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(columns, ANYTHING)))
-    for name, usual in {"key": "ada", "user_id": "ada", "time": 5, "event_type": "e", "split": "f"}.items():
-        if name in columns and data.draw(st.booleans()):
-            record[name] = usual  # so that the rest is looked at, too
+
+
+def sent(load_as: str, columns: tuple[str, ...], mapping: Any, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is sent of a record whose stream does not say what its columns hold."""
     schema = {"properties": {column: {} for column in columns}}
     settings = LoadSettings(load_as=load_as, dedupe="day", mappings={"s": mapping} if mapping else {})
     plan = StreamPlan("s", schema, [], settings, lambda _: None)
-    make: Any = (identification_reader if load_as == "identify" else EventReader)(plan)
-    try:
-        made = make.read(record)
-    except (Skipped, Rejected):
-        return
-    events = [as_sent(one, BATCH) for one in made] if load_as == "identify" else [made]
-    for one in events:
-        if load_as != "identify":  # of an event, encoding it tells
-            one = clean_properties(one, lambda _: None, depth=0)  # noqa: PLW2901
-        msgspec.json.encode(one)
-        assert one == clean_properties(one, lambda _: None, depth=0)
-        objects = one.keys() & {"event_properties", "user_properties", "group_properties", "groups", "plan"}
-        assert all(isinstance(one[name], dict) for name in objects)
+    if load_as == "identify":
+        return [as_sent(one, BATCH) for one in identification_reader(plan).read(record)]
+    return [clean_properties(EventReader(plan).read(record), lambda _: None, depth=0)]  # its encoding tells the rest
+
+
+def assert_can_be_sent(one: dict[str, Any]) -> None:
+    msgspec.json.encode(one)
+    assert one == clean_properties(one, lambda _: None, depth=0)
+    objects = one.keys() & {"event_properties", "user_properties", "group_properties", "groups", "plan"}
+    assert all(isinstance(one[name], dict) for name in objects)
+
+
+@every_way
+@every_stream
+def test_a_usual_record_is_made(load_as: str, columns, mapping):
+    made = sent(load_as, columns, mapping, {name: value for name, value in USUAL.items() if name in columns})
+    assert made
+    for one in made:
+        assert_can_be_sent(one)
+
+
+@every_way
+@every_stream
+@given(st.data())
+def test_whatever_a_record_holds_it_is_made_rejected_or_skipped(load_as: str, columns, mapping, data):
+    """Validation can be turned off."""
+    usual = {name: value for name, value in USUAL.items() if name in columns and data.draw(st.booleans())}
+    record = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(columns, ANYTHING))) | usual
+    with contextlib.suppress(Skipped, Rejected):
+        for one in sent(load_as, columns, mapping, record):
+            assert_can_be_sent(one)

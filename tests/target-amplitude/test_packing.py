@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from target_amplitude.api.endpoints import Route, events_route, group_identify_route, identify_route
@@ -45,12 +45,20 @@ def pack(route: Route, parts: list[bytes]) -> list[Batch]:
     return batches
 
 
+# A few large ones, or many small ones: one reaches the limit of bytes, the other that of items.
+SIZES = st.lists(st.integers(2, 200_000), max_size=20) | st.builds(
+    lambda sizes, times: sizes * times, st.lists(st.integers(2, 300), max_size=30), st.integers(1, 100)
+)
+
+
 @every_route
-@given(st.lists(st.one_of(st.integers(2, 200_000), st.just(2)), max_size=3000), st.randoms(use_true_random=False))
-def test_sizes_are_exact_and_within_the_limits(route: Route, sizes: list[int], chance):
+@given(SIZES)
+@example([2] * 2500)
+def test_sizes_are_exact_and_within_the_limits(route: Route, sizes: list[int]):
     parts = [b"x" * size for size in sizes]
     count, most_bytes = LIMITS[route.endpoint.path]
     requests = pack(route, parts)
+    assert (len(requests) > 1) == (len(parts) > count or len(route.body(parts)) > most_bytes)
     for request in requests:
         body = route.body([payload.sent for payload in request.payloads])
         assert len(body) == request.size <= most_bytes
