@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from support.amplitude_target import Loaded, load
@@ -540,12 +540,14 @@ MEMBERS += QUOTA_IDS
 
 
 @given(
-    st.integers(100, 999),
+    st.integers(100, 999) | st.sampled_from([200, 400, 429]),
     st.dictionaries(st.sampled_from(MEMBERS) | st.text(max_size=5), JSON_VALUES),
     st.text(max_size=20),
     st.sampled_from([BATCH, HTTP, IDENTIFY, GROUP_IDENTIFY]),
     st.integers(1, 5),
 )
+@example(200, {"code": 200, "events_ingested": 1}, "", BATCH, 1)
+@example(429, {"throttled_users": {"ada": 1}, "throttled_events": [0]}, "", BATCH, 1)
 def test_no_answer_is_without_a_reaction(status: int, content: dict[str, Any], text: str, route, count: int):
     reaction = react(Answer(status, content, text), route, count)
     assert reaction.message or reaction.action is Action.ACCEPT
