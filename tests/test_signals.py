@@ -208,6 +208,7 @@ def test_a_repeat_kills_a_target_that_hangs(target: str, workplace: Workplace):
             process.stdin.flush()
             assert asked.wait(60)
             process.send_signal(signal.SIGINT)
+            wait_until_asleep(process.pid)  # of two at once, the second may go to a thread that wakes nobody
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == -signal.SIGTERM
         released.set()
