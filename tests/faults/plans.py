@@ -115,10 +115,9 @@ FAULTS = {
 
 def random_faults(chance: random.Random, paths: Sequence[str]) -> list[dict[str, Any]]:
     """Return up to four fault plans on some of the paths a pipeline uses, each to fire a few times at some point."""
-    compressed = [path for path in COMPRESSING_PATHS if path in paths]
     plans = []
-    if compressed and chance.random() < COMPRESSED_SHARE:
-        plans.append(chance.choice(COMPRESSED) | {"path": chance.choice(compressed)})
+    if any(path in COMPRESSING_PATHS for path in paths) and chance.random() < COMPRESSED_SHARE:
+        plans.append(chance.choice(COMPRESSED) | {"path": "*"})
     for _ in range(chance.randrange(5)):
         path = chance.choice(paths)
         plan = {"path": path, "skip": chance.randrange(4), "times": chance.randrange(1, 4)}
