@@ -17,6 +17,7 @@ from target_split.common.errors import ConnectorError
 from target_split.events.accepted_ids import IDS_PER_STATEMENT
 from target_split.events.event_id import HOUR_BYTES, ID_BYTES, EventIds
 from target_split.events.ledger import SECONDS_PER_DAY, Sifted
+from target_split.events.ledger_reader import SQLiteLedgerReader
 from target_split.events.sqlite_ledger import SQLiteLedger
 
 IDS = [EventIds(["host", "env"], "events").of(str(n).encode()) for n in range(3_000)]
@@ -233,6 +234,20 @@ def test_a_ledger_of_the_first_version_goes_on(path: str):
     assert ledger.leftovers == []
     ledger.close()
     assert opened(path).sift(ids).fresh == []
+
+
+def test_an_audit_reads_what_the_first_version_knew(path: str):
+    today = DAY // SECONDS_PER_DAY
+    ids_of_version_1 = [id_of_version_1(n) for n in range(7)]
+    version_1(path, ids_of_version_1[:3], ids_of_version_1[5:], ids_of_version_1[3:5])
+    with pytest.raises(ConnectorError, match="Run the pipeline once with this one, then audit"):
+        SQLiteLedgerReader(path)
+    opened(path).close()
+    ids = by_hour(0, 9, today)
+    with closing(SQLiteLedgerReader(path)) as reader:
+        known = reader.known(ids)
+    assert known.accepted == set(ids[:5])
+    assert known.ambiguous == set(ids[5:7])
 
 
 def test_what_the_first_version_knew_is_forgotten_in_time(path: str):
