@@ -24,6 +24,13 @@ else:
     GzipFile = igzip.IGzipFile
     DAMAGE = (*DAMAGE, isal_zlib.error)  # type: ignore[arg-type]  # typed as an instance
 
+DAMAGES: dict[type[Exception], str] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "it is a folder",
+    EOFError: "it is cut off",
+    gzip.BadGzipFile: "its compression is damaged",
+}
+
 GZIP_MAGIC = b"\x1f\x8b"
 
 decode = msgspec.json.Decoder().decode
@@ -31,25 +38,29 @@ decode = msgspec.json.Decoder().decode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def decode_line(line: bytes, number: int) -> dict[str, Any]:
-    """Decode one line of input.
+def decode_line(line: bytes, number: int, batch_of: str | None = None) -> dict[str, Any]:
+    """Decode one line.
+
+    Args:
+        line: A line of the input, or of a batch file.
+        number: Its number, from 1.
+        batch_of: The stream whose batch file it is from.
 
     Raises:
         ConnectorError: It is not a JSON object. The message holds the line's number, not its content.
     """
+    place = f"Line {number} of the input" if batch_of is None else f"Stream '{batch_of}': line {number} of a batch file"
     try:
         message = decode(line)
     except RecursionError:
-        raise ConnectorError(f"Line {number} of the input is nested too deeply.") from None
+        raise ConnectorError(f"{place} is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         try:
             message = lenient_json.decoded(line)
         except (ValueError, RecursionError):
-            raise ConnectorError(
-                f"Line {number} of the input is not valid JSON. Is the tap's output complete?"
-            ) from None
+            raise ConnectorError(f"{place} is not valid JSON. Is the tap's output complete?") from None
     if not isinstance(message, dict):
-        raise ConnectorError(f"Line {number} of the input is not a Singer message.")
+        raise ConnectorError(f"{place} is not a {'Singer message' if batch_of is None else 'JSON object'}.")
     return message
 
 
@@ -64,7 +75,10 @@ def batch_lines(stream: str, url: str) -> Iterator[bytes]:
         with StorageTarget.from_url(folder).open(name, mode="rb") as file, decompressed(cast(IO[bytes], file)) as lines:
             yield from lines
     except DAMAGE as error:
-        raise ConnectorError(f"Stream '{stream}': a batch file cannot be read ({type(error).__name__}).") from error
+        why = DAMAGES.get(type(error), type(error).__name__)
+        raise ConnectorError(
+            f"Stream '{stream}': the batch file {name} cannot be read ({why}). Run the tap again from the last STATE."
+        ) from error
 
 
 def decompressed(file: IO[bytes]) -> IO[bytes]:

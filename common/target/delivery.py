@@ -64,7 +64,7 @@ class BatchLine(Origin, gc=False):
 
     def record(self) -> Any:
         """Return the record as the tap sent it."""
-        return decode_line(self.line, self.number)
+        return decode_line(self.line, self.number, self.stream)
 
 
 class Delivery(msgspec.Struct, gc=False):
