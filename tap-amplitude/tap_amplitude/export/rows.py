@@ -240,15 +240,22 @@ class RowReader:
         """Clean the members that were decoded as anything; return how many values became null."""
         nulled = 0
         for name, right_type, cleaner in self._cleaners:
-            for event in events:
-                value = getattr(event, name)
-                if value is not None and type(value) is not right_type:
-                    try:
-                        setattr(event, name, cleaner(value))
-                    except WRONG_KIND:
-                        setattr(event, name, None)
-                        nulled += 1
+            values = [getattr(event, name) for event in events]
+            try:
+                cleaned = [value if value is None or type(value) is right_type else cleaner(value) for value in values]
+            except WRONG_KIND:
+                cleaned = [cleaned_or_none(value, cleaner) for value in values]
+            set_all(events, name, cleaned)
+            nulled += cleaned.count(None) - values.count(None)
         return nulled
+
+
+def cleaned_or_none(value: Any, cleaner: Callable[[Any], Any]) -> Any:
+    """Return a value of its field's kind, None for one that cannot become such."""
+    try:
+        return None if value is None else cleaner(value)
+    except WRONG_KIND:
+        return None
 
 
 def set_all(events: Iterable[Any], name: str, values: Iterable[Any]) -> None:
