@@ -8,7 +8,7 @@ import re
 LARGEST_EXACT = 2**53
 
 # What spreadsheets make of long digits, of several ids the same.
-SHORTENED = re.compile(r"\d[.,]\d+E\+\d\d", re.ASCII)
+SCIENTIFIC = re.compile(r"\d[.,]\d+E\+\d\d", re.ASCII)
 LOST_DIGITS = "in scientific notation that has lost its last digits"
 
 
@@ -24,4 +24,4 @@ def id_text(value: object) -> str:
 
 def has_lost_digits(text: str) -> bool:
     """Whether a text is a number such as Excel's `1.23457E+15`."""
-    return "E+" in text and SHORTENED.fullmatch(text) is not None
+    return "E+" in text and SCIENTIFIC.fullmatch(text) is not None
