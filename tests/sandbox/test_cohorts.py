@@ -182,6 +182,15 @@ def test_what_a_cohort_counts(sandbox: Sandbox) -> None:
     assert [one["name"] for one in cohorts] == ["Same name", "Same name", "Sites"]
 
 
+def test_the_first_downloads_can_be_damaged(sandbox: Sandbox) -> None:
+    sandbox.put_cohort(id="ab12cd3", name="Cohort", members=MEMBERS, damaged_downloads=1)
+    path = order(sandbox)
+    damaged, whole = get(sandbox, path).text, get(sandbox, path).text
+    assert damaged == whole.replace('"200000000043",""\n', '"200000000043","\n')
+    assert whole.count('"') % 2 == 0
+    assert damaged.count('"') % 2 == 1
+
+
 def test_a_file_can_be_planted_as_text(sandbox: Sandbox) -> None:
     sandbox.put_cohort(id="ab12cd3", name="Cohort", members=MEMBERS, file='"user_id"\n"a"\n')
     assert get(sandbox, order(sandbox)).text == '"user_id"\n"a"\n'
