@@ -7,7 +7,6 @@ appears in the closing summary.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from target_amplitude.api.limits import (
     SMALLEST_INTEGER,
     SURROGATE,
 )
+from target_amplitude.common.amounts import number_in
 from target_amplitude.common.record_paths import is_empty, object_in
 
 REPLACEMENT = "\ufffd"
@@ -39,10 +39,6 @@ WRONG_TYPE = "value of the wrong type"
 RESERVED_NAME = "user property that begins with $"
 
 Count = Callable[[str], None]
-
-# An amount of money as people write it: a sign, digits with either separator, a currency before or behind.
-AMOUNT = re.compile(r"(?:[A-Z]{3}|[$€£¥])?\s?([+-]?)\s?(?:[$€£¥]\s?)?(\d[\d.,'\u00a0\u202f ]*)\s?(?:[A-Z]{3}|[$€£¥])?")
-THOUSANDS = re.compile(r"\d{1,3}(?:([.,'\u00a0\u202f ])\d{3})(?:\1\d{3})*")
 
 
 def whole_unicode(text: str, count: Count) -> str:
@@ -164,33 +160,6 @@ def number(value: Any, count: Count) -> float | None:
     else:
         return value
     return None
-
-
-def number_in(text: str) -> float | None:
-    """Return the number that a text writes, or None.
-
-    Besides what Python reads, amounts of money are read: `12,50 EUR`, `€1.234,50`, `USD 1,234.50`, `1 234,50`. One
-    separator before exactly three digits (`1,234`) could mean either number, so it is not read.
-    """
-    try:
-        return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
-    except ValueError:
-        pass
-    match = AMOUNT.fullmatch(text.strip())
-    if match is None:
-        return None
-    sign, digits = match[1], match[2].strip()
-    decimal = max(digits.rfind("."), digits.rfind(","))
-    if decimal >= 0 and digits.count(digits[decimal]) == 1:
-        whole, fraction = digits[:decimal], digits[decimal + 1 :]
-        if len(fraction) == 3 and whole.isdecimal():
-            return None
-    else:
-        whole, fraction = digits, ""
-    grouped = THOUSANDS.fullmatch(whole)
-    if not (whole.isdecimal() or grouped) or (fraction and not fraction.isdecimal()):
-        return None
-    return float(f"{sign}{''.join(filter(str.isdecimal, whole))}.{fraction or 0}")
 
 
 def whole_number(value: Any, count: Count) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from target_split.common.amounts import number_in
 from target_split.common.number_ids import LOST_DIGITS, has_lost_digits, whole_text
 
 MAX_KEY_LENGTH = 250
@@ -74,26 +75,14 @@ def well_formed(text: str) -> str:
 
 
 def number(value: Any) -> int | float | None:
-    """Return an event's value: a finite number, also one written as text; None for anything else."""
+    """Return an event's value: a finite number, also one written as text (`12,50 EUR` too); None for anything else."""
     if isinstance(value, str):
-        value = number_in_text(value)
+        value = number_in(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, int):
         return value if SMALLEST_LONG <= value <= LARGEST_LONG else None
     return value if math.isfinite(value) else None
-
-
-def number_in_text(text: str) -> int | float | None:
-    """Return the number that a text writes, if it does."""
-    if "_" in text:  # Python's own notation, nobody else's
-        return None
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return None
 
 
 def properties_bytes(properties: dict[str, Any]) -> int:

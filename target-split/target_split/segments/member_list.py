@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from target_split.api.limits import MAX_KEYS_PER_SEGMENT, number_in_text
+from target_split.api.limits import MAX_KEYS_PER_SEGMENT
+from target_split.common.amounts import number_in
 from target_split.mapping.segments import ListName
 
 
@@ -111,7 +112,7 @@ class MemberList:
 def size_of(value: Any) -> int | None:
     """Return the size that a row says its list has: a whole number, also one written as text or as `12.0`."""
     if isinstance(value, str):
-        value = number_in_text(value)
+        value = number_in(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
