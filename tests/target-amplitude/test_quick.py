@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from support.amplitude_target import load
 from support.impressions import SCHEMA, impression, messages, record_message, schema_message
 from support.sandbox import Sandbox
+from target_amplitude.api import event_fields
+from target_amplitude.api.coerce import clean_properties
 from target_amplitude.api.limits import MAX_TEXT
 from target_amplitude.api.outcomes import Rejected, Skipped
 from target_amplitude.common.timestamps import epoch_milliseconds
@@ -20,6 +22,7 @@ from target_amplitude.payloads.columns import needed_columns
 from target_amplitude.payloads.event import EventReader
 from target_amplitude.payloads.identity import ImpressionIdReader, usual_milliseconds
 from target_amplitude.payloads.plan import StreamPlan
+from target_amplitude.payloads.properties import FieldsReader
 from target_amplitude.payloads.quick import QuickImpressions
 
 TEXTS = st.sampled_from(["on", "", " ", "null", "\u200b", "user-1", "é", "x" * 1025, "a\ud83d", "東京"])
@@ -34,6 +37,9 @@ TIMES = st.sampled_from(
         "2026-03-14T09:26:53,589Z",
         "2026-02-30T09:26:53.589Z",
         "2026-03-14T24:00:00.000Z",
+        "2026-03-14T09:26:53.589123Z",
+        "2026-W11-6T09:26:53.589Z",
+        "2026-03-14 09:26:53Z",
         "2026-03-14x09:26:53.589Z",
         "20260314T092653.5890000Z",
         "1773480413589",
@@ -96,6 +102,22 @@ def test_the_usual_impression_is_usual():
     expected = reader.read(record)
     assert quick.read(record) == expected
     assert list(quick.read(record) or {}) == list(expected)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys((*event_fields.PLAIN_KEYS, "a"), TEXTS | INTEGERS | OWN)))
+def test_keys_that_need_no_conversion_are_as_converted(record: dict[str, Any]):
+    keys = [key for key in event_fields.PLAIN_KEYS if key not in event_fields.MONEY]
+    changes: list[set[str]] = [set(), set()]
+    columns = {key: key for key in keys if key != "app_version"}
+    reader = FieldsReader(columns, {"app_version": lambda record: record.get("a")}, changes[0].add)
+    read = clean_properties(reader.read(record), changes[0].add)
+    converted = {
+        key: event_fields.CONVERTERS[key](record["a" if key == "app_version" else key], changes[1].add)
+        for key in keys
+        if record.get("a" if key == "app_version" else key) is not None
+    }
+    expected = {key: value for key, value in converted.items() if value not in (None, {})}
+    assert (read, changes[0]) == (clean_properties(expected, changes[1].add), changes[1])
 
 
 @given(TIMES)

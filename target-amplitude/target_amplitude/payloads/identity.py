@@ -18,8 +18,6 @@ SHOWN_CHARACTERS = 40
 MAX_USUAL_IDS = 50_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
-# `2026-03-14T09:26:53.589Z`
-USUAL_TIME_CHARACTERS = 24
 
 
 class UsualIds:
@@ -173,8 +171,8 @@ class TimeReader:
 
 
 def usual_milliseconds(time: Any) -> int | None:
-    """Return a time written as Split writes it, as `epoch_milliseconds` does but faster; None for every other."""
-    if type(time) is not str or len(time) != USUAL_TIME_CHARACTERS or time[10] != "T" or time[-1] != "Z":
+    """Return a time such as `2026-03-14T09:26:53.589Z`, as `epoch_milliseconds` does but faster; None for others."""
+    if type(time) is not str or time[4:8:3] != "--" or time[-1] != "Z":
         return None
     try:
         since = datetime.fromisoformat(time) - EPOCH

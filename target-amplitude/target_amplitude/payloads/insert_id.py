@@ -102,7 +102,7 @@ class SourceInsertId:
             return self._derived.read(record, event)
         text = own if isinstance(own, str) else json.dumps(canonical(own), sort_keys=True, separators=(",", ":"))
         # Amplitude would truncate a longer one, and JSON cannot carry lone surrogates.
-        return text if len(text) <= MAX_TEXT and not SURROGATE.search(text) else digest(text)
+        return text if len(text) <= MAX_TEXT and (text.isascii() or not SURROGATE.search(text)) else digest(text)
 
 
 def canonical(value: Any) -> Any:

@@ -33,7 +33,6 @@ from target_amplitude.payloads.identity import IdReader, ImpressionIdReader, Tim
 from target_amplitude.payloads.insert_id import InsertId
 from target_amplitude.payloads.properties import (
     Change,
-    Field,
     FieldsReader,
     GroupsReader,
     OperationsReader,
@@ -44,6 +43,8 @@ from target_amplitude.payloads.properties import (
 EXPOSURE_EVENT = "$exposure"
 
 SHOWN_NAMES = 8
+# A project holds no more types of events (Amplitude's page of limits).
+MAX_USUAL_TYPES = 2_000
 # Columns with a place of their own in an event.
 NATIVE_COLUMNS = frozenset({"event_type", *SOURCES, *SELECTIONS, "groups", *event_fields.PLAIN_KEYS})
 
@@ -59,6 +60,7 @@ class EventTypeReader:
         self.literal = member if isinstance(member, str) else ""
         self._get = field_or_literal(member)
         self._count = count
+        self._usual: set[str] = set()  # those that need no second look
 
     def read(self, record: Record) -> str:
         """Return the type.
@@ -67,9 +69,14 @@ class EventTypeReader:
             Rejected: There is none, or Amplitude reserves it.
         """
         value = self._get(record)
+        if type(value) is str and value in self._usual:
+            return value
         if problem := event_type_problem(value):
             raise Rejected(problem)
-        return clean_text(value, self._count)
+        text = clean_text(value, self._count)
+        if text == value and len(self._usual) < MAX_USUAL_TYPES:
+            self._usual.add(text)
+        return text
 
 
 class StreamPlan:
@@ -297,12 +304,15 @@ class StreamPlan:
             key = event_fields.ALIASES.get(member, member)
             if key in keys:
                 found[key] = source
-        fields = []
+        columns: dict[str, str] = {}
+        getters: dict[str, Getter] = {}
         for key, source in found.items():
             paths = source_paths(source)
-            column = paths[0][0] if len(paths) == 1 and len(paths[0]) == 1 else None
-            fields.append(Field(key, source_getter(source), column))
-        return FieldsReader(fields, self.count) if fields else None
+            if len(paths) == 1 and len(paths[0]) == 1:
+                columns[key] = paths[0][0]
+            else:
+                getters[key] = source_getter(source)
+        return FieldsReader(columns, getters, self.count) if found else None
 
     def groups(self) -> GroupsReader | None:
         """Return what reads a record's groups; None where the stream has none."""

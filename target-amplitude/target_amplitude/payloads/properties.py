@@ -5,7 +5,7 @@ Each reads one part of a payload, within Amplitude's limits. `count` is called w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from target_amplitude.api import event_fields
@@ -23,7 +23,7 @@ from target_amplitude.api.outcomes import Rejected
 from target_amplitude.common.record_paths import Getter, Record, is_empty, object_in
 from target_amplitude.mapping.properties import Selection
 
-Select = Callable[[Record], dict[str, Any]]
+TEXTS = frozenset(event_fields.TEXTS)
 
 
 class PropertiesReader:
@@ -126,47 +126,57 @@ class GroupsReader:
         return group_values({name: get(record) for name, get in self._sources.items()}, self._count)
 
 
-class Field(NamedTuple):
-    """One more event key, and what reads it. Where `column` is given, `get` reads just that."""
-
-    key: str
-    get: Getter
-    column: str | None
-
-
 class FieldsReader:
-    """Reads further event keys, each in the type that Amplitude documents for it."""
+    """Reads further event keys, each in the type that Amplitude documents for it.
 
-    def __init__(self, fields: Sequence[Field], count: Count) -> None:
-        self._fields = [
-            (key, column, get, key in event_fields.TEXTS, event_fields.CONVERTERS[key]) for key, get, column in fields
-        ]
+    Args:
+        columns: Event key → the column that holds it.
+        getters: Event key → what reads it, where that is not just a column.
+        count: Called with the reason of each change.
+    """
+
+    def __init__(self, columns: Mapping[str, str], getters: Mapping[str, Getter], count: Count) -> None:
+        self._columns = list(columns.items())
+        self._getters = list(getters.items())
         self._count = count
 
     def read(self, record: Record) -> dict[str, Any]:
         """Return the keys for which the record has a value that they can hold.
 
+        Lone surrogates are not looked for: encoding finds them.
+
         Raises:
             Rejected: An amount of money cannot be read.
         """
-        values: dict[str, Any] = {}
-        get_column = record.get
-        for key, column, get, is_text, convert in self._fields:
-            value = get(record) if column is None else get_column(column)
-            if value is None:
-                continue
-            if is_text and type(value) is str and 0 < len(value) <= MAX_TEXT and value.isascii():
+        get = record.get
+        values = {key: value for key, column in self._columns if (value := get(column)) is not None}
+        for key, read in self._getters:
+            if (value := read(record)) is not None:
                 values[key] = value
-            elif (converted := convert(value, self._count)) not in (None, {}):
-                values[key] = converted
-            elif key in event_fields.MONEY and not (isinstance(value, str) and not visible(value)):
-                raise Rejected(f"'{key}' is not a number")
+        unusual = [
+            key
+            for key, value in values.items()
+            if type(value) is not str or not 0 < len(value) <= MAX_TEXT or key not in TEXTS
+        ]
+        for key in unusual:
+            self._convert(key, values)
         return values
+
+    def _convert(self, key: str, values: dict[str, Any]) -> None:
+        """Convert a value in place; take it out where the key cannot hold it."""
+        value = values.pop(key)
+        if (converted := event_fields.CONVERTERS[key](value, self._count)) not in (None, {}):
+            values[key] = converted
+        elif key in event_fields.MONEY and not (isinstance(value, str) and not visible(value)):
+            raise Rejected(f"'{key}' is not a number")
 
 
 def unreserved(properties: dict[str, Any], count: Count) -> dict[str, Any]:
     """Return user properties without names that begin with `$`, unless all of them are operations."""
-    if not any(name.startswith("$") for name in properties):
+    for name in properties:
+        if name[:1] == "$":
+            break
+    else:
         return properties
     if all(name in OPERATIONS for name in properties):
         return properties
