@@ -24,9 +24,6 @@ UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
 # Users whose last values are in memory, at most twice as many: about 50 MB with 20 flags of 25,000 users.
 OWNERS_IN_MEMORY = 25_000
-# Records that one partition takes before it sends what waits: the more, the more become one. Each keeps its part of the
-# input in memory, so that it can be rejected as it came.
-MAX_TAKEN = 5_000
 # Stands for the keys of an identification besides ids and properties. They replace each other as a whole, because
 # Amplitude resets the other keys of a linked group (country, region, city, dma) that are not sent along.
 OTHER_KEYS = "\0keys"

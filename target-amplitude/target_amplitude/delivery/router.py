@@ -19,7 +19,7 @@ from target_amplitude.common.target.checkpoints import Hold
 from target_amplitude.common.target.delivery import Origin
 from target_amplitude.common.target.services import Services
 from target_amplitude.delivery.batch import Batch, Payload, check_size, chunks
-from target_amplitude.delivery.identify_buffer import MAX_TAKEN, LastValues, Merged, Merger
+from target_amplitude.delivery.identify_buffer import LastValues, Merged, Merger
 from target_amplitude.payloads.event import LIBRARY
 from target_amplitude.payloads.identification import Identification, owner, partition_key
 
@@ -27,6 +27,9 @@ from target_amplitude.payloads.identification import Identification, owner, part
 EVENTS_SECONDS = 5.0
 # Identifications wait longer: the longer, the more of one user's records become one.
 IDENTIFICATIONS_SECONDS = 30.0
+# Identifications that wait at the most: the more, the more become one. Each keeps its part of the input in memory, so
+# that its record can be rejected as it came. The partition with most of them goes first.
+MAX_WAITING = 25_000
 IDENTIFY_EVENT = "$identify"
 
 _encode = msgspec.json.Encoder().encode
@@ -87,6 +90,7 @@ class Router:
         self._services = services
         self._last = last
         self._partitions = [Partition(last) for _ in range(count)]
+        self._waiting = 0  # identifications
         self._merged: Counter[str] = Counter()
 
     def add_event(self, stream: str, event: dict[str, Any], part: bytes, origin: Origin) -> None:
@@ -122,10 +126,10 @@ class Router:
         if partition.hold is None:
             partition.hold = self._services.checkpoints.begin()
             partition.opened = time.monotonic()
-        merger = partition.merger
-        is_new = merger.add(identification, (stream, origin))
-        if merger.taken >= MAX_TAKEN:
-            self._flush_merger(number)
+        is_new = partition.merger.add(identification, (stream, origin))
+        self._waiting += 1
+        if self._waiting == MAX_WAITING:
+            self._flush_merger(max(range(self._count), key=lambda number: self._partitions[number].merger.taken))
         return is_new
 
     def note_merged(self, stream: str) -> None:
@@ -162,6 +166,7 @@ class Router:
             return
         self._flush_events(number)
         hold, partition.hold = partition.hold, None
+        self._waiting -= partition.merger.taken
         payloads: dict[str, list[Payload]] = {}
         for merged in partition.merger.close():
             if (payload := self._payload(merged, hold)) is not None:
