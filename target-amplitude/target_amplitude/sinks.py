@@ -19,6 +19,7 @@ from target_amplitude.common.target.services import Services, Stream
 from target_amplitude.common.target.sink import StreamingSink
 from target_amplitude.delivery.pipeline import Pipeline
 from target_amplitude.mapping.grammar import LoadSettings
+from target_amplitude.payloads import readers
 from target_amplitude.payloads.columns import needed_columns
 from target_amplitude.payloads.event import EventReader
 from target_amplitude.payloads.identification import identification_reader
@@ -171,7 +172,7 @@ class IdentifySink(AmplitudeSink):
     def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
         self._reader = identification_reader(loading.plan)
         super().__init__(stream, services, loading)
-        if loading.plan.time() is not None and not loading.pipeline.keeps_times:
+        if readers.time(loading.plan) is not None and not loading.pipeline.keeps_times:
             self.logger.warning(NO_TIMES_WARNING)
 
     @property

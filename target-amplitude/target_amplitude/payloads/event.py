@@ -10,6 +10,7 @@ from target_amplitude.api.outcomes import Skipped
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.record_paths import Record, field_or_literal
 from target_amplitude.mapping.properties import Selection
+from target_amplitude.payloads import readers
 from target_amplitude.payloads.impressions import CONTROL, ExposurePropertiesReader, ImpressionPropertiesReader
 from target_amplitude.payloads.plan import StreamPlan
 from target_amplitude.payloads.properties import PropertiesReader, UserPropertiesReader
@@ -29,13 +30,13 @@ class EventReader:
     """Makes an event of each record of a stream."""
 
     def __init__(self, plan: StreamPlan) -> None:
-        self.ids = plan.required_ids()
-        self._event_type = plan.event_type()
-        self._time = plan.time()
+        self.ids = readers.required_ids(plan)
+        self._event_type = readers.event_type(plan)
+        self._time = readers.time(plan)
         self._event_properties = event_properties_reader(plan)
         self._others = other_parts(plan)
-        self._fields = plan.fields(event_fields.PLAIN_KEYS)
-        self._insert_id = plan.insert_id()
+        self._fields = readers.fields(plan, event_fields.PLAIN_KEYS)
+        self._insert_id = readers.insert_id(plan)
         if self._time is None:
             plan.notes.append(f"Stream '{plan.stream}' has no 'time': Amplitude uses the time of arrival.")
 
@@ -96,7 +97,7 @@ def event_properties_reader(plan: StreamPlan) -> PartReader | None:
             key = plan.settings.experiment_key
             return ExposurePropertiesReader(field_or_literal(key) if key else lambda _: None, plan.count)
         return ImpressionPropertiesReader(Selection(plan.mapping.get("event_properties", {})), plan.count)
-    properties = plan.properties("event_properties", default=None if plan.is_native else {})
+    properties = readers.properties(plan, "event_properties", default=None if plan.is_native else {})
     if plan.load_as != "exposure":
         return properties
     if properties is None:
@@ -107,11 +108,11 @@ def event_properties_reader(plan: StreamPlan) -> PartReader | None:
 def other_parts(plan: StreamPlan) -> list[tuple[str, PartReader]]:
     """Return the objects of an event besides its own properties, and what reads each."""
     parts: list[tuple[str, PartReader]] = []
-    plain, operations = plan.properties("user_properties"), plan.operations()
+    plain, operations = readers.properties(plan, "user_properties"), readers.operations(plan)
     if plain is not None or operations.changes:
         parts.append(("user_properties", UserPropertiesReader(plain, operations, plan.count)))
-    if (groups := plan.groups()) is not None:
+    if (groups := readers.groups(plan)) is not None:
         parts.append(("groups", groups))
-    if (group_properties := plan.properties("group_properties")) is not None:
+    if (group_properties := readers.properties(plan, "group_properties")) is not None:
         parts.append(("group_properties", group_properties))
     return parts

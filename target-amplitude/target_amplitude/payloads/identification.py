@@ -16,6 +16,7 @@ from target_amplitude.api.limits import GROUP_OPERATIONS, OPERATIONS
 from target_amplitude.api.outcomes import Skipped
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.record_paths import Record
+from target_amplitude.payloads import readers
 from target_amplitude.payloads.impressions import flag_of, treatment_of
 from target_amplitude.payloads.plan import StreamPlan
 from target_amplitude.payloads.properties import (
@@ -93,22 +94,22 @@ def identification_reader(plan: StreamPlan) -> IdentificationReader:
     """
     if plan.is_impression and not plan.mapping.keys() & {"user_properties", "group_properties", "operations"}:
         return FlagIdentifications(plan)
-    readers: list[IdentificationReader] = []
-    if plan.ids() is not None and not is_about_groups_alone(plan):
-        readers.append(UserIdentifications(plan))
+    made: list[IdentificationReader] = []
+    if readers.ids(plan) is not None and not is_about_groups_alone(plan):
+        made.append(UserIdentifications(plan))
     if "group_properties" in plan.mapping or is_about_groups_alone(plan):
-        readers.append(GroupIdentifications(plan))
-    if not readers:
-        plan.required_ids()  # raises
-    return AllIdentifications(readers)
+        made.append(GroupIdentifications(plan))
+    if not made:
+        readers.required_ids(plan)  # raises
+    return AllIdentifications(made)
 
 
 class FlagIdentifications:
     """Sets of an impression the user property `<flag> = <treatment>`."""
 
     def __init__(self, plan: StreamPlan) -> None:
-        self.ids = plan.required_ids()
-        self._time = plan.time()
+        self.ids = readers.required_ids(plan)
+        self._time = readers.time(plan)
         self._names = PropertyNames(plan.settings.property_prefix, plan.count)
         self._treatments = Treatments(plan.count)
         self._others = other_keys(plan)
@@ -167,8 +168,8 @@ class PropertyNames:
 
 def other_keys(plan: StreamPlan) -> OtherKeys | None:
     """Return what reads the keys of an identification besides ids and properties; None where the stream has none."""
-    fields = plan.fields(event_fields.IDENTIFICATION_KEYS)
-    groups = plan.groups() if "group_properties" not in plan.mapping else None
+    fields = readers.fields(plan, event_fields.IDENTIFICATION_KEYS)
+    groups = readers.groups(plan) if "group_properties" not in plan.mapping else None
     return OtherKeys(fields, groups) if fields or groups else None
 
 
@@ -191,10 +192,10 @@ class UserIdentifications:
     """Changes the properties of a record's user."""
 
     def __init__(self, plan: StreamPlan) -> None:
-        self.ids = plan.required_ids()
-        self._operations = MergedOperations(plan, "user_properties", plan.operations())
-        self._time = plan.time()
-        self._insert_id = plan.insert_id()
+        self.ids = readers.required_ids(plan)
+        self._operations = MergedOperations(plan, "user_properties", readers.operations(plan))
+        self._time = readers.time(plan)
+        self._insert_id = readers.insert_id(plan)
         self._others = other_keys(plan)
 
     def read(self, record: Record) -> list[Identification]:
@@ -218,12 +219,12 @@ class GroupIdentifications:
     """
 
     def __init__(self, plan: StreamPlan) -> None:
-        groups = plan.groups()
+        groups = readers.groups(plan)
         if groups is None:
             raise ConnectorError(f"Stream '{plan.stream}': 'group_properties' needs 'groups' to name the group.")
         self._groups = groups
         self._is_alone = is_about_groups_alone(plan)
-        operations = plan.operations() if self._is_alone else OperationsReader((), plan.count)
+        operations = readers.operations(plan) if self._is_alone else OperationsReader((), plan.count)
         for change in operations.changes:
             if change.operation not in GROUP_OPERATIONS:
                 raise ConnectorError(
@@ -231,7 +232,7 @@ class GroupIdentifications:
                     "groups."
                 )
         self._operations = MergedOperations(plan, "group_properties", operations)
-        self._time = plan.time()
+        self._time = readers.time(plan)
 
     def read(self, record: Record) -> list[Identification]:
         """Return one identification for each group."""
@@ -267,7 +268,7 @@ class MergedOperations:
 
     def __init__(self, plan: StreamPlan, member: str, operations: OperationsReader) -> None:
         default: dict[str, Any] | None = None if plan.is_native or operations.changes else {}
-        self._plain: PropertiesReader | None = plan.properties(member, default=default)
+        self._plain: PropertiesReader | None = readers.properties(plan, member, default=default)
         self._operations = operations
         self._count = plan.count
 
@@ -282,7 +283,9 @@ class MergedOperations:
 def is_about_groups_alone(plan: StreamPlan) -> bool:
     """Whether a mapping changes the properties of groups and of no user."""
     names_user = plan.mapping.keys() & {"user_properties", "user_id", "device_id"}
-    return not names_user and ("group_properties" in plan.mapping or (plan.ids() is None and "groups" in plan.mapping))
+    return not names_user and (
+        "group_properties" in plan.mapping or (readers.ids(plan) is None and "groups" in plan.mapping)
+    )
 
 
 def as_operations(values: dict[str, Any]) -> dict[str, Any]:

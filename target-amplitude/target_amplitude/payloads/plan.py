@@ -11,76 +11,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from target_amplitude.api import event_fields
-from target_amplitude.api.coerce import Count, clean_text
-from target_amplitude.api.limits import event_type_problem
-from target_amplitude.api.outcomes import Rejected
+from target_amplitude.api.coerce import Count
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.record_paths import (
-    Getter,
     MappingError,
-    Record,
     check_path,
-    field_or_literal,
     first_match,
     parse_path,
-    source_getter,
     source_paths,
 )
-from target_amplitude.mapping.grammar import SELECTIONS, SOURCES, LoadSettings, mapped_paths, operation_sources
-from target_amplitude.mapping.properties import Selection, plain_names, selected_columns
-from target_amplitude.payloads import impressions, insert_id
-from target_amplitude.payloads.identity import IdReader, ImpressionIdReader, TimeReader
-from target_amplitude.payloads.insert_id import InsertId
-from target_amplitude.payloads.properties import (
-    Change,
-    FieldsReader,
-    GroupsReader,
-    OperationsReader,
-    PropertiesReader,
-)
-
-# https://amplitude.com/docs/feature-experiment/under-the-hood/event-tracking
-EXPOSURE_EVENT = "$exposure"
+from target_amplitude.mapping.grammar import SELECTIONS, SOURCES, LoadSettings, mapped_paths
+from target_amplitude.mapping.properties import plain_names, selected_columns
+from target_amplitude.payloads import impressions
+from target_amplitude.payloads.insert_id import PERIODS
 
 SHOWN_NAMES = 8
-# A project holds no more types of events (Amplitude's page of limits).
-MAX_USUAL_TYPES = 2_000
 # Columns with a place of their own in an event.
 NATIVE_COLUMNS = frozenset({"event_type", *SOURCES, *SELECTIONS, "groups", *event_fields.PLAIN_KEYS})
 
 
-class EventTypeReader:
-    """Reads an event's type.
-
-    Attributes:
-        literal: The type of all events; empty when it differs by record.
-    """
-
-    def __init__(self, member: Any, count: Count) -> None:
-        self.literal = member if isinstance(member, str) else ""
-        self._get = field_or_literal(member)
-        self._count = count
-        self._usual: set[str] = set()  # those that need no second look
-
-    def read(self, record: Record) -> str:
-        """Return the type.
-
-        Raises:
-            Rejected: There is none, or Amplitude reserves it.
-        """
-        value = self._get(record)
-        if type(value) is str and value in self._usual:
-            return value
-        if problem := event_type_problem(value):
-            raise Rejected(problem)
-        text = clean_text(value, self._count)
-        if text == value and len(self._usual) < MAX_USUAL_TYPES:
-            self._usual.add(text)
-        return text
-
-
 class StreamPlan:
-    """What a stream is, which members of its mapping apply, and the readers they become.
+    """What a stream is, and which members of its mapping apply.
 
     Args:
         stream: Its name.
@@ -153,7 +104,7 @@ class StreamPlan:
         for member, path in mapped_paths(self.mapping):
             self._check_path(member, path, self.schema)
         for member in SELECTIONS:
-            column, schema = self._base_of(member)
+            column, schema = self.base_of(member)
             for name in plain_names(self.mapping.get(member, {})):
                 if self.is_impression and column is None:
                     continue  # any name may come from the SDK's caller
@@ -165,7 +116,7 @@ class StreamPlan:
         except MappingError as error:
             raise ConnectorError(f"Stream '{self.stream}', mapping '{member}': {error}") from None
 
-    def _base_of(self, member: str) -> tuple[str | None, Mapping[str, Any]]:
+    def base_of(self, member: str) -> tuple[str | None, Mapping[str, Any]]:
         """Return the object column that properties are selected from, and its schema; or None and the record's."""
         if not self.is_impression and member in self.columns:
             return member, self.columns[member]
@@ -173,14 +124,14 @@ class StreamPlan:
 
     def column_of(self, member: str) -> str | None:
         """Return the object column that properties of a selection are in; None where they are the record's columns."""
-        return self._base_of(member)[0]
+        return self.base_of(member)[0]
 
     def is_always_set(self, column: str) -> bool:
         """Whether a column is in every record that keeps the schema, and never null."""
         types = self.columns.get(column, {}).get("type", "null")
         return types != "null" and "null" not in types
 
-    def _read_elsewhere(self, member: str) -> set[str]:
+    def read_elsewhere(self, member: str) -> set[str]:
         """Return the columns that are not properties by default because other members read them."""
         columns = {path[0] for name, path in mapped_paths(self.mapping) if name != "filter"}
         columns |= {path[0] for source in self.id_sources().values() for path in source_paths(source)}
@@ -192,8 +143,6 @@ class StreamPlan:
             if other != member:
                 columns |= selected_columns(self.mapping.get(other, {}))
         return columns
-
-    # Readers
 
     def id_sources(self) -> dict[str, Any]:
         """Return where ids come from, by `user_id` and `device_id`; nothing for impressions without a mapping."""
@@ -210,65 +159,6 @@ class StreamPlan:
                 found[name] = name
         return found
 
-    def ids(self) -> IdReader | ImpressionIdReader | None:
-        """Return what reads a record's ids; None where the mapping names none."""
-        sources = self.id_sources()
-        if self.is_impression and not sources:
-            return ImpressionIdReader(self.settings.identity, self.settings.min_id_length)
-        if not sources:
-            return None
-        getters = {name: source_getter(source) for name, source in sources.items()}
-        return IdReader(getters, self.settings.min_id_length, self.count)
-
-    def required_ids(self) -> IdReader | ImpressionIdReader:
-        """Return what reads a record's ids.
-
-        Raises:
-            ConnectorError: The mapping names none.
-        """
-        ids = self.ids()
-        if ids is None:
-            raise ConnectorError(f"Stream '{self.stream}': map 'user_id' or 'device_id'; no column holds one.")
-        return ids
-
-    def event_type(self) -> EventTypeReader:
-        """Return what reads an event's type.
-
-        Raises:
-            ConnectorError: Neither a mapping nor a column gives it.
-        """
-        member = self.mapping.get("event_type")
-        if member is None:
-            if self.load_as == "exposure":
-                member = EXPOSURE_EVENT
-            elif self.is_impression:
-                member = self.settings.event_type
-            elif "event_type" in self.columns:
-                member = {"field": "event_type"}
-            else:
-                raise ConnectorError(f"Stream '{self.stream}': map 'event_type'; no column holds it.")
-        return EventTypeReader(member, self.count)
-
-    def time(self) -> TimeReader | None:
-        """Return what reads a record's time; None where the stream has none."""
-        source = self.mapping.get("time", "time" if "time" in self.columns else None)
-        return None if source is None else TimeReader(source_getter(source))
-
-    def insert_id(self) -> InsertId:
-        """Return what gives the id by which Amplitude recognizes repeats."""
-        derived: InsertId
-        if self.one_per_period:
-            derived = insert_id.PeriodInsertId(self.load_as, self.settings.dedupe)
-        elif self.is_impression:
-            derived = insert_id.ImpressionInsertId(self.load_as)
-        else:
-            # A row about a user keeps its key while it changes: only the whole of it tells one change from another.
-            keys = () if self.load_as == "identify" else self.keys
-            derived = insert_id.RecordInsertId(self.load_as, self.stream, keys)
-        native = "insert_id" if self.is_native and "insert_id" in self.columns else None
-        source = self.mapping.get("insert_id", native)
-        return derived if source is None else insert_id.SourceInsertId(source_getter(source), derived)
-
     @property
     def one_per_period(self) -> bool:
         """Whether `dedupe` makes one event of several records. A mapped `insert_id` takes precedence."""
@@ -276,60 +166,7 @@ class StreamPlan:
 
     @property
     def _is_deduped(self) -> bool:
-        return self.is_impression and self.load_as != "identify" and self.settings.dedupe in insert_id.PERIODS
-
-    def properties(self, member: str, *, default: Mapping[str, Any] | None = None) -> PropertiesReader | None:
-        """Return what reads the properties of a selection.
-
-        Args:
-            member: `event_properties`, `user_properties` or `group_properties`.
-            default: Selection where the mapping has none; None: a native stream's own column, else nothing.
-        """
-        chosen = self.mapping.get(member, default)
-        column, _ = self._base_of(member)
-        if chosen is None and not (self.is_native and column):
-            return None
-        if column is None:
-            return PropertiesReader(
-                Selection(chosen or {}, self._read_elsewhere(member), of_record=True), None, self.count
-            )
-        return PropertiesReader(Selection(chosen) if chosen else None, column, self.count)
-
-    def fields(self, keys: Sequence[str]) -> FieldsReader | None:
-        """Return what reads the other event keys that are mapped, or that native columns hold; None for none."""
-        found: dict[str, Any] = {}
-        if self.is_native:
-            found = {key: f'"{key}"' for key in keys if key in self.columns}
-        for member, source in self.mapping.items():
-            key = event_fields.ALIASES.get(member, member)
-            if key in keys:
-                found[key] = source
-        columns: dict[str, str] = {}
-        getters: dict[str, Getter] = {}
-        for key, source in found.items():
-            paths = source_paths(source)
-            if len(paths) == 1 and len(paths[0]) == 1:
-                columns[key] = paths[0][0]
-            else:
-                getters[key] = source_getter(source)
-        return FieldsReader(columns, getters, self.count) if found else None
-
-    def groups(self) -> GroupsReader | None:
-        """Return what reads a record's groups; None where the stream has none."""
-        if "groups" in self.mapping:
-            sources: dict[str, Getter] = {
-                name: source_getter(source) for name, source in self.mapping["groups"].items()
-            }
-            return GroupsReader(sources, "", self.count)
-        return GroupsReader(None, "groups", self.count) if self.is_native and "groups" in self.columns else None
-
-    def operations(self) -> OperationsReader:
-        """Return what reads the operations on user or group properties."""
-        changes = [
-            Change(operation, name, source_getter(source))
-            for operation, name, source in operation_sources(self.mapping.get("operations", {}))
-        ]
-        return OperationsReader(changes, self.count)
+        return self.is_impression and self.load_as != "identify" and self.settings.dedupe in PERIODS
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -143,8 +143,6 @@ class FieldsReader:
     def read(self, record: Record) -> dict[str, Any]:
         """Return the keys for which the record has a value that they can hold.
 
-        Lone surrogates are not looked for: encoding finds them.
-
         Raises:
             Rejected: An amount of money cannot be read.
         """
@@ -156,7 +154,7 @@ class FieldsReader:
         unusual = [
             key
             for key, value in values.items()
-            if type(value) is not str or not 0 < len(value) <= MAX_TEXT or key not in TEXTS
+            if type(value) is not str or not 0 < len(value) <= MAX_TEXT or not value.isascii() or key not in TEXTS
         ]
         for key in unusual:
             self._convert(key, values)
