@@ -13,7 +13,6 @@ import pytest
 from support.amplitude_target import load
 from support.impressions import SCHEMA, impression, messages, record_message, schema_message, state_message
 from support.sandbox import Sandbox
-from target_amplitude.common.errors import ConnectorError
 
 
 def rejects(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -46,15 +45,13 @@ def test_too_many_rejects_stop_the_run_and_state_stays_behind_them(config, sandb
 
 
 def test_a_rejects_path_that_cannot_be_written(config):
-    with pytest.raises(ConnectorError, match="rejects_path"):
-        load(config | {"rejects_path": "/proc/nowhere/rejects.jsonl"}, [])
+    assert "rejects_path" in load(config | {"rejects_path": "/proc/nowhere/rejects.jsonl"}, []).error
 
 
-def test_without_a_path_rejects_are_kept_in_the_working_directory(config, sandbox: Sandbox, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_without_a_path_rejects_are_kept_in_the_working_directory(config, sandbox: Sandbox, tmp_path):
     del config["rejects_path"]
     records = [impression(n, **({"time": 12} if n == 1 else {})) for n in range(3)]
-    assert load(config, messages(records)).error == ""
+    assert load(config, messages(records), folder=tmp_path).error == ""
     (line,) = map(json.loads, (tmp_path / "target-amplitude-rejects.jsonl").read_text().splitlines())
     assert line["record"] == records[1]
 

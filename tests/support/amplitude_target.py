@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
-import logging
 import signal
 import tempfile
 from collections import Counter
@@ -16,9 +13,8 @@ from typing import Any
 
 import pytest
 
+from support.processes import Workplace
 from support.sandbox import Sandbox
-from target_amplitude.common.errors import ConnectorError
-from target_amplitude.target import TargetAmplitude
 
 
 @pytest.fixture
@@ -47,17 +43,6 @@ class Loaded:
         return self.states[-1] if self.states else None
 
 
-class Warnings(logging.Handler):
-    """Keeps what is logged as a warning or worse."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-
 @contextlib.contextmanager
 def signals_kept() -> Iterator[None]:
     """A target takes over the signals of its process; give them back to the test's."""
@@ -67,26 +52,19 @@ def signals_kept() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def load(config: Mapping[str, Any], messages: Iterable[Mapping[str, Any] | str]) -> Loaded:
-    """Give messages (objects, or raw lines) to a target."""
-    loaded, warnings, written = Loaded(), Warnings(), io.StringIO()
-    logging.getLogger("target-amplitude").addHandler(warnings)
-    try:
-        with signals_kept(), tempfile.TemporaryFile("w+") as lines, contextlib.redirect_stdout(written):
-            lines.writelines(f"{m if isinstance(m, str) else json.dumps(m)}\n" for m in messages)
-            lines.seek(0)
-            target = TargetAmplitude(config=dict(config))
-            try:
-                target.listen(lines)
-            except ConnectorError as error:
-                loaded.error = str(error)
-                target.stopping.set()
-                target.give_up()
-    finally:
-        logging.getLogger("target-amplitude").removeHandler(warnings)
-    loaded.states = [json.loads(line) for line in written.getvalue().splitlines()]
-    for (metric, reason), count in target.summary.counts().items():
-        loaded.counts[metric] += count
-        loaded.reasons[metric, reason] += count
-    loaded.warnings = warnings.lines
+def load(
+    config: Mapping[str, Any], messages: Iterable[Mapping[str, Any] | str], *, folder: Path | None = None
+) -> Loaded:
+    """Give messages (objects, or raw lines) to a target that works in a folder; by default a temporary one."""
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Workplace(folder or Path(temporary))
+        result = place.run("target-amplitude", config, messages=messages, inside=True)
+    lines = [line.removeprefix("| ").split(" | ", 2) for line in result.stderr.splitlines() if line.startswith("| ")]
+    said = [(level.strip(), text) for level, _, text in lines]
+    loaded = Loaded(states=result.messages)
+    loaded.error = "" if result.code == 0 else [text for level, text in said if level == "ERROR"][-1]
+    loaded.warnings = [text for level, text in said if level == "WARNING"]
+    for point in filter(lambda point: point["value"], result.points("counter")):
+        loaded.counts[point["metric"]] += point["value"]
+        loaded.reasons[point["metric"], point["tags"].get("reason", "")] += point["value"]
     return loaded

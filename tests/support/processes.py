@@ -42,14 +42,18 @@ class Result:
         last = next((m for m in reversed(self.messages) if m.get("type", "STATE") == "STATE"), None)
         return last.get("value", last) if last else None
 
+    def points(self, kind: str) -> list[dict[str, Any]]:
+        """The measurements of a kind (`counter`, `gauge`, `timer`), each with `metric`, `value` and `tags`."""
+        found = (line.partition("METRIC: ")[2] for line in self.stderr.splitlines())
+        points = [json.loads(text) for text in found if text]
+        return [point for point in points if point["type"] == kind]
+
     @property
     def metrics(self) -> dict[str, float]:
         """The counters of the closing summary by name, added up over their tags."""
         totals: dict[str, float] = {}
-        for line in self.stderr.splitlines():
-            _, found, text = line.partition("METRIC: ")
-            if found and (point := json.loads(text))["type"] == "counter":
-                totals[point["metric"]] = totals.get(point["metric"], 0) + point["value"]
+        for point in self.points("counter"):
+            totals[point["metric"]] = totals.get(point["metric"], 0) + point["value"]
         return totals
 
 

@@ -21,7 +21,6 @@ from support.sandbox import Sandbox
 from target_amplitude.common.audit.page import page
 from target_amplitude.common.audit.report import Findings, Report
 from target_amplitude.common.audit.store import AuditStore
-from target_amplitude.common.errors import ConnectorError
 
 EVENTS_SCHEMA = {
     "type": "SCHEMA",
@@ -195,8 +194,7 @@ class TestWhatAnAuditCannotTell:
 
     def test_a_symlink(self, auditing: Auditing, tmp_path: Path):
         auditing.path.symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(ConnectorError, match="audit_path"):
-            auditing.expect([seen(0)])
+        assert "audit_path" in auditing.expect([seen(0)]).error
         assert not (tmp_path / "elsewhere").exists()
 
 

@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from support.amplitude_target import Loaded, load
+from support.faulty_loads import (
+    AT_ONCE,
+    HTML,
+    MIDDLE,
+    RECORDS,
+    assert_all_arrived,
+    at_each_place,
+    load_impressions,
+    rejects,
+)
 from support.impressions import impression, messages
 from support.sandbox import Sandbox
 from target_amplitude.api import client as client_module
-from target_amplitude.api.endpoints import events_route, group_identify_route, identify_route
-from target_amplitude.api.responses import (
-    INDEX_MAPS,
-    QUOTA_IDS,
-    THROTTLED_IDS,
-    THROTTLED_INDEXES,
-    Action,
-    Answer,
-    Named,
-    react,
-)
-
-RECORDS = 4500
-# Requests of 2,000, 2,000 and 500 events: a fault after 1 hits the middle, after 2 the last flush.
-MIDDLE, LAST = 1, 2
-HTML = "<html><head><title>502 Bad Gateway</title></head></html>"
-AT_ONCE = {"Retry-After": "0"}
-
-at_each_place = pytest.mark.parametrize("skip", [MIDDLE, LAST], ids=["middle", "last"])
-
-
-def load_impressions(config: dict[str, Any], **changes: Any) -> Loaded:
-    settings = config | {"max_parallel_requests": 1} | changes
-    return load(settings, messages((impression(number) for number in range(RECORDS)), every=500))
-
-
-def assert_all_arrived(loaded: Loaded, sandbox: Sandbox, rejected: int = 0) -> None:
-    """All is there once, except what was rejected; STATE says that all is done."""
-    assert loaded.error == ""
-    ids = [event["insert_id"] for event in sandbox.amplitude_events()]
-    assert len(ids) == len(set(ids)) == RECORDS - rejected
-    assert loaded.state == {"read": RECORDS}
-    assert loaded.counts["records_sent"] == RECORDS - rejected
-    assert loaded.counts["records_rejected"] == rejected
-
-
-def rejects(config: dict[str, Any]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path(config["rejects_path"]).read_text("utf-8").splitlines()]
 
 
 @at_each_place
@@ -131,102 +99,6 @@ def test_named_events_are_left_out_and_the_rest_sent(skip: int, config, sandbox:
         "its event_type is missing",
         "its user_id is too short",
     ]
-
-
-@at_each_place
-def test_silenced_events_are_rejected_and_throttled_ones_wait(skip: int, config, sandbox: Sandbox):
-    body = {
-        "code": 400,
-        "error": "Events silenced for device_id",
-        "eps_threshold": 100,
-        "exceeded_daily_quota_devices": {},
-        "silenced_devices": ["dev-spam"],
-        "silenced_events": [5, 6],
-        "throttled_devices": {"dev-busy": 112},
-        "throttled_events": [3, 4],
-    }
-    sandbox.plan(path="/batch", skip=skip, kind="status", status=400, body=body, headers=AT_ONCE)
-    loaded = load_impressions(config)
-    assert_all_arrived(loaded, sandbox, rejected=2)
-    assert {reject["reason"] for reject in rejects(config)} == {"refused by Amplitude (400): its id is silenced"}
-
-
-@at_each_place
-@pytest.mark.parametrize("over", ["throttled_users", "exceeded_daily_quota_users"])
-def test_throttled_ids_wait_while_the_others_go_on(over: str, skip: int, config, sandbox: Sandbox):
-    first = 2000 * skip
-    body = {
-        "code": 429,
-        "error": "Too many requests for some devices and users",
-        "eps_threshold": 1000,
-        over: {f"user-{first + 9:06}": 2210},
-        "throttled_events": [3],
-    }
-    sandbox.plan(path="/batch", skip=skip, kind="status", status=429, body=body, headers={"Retry-After": "0.3"})
-    loaded = load_impressions(config)
-    assert_all_arrived(loaded, sandbox)
-    assert sandbox.requests()[skip + 1]["items"] == (1998 if skip == MIDDLE else 498)
-    order = [event["insert_id"] for event in sandbox.amplitude_events()]
-    late = {f"{first + 3:032x}", f"{first + 9:032x}"}
-    of_their_request = {f"{number:032x}" for number in range(first, first + 500)} - late
-    assert max(order.index(one) for one in of_their_request) < min(order.index(one) for one in late)
-
-
-def test_everything_of_a_throttled_user_waits_in_order(config, sandbox: Sandbox):
-    """Also what comes later, in requests that are otherwise sent."""
-    body = {"code": 429, "throttled_users": {"user-hot": 40}, "throttled_events": [0]}
-    sandbox.plan(path="/batch", kind="status", status=429, body=body, headers={"Retry-After": "0.5"})
-    records = [impression(n, key="user-hot" if n % 1000 == 0 else f"user-{n}") for n in range(RECORDS)]
-    loaded = load(config | {"max_parallel_requests": 1}, messages(records))
-    assert_all_arrived(loaded, sandbox)
-    hot = [event["time"] for event in sandbox.amplitude_events() if event["user_id"] == "user-hot"]
-    assert hot == sorted(hot)
-    assert len(hot) == 5
-
-
-@at_each_place
-def test_an_id_that_stays_throttled_fails_the_run_after_the_retry_timeout(skip: int, config, sandbox: Sandbox):
-    user = f"user-{2000 * skip + 7:06}"
-    body = {"code": 429, "throttled_users": {user: 1017}, "throttled_events": []}
-    sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when=f'"{user}"')
-    loaded = load_impressions(config, retry_timeout_seconds=1)
-    assert "too many events of one user" in loaded.error
-    assert "retry_timeout_seconds" in loaded.error
-    assert user not in loaded.error
-    assert loaded.state == {"read": 2000 * skip}
-    assert len(sandbox.amplitude_events()) == RECORDS - 1  # the others went on
-
-
-OVER_QUOTA = "over the daily quota of events of one user or device (429)"
-
-
-@at_each_place
-@pytest.mark.parametrize("on_quota", ["wait", "reject"])
-def test_a_user_over_the_daily_quota_is_rejected_and_the_others_go_on(
-    on_quota: str, skip: int, config, sandbox: Sandbox
-):
-    user = f"user-{2000 * skip + 7:06}"
-    body = {"code": 429, "exceeded_daily_quota_users": {user: 500_317}, "throttled_events": []}
-    sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when=f'"{user}"')
-    loaded = load_impressions(config, retry_timeout_seconds=1, on_quota=on_quota)
-    assert_all_arrived(loaded, sandbox, rejected=1)
-    assert loaded.reasons["records_rejected", OVER_QUOTA] == 1
-    (reject,) = rejects(config)
-    assert (reject["record"]["key"], reject["sent"]["user_id"], reject["status"]) == (user, user, 429)
-    refused = [request for request in sandbox.requests() if request["status"] == 429]
-    assert len(refused) == (1 if on_quota == "reject" else 2)
-
-
-def test_later_records_of_a_user_over_the_quota_do_not_wait_once_more(config, sandbox: Sandbox):
-    body = {"code": 429, "exceeded_daily_quota_users": {"user-hot": 500_317}, "throttled_events": []}
-    sandbox.plan(path="/batch", kind="status", status=429, body=body, times=None, when='"user-hot"')
-    records = [impression(n, key="user-hot" if n % 1000 == 0 else f"user-{n}") for n in range(RECORDS)]
-    settings = config | {"max_parallel_requests": 1, "retry_timeout_seconds": 1}
-    loaded = load(settings, messages(records))
-    assert loaded.error == ""
-    assert loaded.reasons["records_rejected", OVER_QUOTA] == 5
-    assert len(sandbox.amplitude_events()) == RECORDS - 5
-    assert loaded.state == {"read": RECORDS}
 
 
 class TestRefusalsOfTheRequest:
@@ -435,125 +307,3 @@ class TestIdentify:
         loaded = self.load(config, api_key="wrong-key")
         assert "api_key" in loaded.error
         assert len(sandbox.requests()) == 1
-
-
-BATCH, HTTP = (events_route("k", endpoint, 1) for endpoint in ("batch", "http"))
-IDENTIFY, GROUP_IDENTIFY = identify_route("k", 1), group_identify_route("k")
-
-
-class TestWaits:
-    """How long is waited where the answer does not say."""
-
-    @pytest.mark.parametrize(("route", "seconds"), [(BATCH, 15), (HTTP, 30)])
-    def test_throttled_ids(self, route, seconds: float):
-        answer = Answer(429, {"throttled_devices": {"d": 12}, "throttled_events": [1, 99, -1, True, "2"]})
-        reaction = react(answer, route, 3)
-        assert (reaction.action, reaction.wait_seconds) == (Action.SORT, seconds)
-        assert reaction.throttled == Named(frozenset({1}), frozenset({"d"}))
-        assert not reaction.over_quota
-
-    def test_the_project(self):
-        assert react(Answer(429, {"code": 429}), BATCH, 3).wait_seconds == 60
-
-    @pytest.mark.parametrize("route", [IDENTIFY, GROUP_IDENTIFY])
-    def test_identify(self, route):
-        assert react(Answer(429, text="too_many_requests"), route, 3).wait_seconds == 15
-
-    def test_the_daily_quota(self):
-        reaction = react(Answer(429, {"exceeded_daily_quota_devices": {"d": 500_001}}), BATCH, 3)
-        assert reaction.wait_seconds == 60
-        assert reaction.over_quota == Named(ids=frozenset({"d"}))
-
-    @pytest.mark.parametrize("status", [429, 500, 503, 408])
-    def test_what_the_answer_says_takes_precedence(self, status: int):
-        assert react(Answer(status, retry_after=7), BATCH, 3).wait_seconds == 7
-
-
-ACCEPTED = {"code": 200, "events_ingested": 3, "payload_size_bytes": 5, "server_upload_time": 1}
-
-
-@pytest.mark.parametrize(
-    ("answer", "action"),
-    [
-        (Answer(200, ACCEPTED), Action.ACCEPT),
-        (Answer(200, {"code": 200, "events_ingested": 0}), Action.ACCEPT),
-        (Answer(200, text="success"), Action.RETRY),
-        (Answer(200, text="<html>Sign in"), Action.RETRY),
-        (Answer(200, {"message": "login"}), Action.RETRY),
-        (Answer(200, {"code": 400, "error": "x"}), Action.RETRY),
-        (Answer(200, {"code": 200}), Action.RETRY),
-        (Answer(200, {"code": 200, "events_ingested": True}), Action.RETRY),
-        (Answer(204), Action.RETRY),
-        (Answer(202, ACCEPTED), Action.RETRY),
-        (Answer(302, text="moved"), Action.STOP),
-        (Answer(400, {"error": "Events silenced for device_id", "silenced_events": [77]}), Action.BISECT),
-        (Answer(400, {"events_with_invalid_fields": {"time": "all"}}), Action.BISECT),
-        (Answer(400, {"events_with_invalid_fields": ["time"]}), Action.BISECT),
-        (Answer(400, {"throttled_users": {"u": 1}}), Action.BISECT),
-        (Answer(400, {"error": "?"}), Action.BISECT),
-        (Answer(400, {"error": "Invalid API key: k"}), Action.STOP),
-        (Answer(400, {"error": "Invalid request path"}), Action.STOP),
-        (Answer(400, {"error": "Request missing required field", "missing_field": "events"}), Action.STOP),
-        (Answer(400, {"error": "Missing request body"}), Action.SEND_PLAIN),
-        (Answer(400, {"error": "Invalid JSON request body"}), Action.SEND_PLAIN),
-        (Answer(400, text="<html>Bad Request"), Action.SEND_PLAIN),
-        (Answer(400, text="bad request"), Action.SEND_PLAIN),
-        (Answer(415, text="no gzip"), Action.SEND_PLAIN),
-        (Answer(418), Action.STOP),
-        (Answer(429, {"throttled_events": [7]}), Action.RETRY),
-        (Answer(599), Action.RETRY),
-        (Answer(100), Action.STOP),
-    ],
-    ids=lambda value: f"{value.status} {value.content or value.text}" if isinstance(value, Answer) else value.name,
-)
-def test_each_answer_to_events_has_its_reaction(answer: Answer, action: Action):
-    assert react(answer, BATCH, 3).action is action
-
-
-@pytest.mark.parametrize("route", [IDENTIFY, GROUP_IDENTIFY])
-@pytest.mark.parametrize(
-    ("answer", "action"),
-    [
-        (Answer(200, text="success"), Action.ACCEPT),
-        (Answer(200, text=" Success\n"), Action.ACCEPT),
-        (Answer(200, {"code": 200}), Action.ACCEPT),
-        (Answer(200, text="<html>Sign in"), Action.RETRY),
-        (Answer(200, {"message": "login"}), Action.RETRY),
-        (Answer(200, text=""), Action.RETRY),
-        (Answer(400, text="invalid_api_key"), Action.STOP),
-        (Answer(400, text="missing_event"), Action.BISECT),
-        (Answer(400, text="<html>Bad Request"), Action.SEND_PLAIN),
-    ],
-    ids=lambda value: f"{value.status} {value.content or value.text}" if isinstance(value, Answer) else "",
-)
-def test_each_answer_to_identifications_has_its_reaction(route, answer: Answer, action: Action):
-    assert react(answer, route, 3).action is action
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 5) | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
-MEMBERS = ("code", "error", "missing_field", "events_ingested", *INDEX_MAPS, *THROTTLED_INDEXES, *THROTTLED_IDS)
-MEMBERS += QUOTA_IDS
-
-
-@given(
-    st.integers(100, 999) | st.sampled_from([200, 400, 429]),
-    st.dictionaries(st.sampled_from(MEMBERS) | st.text(max_size=5), JSON_VALUES),
-    st.text(max_size=20),
-    st.sampled_from([BATCH, HTTP, IDENTIFY, GROUP_IDENTIFY]),
-    st.integers(1, 5),
-)
-@example(200, {"code": 200, "events_ingested": 1}, "", BATCH, 1)
-@example(429, {"throttled_users": {"ada": 1}, "throttled_events": [0]}, "", BATCH, 1)
-def test_no_answer_is_without_a_reaction(status: int, content: dict[str, Any], text: str, route, count: int):
-    reaction = react(Answer(status, content, text), route, count)
-    assert reaction.message or reaction.action is Action.ACCEPT
-    assert all(0 <= index < count for index in (*reaction.rejected, *reaction.throttled.indexes))
-    if reaction.action is Action.SORT:
-        assert reaction.rejected or reaction.throttled or reaction.over_quota
-        assert reaction.wait_seconds is not None
-    if reaction.action is Action.ACCEPT:
-        assert status == 200
