@@ -8,8 +8,10 @@ import pytest
 
 from support.plans import event, plan
 from target_amplitude.api.outcomes import Rejected, Skipped
+from target_amplitude.mapping.properties import Selection
 from target_amplitude.payloads.event import LIBRARY, EventReader
 from target_amplitude.payloads.identification import identification_reader
+from target_amplitude.payloads.impressions import ImpressionPropertiesReader
 
 NATIVE = {
     "properties": {
@@ -141,6 +143,19 @@ class TestImpressions:
             "attributes.age": 36,
             "attributes.country": "GB",
         }
+
+    def test_properties_and_attributes_written_as_json_text(self):
+        selection = {"include": ["split_name", "plan", "attributes.age"]}
+        written = IMPRESSION | {"properties": '{"plan": "gold"}', "attributes": ' {"age": 36, "email": "x"}'}
+        made = event({"event_properties": selection}, written, schema=IMPRESSIONS)
+        assert made["event_properties"] == {"split_name": "f", "plan": "gold", "attributes.age": 36}
+
+    @pytest.mark.parametrize(("properties", "counted"), [("no JSON", 1), ([1], 1), ("", 0), (" ", 0), (None, 0)])
+    def test_other_properties_are_counted(self, properties: Any, counted: int):
+        reasons: list[str] = []
+        made = ImpressionPropertiesReader(Selection({}), reasons.append).read(IMPRESSION | {"properties": properties})
+        assert made == {"split_name": "f", "treatment": "on", "traffic_type": "user"}
+        assert reasons == ["value of the wrong type"] * counted
 
     def test_attributes_as_user_properties_of_an_event(self):
         mapping = {"user_properties": {"include": ["attributes.plan"], "rename": {"attributes.plan": "plan"}}}

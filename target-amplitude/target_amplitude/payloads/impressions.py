@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from target_amplitude.api.coerce import Count, clean_properties, clean_text, is_plain
+from target_amplitude.api.coerce import WRONG_TYPE, Count, clean_properties, clean_text, is_plain
 from target_amplitude.api.outcomes import Rejected, Skipped
-from target_amplitude.common.record_paths import Getter, Record
+from target_amplitude.common.record_paths import Getter, Record, is_empty, object_in
 from target_amplitude.mapping.properties import Selection
 
 COLUMNS = ("key", "split", "treatment", "time")
@@ -76,12 +76,19 @@ class ImpressionPropertiesReader:
         """Return the event properties within the limits."""
         get = record.get
         properties = {name: value for name, column in self.pairs if (value := get(column)) is not None}
-        own = get("properties")
-        if own and isinstance(own, dict):
+        if own := self._object(get("properties")):
             properties.update(self._selection(own))
-        if self._has_attributes and isinstance(attributes := get(ATTRIBUTES), dict):
+        if self._has_attributes and (attributes := self._object(get(ATTRIBUTES))):
             properties.update(self._selection({ATTRIBUTES: attributes}))
         return properties if is_plain(properties) else clean_properties(properties, self._count)
+
+    def _object(self, value: Any) -> dict[str, Any] | None:
+        if value is None or type(value) is dict:
+            return value
+        found = object_in(value)
+        if found is None and not is_empty(value):
+            self._count(WRONG_TYPE)
+        return found
 
 
 class ExposurePropertiesReader:
