@@ -22,7 +22,7 @@ from target_amplitude.payloads.identification import Identification, is_mergeabl
 # with several properties counts once is not said, so each property counts.
 UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
-# Users whose last values are in memory, at most twice as many: about 50 MB with 20 flags of 25,000 users.
+# Users whose last values are in memory, at most twice as many: about 30 MB with 20 flags each.
 OWNERS_IN_MEMORY = 25_000
 # Stands for the keys of an identification besides ids and properties. They replace each other as a whole, because
 # Amplitude resets the other keys of a linked group (country, region, city, dma) that are not sent along.
@@ -69,8 +69,8 @@ class LastValues:
         self._over_limit = over_limit
         self._times = times
         # Who comes moves into the first; when that is full, it becomes the second, and the second goes to disk.
-        self._recent: dict[str, Sent] = {}
-        self._before: dict[str, Sent] = {}
+        self._recent: dict[str, bytes] = {}
+        self._before: dict[str, bytes] = {}
         self._older: KeyValueStore | None = None
 
     def news(self, whose: str, changes: Mapping[str, Change]) -> dict[str, Change]:
@@ -78,7 +78,7 @@ class LastValues:
 
         They count as updates that are about to be sent.
         """
-        sent = self._recall(whose) or self._keep(whose, Sent())
+        sent = self._recall(whose) or Sent({})
         known = sent.values
         fresh: dict[str, Change] = {}
         for name, change in changes.items():
@@ -92,6 +92,7 @@ class LastValues:
                 fresh[name] = change
         if fresh:
             self._count(sent, len(fresh))
+        self._keep(whose, sent)
         return fresh
 
     def forget(self, whose: str, updates: int = 0) -> None:
@@ -105,6 +106,7 @@ class LastValues:
         if sent is not None:
             sent.values = {name: Value(known.time, "", None) for name, known in sent.values.items()}
             self._count(sent, updates)
+            self._keep(whose, sent)
 
     def _count(self, sent: Sent, updates: int) -> None:
         now = self._now()
@@ -126,25 +128,23 @@ class LastValues:
             self._older.close()
 
     def _recall(self, whose: str) -> Sent | None:
-        """Return what was sent of a user or group, in memory from now on; None when nothing is known."""
-        if (sent := self._recent.get(whose)) is not None:
-            return sent
-        if (sent := self._before.pop(whose, None)) is not None:
-            return self._keep(whose, sent)
-        if self._older is not None and (kept := self._older.get(whose)) is not None:
-            return self._keep(whose, _decode(kept))
+        """Return what was sent of a user or group; None when nothing is known."""
+        kept = self._recent.get(whose) or self._before.pop(whose, None)
+        if kept is None and self._older is not None:
+            kept = self._older.get(whose)
+        if kept is not None:
+            return _decode(kept)
         if self._times is not None and (times := self._times.get(whose)):
-            return self._keep(whose, Sent({name: Value(time, "", None) for name, time in times.items()}))
+            return Sent({name: Value(time, "", None) for name, time in times.items()})
         return None
 
-    def _keep(self, whose: str, sent: Sent) -> Sent:
+    def _keep(self, whose: str, sent: Sent) -> None:
         if len(self._recent) >= OWNERS_IN_MEMORY:
             if self._before:
                 self._older = self._older or KeyValueStore()
-                self._older.put_all((name, _encode(one)) for name, one in self._before.items())
+                self._older.put_all(self._before.items())
             self._before, self._recent = self._recent, {}
-        self._recent[whose] = sent
-        return sent
+        self._recent[whose] = _encode(sent)
 
 
 class Change(msgspec.Struct, gc=False):
