@@ -16,6 +16,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ _strictly = msgspec.json.Decoder().decode
 # A string, to be kept; or a comma that nothing follows.
 TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[\]}])', re.DOTALL)
 # What JSON does not allow and Python's own writer, and so many a program, writes.
-NOT_A_NUMBER = re.compile(rb"NaN|Infinity")
+NOT_NUMBERS = (re.compile(rb"NaN"), re.compile(rb"Infinity"))  # one expression for both takes ten times as long
 ESCAPED = re.compile(rb"\\.", re.DOTALL)
 # A surrogate pair as escapes, or half of one. Whether its first backslash is itself escaped, the match alone does not
 # tell.
@@ -83,9 +84,9 @@ def without_nan(text: bytes) -> bytes:
     """Return JSON with null in place of NaN and Infinity outside of texts; the same object when there are none."""
     if b"NaN" not in text and b"Infinity" not in text:
         return text
-    quotes = ESCAPED.sub(b"__", text) if b"\\" in text else text  # as long as the text, without escaped quotes
+    quotes = ESCAPED.sub(b"__", text) if b'\\"' in text else text  # as long as the text, without escaped quotes
     pieces, end, is_text = [], 0, False
-    for match in NOT_A_NUMBER.finditer(quotes):
+    for match in sorted(chain(*(word.finditer(quotes) for word in NOT_NUMBERS)), key=re.Match.start):
         start = match.start()
         line = quotes.rfind(b"\n", end, start)  # no text reaches over the end of a line
         is_text = (is_text and line < 0) ^ bool(quotes.count(b'"', max(end, line), start) % 2)
