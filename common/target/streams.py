@@ -11,6 +11,7 @@ from singer_sdk.exceptions import MappingError as StreamMapError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTransform, StreamMap
 
 from ..errors import ConnectorError
+from ..flattening import Flattener
 from ..lenient_json import repaired
 from .decoding import UNREADABLE
 from .delivery import BatchLine, Origin
@@ -24,7 +25,8 @@ JSON_TYPES = frozenset({str, int, float, bool, type(None), dict, list})
 # What decoding raises for anything but a record of the stream that keeps its schema.
 UNDECODABLE = (*UNREADABLE, ValueError)
 
-Branch = tuple[StreamMap, StreamingSink | None]
+Transform = Callable[[dict[str, Any]], dict[str, Any] | None]
+Branch = tuple[Transform, StreamingSink | None]
 
 
 class InputStream:
@@ -33,7 +35,7 @@ class InputStream:
     Args:
         name: Its name.
         validator: Checks what the tap sent, before stream maps; None to take everything.
-        branches: Its stream maps, each with its sink; no sink where a map removes the stream.
+        branches: What its stream maps make of records, each with its sink; no sink where a map removes the stream.
         direct: The only sink, when no stream map changes its records.
         services: What all sinks share.
     """
@@ -90,16 +92,16 @@ class InputStream:
         self._services.rejects.reject(self.name, reason, origin)
 
     def _map(self, record: dict[str, Any], origin: Origin) -> None:
-        for stream_map, sink in self._branches:
+        for transform, sink in self._branches:
             try:
-                mapped = stream_map.transform(copy.copy(record))
+                mapped = transform(record)
             except StreamMapError as error:
                 raise ConnectorError(f"Setting 'stream_maps', stream '{self.name}': {error}") from None
             except Exception as error:  # noqa: BLE001  # an expression of the user on a value of the record
                 self._reject(f"stream map: an expression fails ({type(error).__name__})", origin)
                 return
             if mapped is not None and sink is not None:
-                sink.process_record(plain(mapped), origin)
+                sink.process_record(mapped, origin)
                 continue
             self._services.skip("stream map", self.name)
             if sink is not None:
@@ -123,31 +125,29 @@ class DecodedStream:
 
     def record(self, line: bytes) -> dict[str, Any] | None:
         """Return the needed columns of a record that keeps the schema; None for every other line."""
-        try:
-            record: dict[str, Any] = self._decode(line).record
-        except UNDECODABLE:
-            return self._repaired_record(line)
-        return record
-
-    def _repaired_record(self, line: bytes) -> dict[str, Any] | None:
-        fixed = repaired(line)
-        if fixed is line:
-            return None
-        try:
-            record: dict[str, Any] = self._decode(fixed).record
-        except UNDECODABLE:
-            return None
-        return record
+        message = decoded(self._decode, line)
+        return None if message is None else message.record
 
     def records(self, block: bytes) -> list[dict[str, Any]] | None:
         """Return the needed columns of each line's record; None when a line is anything else."""
-        try:
-            messages = self._decode_lines(block)
-        except UNDECODABLE:
-            return None
-        if len(messages) != block.count(b"\n") + (not block.endswith(b"\n")):
+        messages = decoded(self._decode_lines, block)
+        if messages is None or len(messages) != block.count(b"\n") + (not block.endswith(b"\n")):
             return None  # blank lines: a message's position would not be its line's
         return [message.record for message in messages]
+
+
+def decoded(decode: Callable[[bytes], Any], text: bytes) -> Any:
+    """Return what a text decodes to, if need be without NaN and halves of surrogate pairs; None where it does not."""
+    try:
+        return decode(text)
+    except UNDECODABLE:
+        fixed = repaired(text)
+    if fixed is text:
+        return None
+    try:
+        return decode(fixed)
+    except UNDECODABLE:
+        return None
 
 
 class Streams:
@@ -231,8 +231,9 @@ class Streams:
             self._mapper.register_raw_stream_schema(name, copy.deepcopy(known.schema), stream.key_properties)
         except StreamMapError as error:
             raise ConnectorError(f"Setting 'stream_maps', stream '{name}': {error}") from None
-        branches = [(one, self._sink_of(one, stream)) for one in self._mapper.stream_maps[name]]
-        direct = branches[0][1] if len(branches) == 1 and is_unchanged(branches[0][0]) else None
+        maps = self._mapper.stream_maps[name]
+        branches = [(transform_of(one), self._sink_of(one, stream)) for one in maps]
+        direct = branches[0][1] if len(maps) == 1 and is_unchanged(maps[0]) else None
         validator = RecordValidator(known.validator) if self._validate else None
         self._streams[name] = InputStream(name, validator, branches, direct, self._services)
         decoder = direct.message_decoder if direct is not None and validator is not None else None
@@ -261,6 +262,18 @@ class Streams:
 def is_unchanged(stream_map: StreamMap) -> bool:
     """Whether a stream map leaves records as they are."""
     return isinstance(stream_map, SameRecordTransform) and not stream_map.flattening_enabled
+
+
+def transform_of(stream_map: StreamMap) -> Transform:
+    """Return what makes of a record what a stream map makes of it; the record stays as it is."""
+    if isinstance(stream_map, SameRecordTransform) and stream_map.flattening_enabled:
+        return Flattener(stream_map).flatten
+
+    def transform(record: dict[str, Any]) -> dict[str, Any] | None:
+        mapped = stream_map.transform(copy.copy(record))
+        return None if mapped is None else plain(mapped)
+
+    return transform
 
 
 def plain(record: dict[str, Any]) -> dict[str, Any]:
