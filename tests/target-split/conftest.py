@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from support.amplitude import members_messages
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
+from support.segments import APIS, Api
 
 
 @pytest.fixture
@@ -36,3 +38,22 @@ def run_here(workplace: Workplace) -> Callable[..., Result]:
         return workplace.run("target-split", config, messages=messages, inside=True)
 
     return run
+
+
+@pytest.fixture(params=["v2", "v4"])
+def api(request: pytest.FixtureRequest) -> Api:
+    return APIS[request.param]
+
+
+@pytest.fixture
+def run(config: dict[str, Any], api: Api, run_here: Callable[..., Result]) -> Callable[..., Result]:
+    """Runs the target with messages, or with the rows of cohorts."""
+    del config["workspace_id"]
+    config |= api.settings
+
+    def run_target(messages: list[dict[str, Any]], **changes: Any) -> Result:
+        if messages and "type" not in messages[0]:
+            messages = members_messages(messages)
+        return run_here(config | changes, messages)
+
+    return run_target
