@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .metrics import log_point
+from .words import counted
 
 PROGRESS_SECONDS = 30.0
 
@@ -23,6 +24,7 @@ class Phrase:
     Attributes:
         metric: Name of the counter.
         words: What follows the number.
+        one: What follows the number one, if that differs.
         is_said_at_zero: Whether it is said also when nothing was counted.
         is_metric: Whether it is a Singer metric, too.
     """
@@ -31,6 +33,7 @@ class Phrase:
     words: str
     is_said_at_zero: bool = True
     is_metric: bool = True
+    one: str = ""
 
 
 TARGET_PHRASES = (
@@ -40,9 +43,9 @@ TARGET_PHRASES = (
     Phrase("records_skipped", "skipped"),
     Phrase("records_truncated", "truncated"),
     Phrase("records_rejected", "rejected"),
-    Phrase("http_retry_count", "retries"),
-    Phrase("http_request_count", "requests"),
-    Phrase("bytes_sent", "bytes"),
+    Phrase("http_retry_count", "retries", one="retry"),
+    Phrase("http_request_count", "requests", one="request"),
+    Phrase("bytes_sent", "bytes", one="byte"),
 )
 
 
@@ -133,5 +136,6 @@ class Summary:
             if not reasons and not phrase.is_said_at_zero:
                 continue
             detail = ", ".join(f"{n:,} {why}" for why, n in sorted(reasons.items()) if why)
-            parts.append(f"{sum(reasons.values()):,} {phrase.words}" + (f" ({detail})" if detail else ""))
+            said = counted(sum(reasons.values()), phrase.one or phrase.words, phrase.words)
+            parts.append(said + (f" ({detail})" if detail else ""))
         return ", ".join([*parts, f"{self.seconds:.1f} seconds"])

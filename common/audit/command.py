@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from ..errors import ConnectorError
+from ..words import counted
 from .page import page
 from .report import Counts, Findings, Report
 from .store import AuditStore
@@ -56,7 +57,8 @@ def write_missing(path: str, findings: Findings, report: Report) -> None:
         raise ConnectorError(f"--missing: nothing is written, because the audit cannot tell. {report.problems[0]}")
     count = write_file(path, findings.missing_messages())
     click.echo(
-        f"Wrote {count:,} lines to {path}. Send them: {findings.subject.target} --config CONFIG < {path}", err=True
+        f"Wrote {counted(count, 'line')} to {path}. Send them: {findings.subject.target} --config CONFIG < {path}",
+        err=True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
+from ..words import counted
 from .report import Counts, Findings, Line, Report
 from .subject import Subject
 
@@ -38,7 +39,8 @@ def page(audits: Iterable[tuple[Findings, Report]]) -> str:
 def section(findings: Findings, report: Report) -> str:
     """Return the section of an audit: totals, a chart, and the hours with something to see."""
     subject = findings.subject
-    verdict = "Nothing is missing." if report.is_clean else f"{report.total.missing:,} records are missing."
+    missing = counted(report.total.missing, "record is", "records are")
+    verdict = "Nothing is missing." if report.is_clean else f"{missing} missing."
     if report.problems:
         verdict = "The audit cannot tell."
     shown = [line for _, line in zip(range(MAX_ROWS), filter(is_notable, findings.lines()), strict=False)]

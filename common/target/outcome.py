@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ..errors import ConnectorError
+from ..words import counted
 
 # What a dry run or an audit skips has served its purpose.
 SERVED = ("dry run", "audit")
@@ -43,8 +44,11 @@ def check_accepted(counts: Counts, unintended: Collection[str]) -> str | None:
     if refused:
         again = " and run again" if any(name == "records_skipped" for name, why in counts if why in refused) else ""
         raise ConnectorError(
-            f"No record was accepted: {sum(refused.values()):,} were refused, most because of: "
+            f"No record was accepted: {counted(sum(refused.values()), 'was', 'were')} refused, most because of: "
             f"{max(refused, key=refused.__getitem__)}. Fix the cause{again}."
         )
     skipped = total(counts, "records_skipped")
-    return f"No record was sent: all {skipped:,} were skipped. Check the filters." if skipped else None
+    if not skipped:
+        return None
+    which = "the only one was" if skipped == 1 else f"all {skipped:,} were"
+    return f"No record was sent: {which} skipped. Check the filters."

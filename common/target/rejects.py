@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import ConnectorError
 from ..summary import Summary
+from ..words import counted
 from .delivery import Origin
 
 # The share of rejects means something only from this many records on.
@@ -136,7 +137,8 @@ class Rejects:
         last = f", the last because of: {reason}" if reason else ""
         if self.count > limits.count:
             raise ConnectorError(
-                f"More than {limits.count:,} records were rejected{last}. Fix the cause, or raise 'max_rejects'."
+                f"More than {counted(limits.count, 'record was', 'records were')} rejected{last}. Fix the cause, or "
+                "raise 'max_rejects'."
             )
         if read >= LEAST_RECORDS_FOR_SHARE and self.count > limits.share * read:
             raise ConnectorError(

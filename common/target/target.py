@@ -25,6 +25,7 @@ from ..sdk_private import ConfigInput
 from ..stdout import BlockedError, write_stdout
 from ..stream_maps import unmatched
 from ..summary import Summary
+from ..words import counted
 from .checkpoints import Checkpoints
 from .message_loop import MessageLoop
 from .outcome import accepted, check_accepted
@@ -210,13 +211,14 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     def note_rejects(self) -> None:
         """Let the closing summary say where rejected records are, for STATE has passed them."""
         if self.rejects.count and self._replay is not None:
-            self.summary.note(f"{self.rejects.count:,} records were rejected again and stay in {self._replay.path}.")
-        elif self.rejects.count and not self._sends_nothing:
-            path = self.rejects_file.path
-            self.summary.note(
-                f"{self.rejects.count:,} rejected records are kept in {path}. Fix the cause, then send them again with"
-                " --replay."
+            again = counted(
+                self.rejects.count, "record was rejected again and stays", "records were rejected again and stay"
             )
+            self.summary.note(f"{again} in {self._replay.path}.")
+        elif self.rejects.count and not self._sends_nothing:
+            kept = counted(self.rejects.count, "rejected record is", "rejected records are")
+            path = self.rejects_file.path
+            self.summary.note(f"{kept} kept in {path}. Fix the cause, then send them again with --replay.")
 
     def _count_read(self) -> None:
         read = self._streams.records_read

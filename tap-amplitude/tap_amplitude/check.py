@@ -14,6 +14,7 @@ from tap_amplitude.cohorts.lists import LIST_PATH
 from tap_amplitude.cohorts.selection import Cohort
 from tap_amplitude.common.errors import ConnectorError, RetriableError
 from tap_amplitude.common.folder.folder import Folder
+from tap_amplitude.common.words import counted
 from tap_amplitude.export.windows import HOUR, Window, newest_end
 from tap_amplitude.files.kinds import Kind, kind_of_name
 from tap_amplitude.streams.base import Services
@@ -108,6 +109,6 @@ def newest_hour(services: Services, config: Mapping[str, Any]) -> str:
 def described(cohort: Cohort) -> str:
     """Return a cohort's name, size and kind in words."""
     size = cohort.get("size")
-    members = f"{size:,} members" if type(size) is int else "size unknown"
+    members = counted(size, "member") if type(size) is int else "size unknown"
     kind = f"of {cohort['count_group'] or 'User'}"
     return f"{cohort.get('name') or '(no name)'}, {members}, {kind}" + (", archived" if cohort.get("archived") else "")

@@ -20,7 +20,7 @@ PHRASES = (
     unless_zero("other_records", "other records"),
     Phrase("records_skipped", "skipped"),
     Phrase("values_nulled", "values of a wrong type made null"),
-    Phrase("http_request_count", "requests"),
-    Phrase("http_retry_count", "retries"),
-    Phrase("bytes_received", "bytes"),
+    Phrase("http_request_count", "requests", one="request"),
+    Phrase("http_retry_count", "retries", one="retry"),
+    Phrase("bytes_received", "bytes", one="byte"),
 )

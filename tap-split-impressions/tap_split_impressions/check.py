@@ -9,6 +9,7 @@ from typing import Any
 from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.common.timestamps import rfc3339
+from tap_split_impressions.common.words import counted
 from tap_split_impressions.impressions.filters import matcher
 from tap_split_impressions.settings import is_v4
 
@@ -25,8 +26,8 @@ def look_at_folder(config: Mapping[str, Any]) -> Iterator[str]:
     newest = max(files, key=lambda file: file.arrived)
     megabytes = sum(file.size for file in files) / 1_000_000
     age = max(0, round((time.time() - newest.arrived) / 60))
-    yield f"Folder {config['path']}: {len(files):,} data files, {megabytes:,.1f} MB."
-    yield f"Newest file: {newest.path}, arrived {rfc3339(round(newest.arrived * 1000))} ({age:,} minutes ago)."
+    yield f"Folder {config['path']}: {counted(len(files), 'data file')}, {megabytes:,.1f} MB."
+    yield f"Newest file: {newest.path}, arrived {rfc3339(round(newest.arrived * 1000))} ({counted(age, 'minute')} ago)."
 
 
 def look_at_admin_api(api: AdminLists, config: Mapping[str, Any]) -> Iterator[str]:

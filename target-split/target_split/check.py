@@ -11,6 +11,7 @@ from target_split.api.admin import AdminApi
 from target_split.api.events import BULK_PATH, KEY_REFUSED, REACTIONS
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
+from target_split.common.words import counted
 from target_split.connection import Connection
 from target_split.events.open_ledger import is_database, open_ledger
 
@@ -66,7 +67,7 @@ def check_segments(config: Mapping[str, Any], connection: Connection, admin: Adm
         yield "Setting 'environment' is not set: segments need it."
         return
     count = len(admin.active_segments(environment.id))
-    yield f"Environment {environment.name} has {count:,} segments."
+    yield f"Environment {environment.name} has {counted(count, 'segment')}."
 
 
 def check_ledger(config: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from target_split.common.audit.reporting import AuditReporting
 from target_split.common.errors import ConnectorError
 from target_split.common.target.services import Stream
 from target_split.common.target.sink import StreamingSink
+from target_split.common.words import counted
 from target_split.connection import Connection
 from target_split.events.converter import Converter, EventOptions
 from target_split.events.delivery import EventDelivery
@@ -173,8 +174,8 @@ class TargetSplit(AuditReporting):
         )
         for leftover in ledger.leftovers:
             self.summary.note(
-                f"An earlier run ended while {len(leftover.ids):,} events of stream '{leftover.stream}' were on their "
-                f"way; when they come again, they are {'skipped' if self._skip_ambiguous else 'sent again'}."
+                f"An earlier run ended while {counted(len(leftover.ids), 'event')} of stream '{leftover.stream}' had "
+                f"no answer yet: read again, such events are {'skipped' if self._skip_ambiguous else 'sent again'}."
             )
         return ledger
 

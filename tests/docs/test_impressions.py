@@ -104,7 +104,7 @@ def test_the_webhook_from_its_token_to_pruned_files(tmp_path: Path, workplace: W
         text=True,
         check=False,
     )
-    assert pruned.stdout.startswith("Removed 1 files; 0 old ones"), pruned.stderr
+    assert pruned.stdout.startswith("Removed 1 file; 0 old ones"), pruned.stderr
     assert list(folder.glob("*.jsonl")) == []
 
 

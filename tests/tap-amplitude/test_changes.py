@@ -146,7 +146,7 @@ def test_what_is_not_a_message_is_counted_and_the_others_are_read(
     write(folder, "stream.json", message(0, "a"), message(1, "b", **changed), message(2, "c"))
     result = run()
     assert changes(result) == [("add", "a"), ("add", "c")]
-    assert "1 records that are not cohort messages" in result.stderr
+    assert "1 record that is not of a cohort push" in result.stderr
 
 
 def test_a_line_that_is_not_json_costs_itself_alone(folder: Path, run: Runs) -> None:

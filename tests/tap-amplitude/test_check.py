@@ -56,7 +56,7 @@ def test_it_names_cohorts_with_size_and_kind_the_newest_hour_and_the_quota(keys:
 
 def test_it_works_with_the_sandbox_and_reads_nothing(sandbox: Sandbox, keys: dict[str, str]) -> None:
     sandbox.put_cohort(id="c1", name="Köln", members=[{"amplitude_id": 1, "user_id": "u"}])
-    assert "c1: Köln, 1 members, of User" in lines(keys, api_url=sandbox.url)
+    assert "c1: Köln, 1 member, of User" in lines(keys, api_url=sandbox.url)
     assert {request["method"] for request in sandbox.requests()} == {"GET"}
 
 

@@ -219,7 +219,7 @@ def test_check_prints_what_can_be_seen(
     config = {"path": str(folder), **settings(sandbox, api, environments=["Prodution"])}
     result = workplace.run("tap-split-impressions", config, "--check")
     assert result.code == 0, result.stderr
-    assert f"Folder {folder}: 1 data files" in result.stdout
+    assert f"Folder {folder}: 1 data file," in result.stdout
     assert "Newest file: a.jsonl, arrived 20" in result.stdout
     assert f"Admin API {api}: workspace {SCOPES[api]}." in result.stdout
     assert "Production (env-prod)" in result.stdout

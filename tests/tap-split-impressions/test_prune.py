@@ -67,7 +67,7 @@ def test_a_damaged_file_stays(
 ) -> None:
     (folder / "damaged.parquet").write_bytes(b"nothing")
     write("done.jsonl", [1])
-    with pytest.raises(ConnectorError, match="1 files could not be read"):
+    with pytest.raises(ConnectorError, match="1 file could not be read"):
         run()
     last = json.loads(capsysbinary.readouterr().out.splitlines()[-1])
     assert prune(Folder(str(folder)), [last["value"]["bookmarks"]["impressions"]], 60) == (1, 1)
@@ -133,7 +133,7 @@ def test_the_command(workplace: Workplace, folder: Path, write: Write, run: Run)
     command = [str(BIN / "tap-split-impressions-webhook"), "prune", "--path", str(folder), "--state", str(state)]
     process = workplace.start([*command, "--older-than", "0s"])
     said, _ = process.communicate(timeout=30)
-    assert (process.returncode, said) == (0, "Removed 1 files; 1 old ones stay because they have not been read.\n")
+    assert (process.returncode, said) == (0, "Removed 1 file; 1 old ones stay because they have not been read.\n")
     assert left(folder) == ["b.jsonl"]
     process = workplace.start([*command, "--older-than", "soon"])
     _, said = process.communicate(timeout=30)

@@ -226,7 +226,7 @@ def test_settings_that_let_nothing_through_warn_and_list_what_there_was(folder: 
         '"environmentName":"Production","environmentId":"env-prod"}\n'
     )
     result = run(environments=["Prodution"])
-    assert "The settings let nothing through: all 1 impressions were skipped (1 by environment)" in result.stderr
+    assert "The settings let nothing through: 1 impression was skipped (1 by environment)" in result.stderr
     assert "environments: Production (env-prod)" in result.stderr
     assert "let nothing through" not in run(environments=["Production"]).stderr
 

@@ -246,7 +246,7 @@ def test_files_from_long_before_the_start_are_not_opened(folder: Path, write: Wr
         clock.setattr("tap_split_impressions.folder.scan.time.time", lambda: later)
         result = run(start_date=datetime.fromtimestamp(later - 86400, UTC).isoformat())
     assert numbers_of(result) == []
-    assert "1 files not opened, which arrived long before start_date" in result.stderr
+    assert "1 file not opened, which arrived long before start_date" in result.stderr
 
 
 def test_filters_and_their_counts(folder: Path, write: Write, run: Run) -> None:

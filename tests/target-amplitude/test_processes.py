@@ -152,7 +152,7 @@ def test_the_closing_summary(config, workplace: Workplace, sandbox: Sandbox):
     }
     said = (
         "Done: 4 read, 2 sent, 0 de-duplicated, 1 skipped (1 no key), 1 truncated (1 text over 1,024 characters), "
-        "1 rejected (1 an id that Amplitude forbids), 1 retries, 2 requests"
+        "1 rejected (1 an id that Amplitude forbids), 1 retry, 2 requests"
     )
     assert said in result.stderr
     assert '"metric":"sync_duration"' in result.stderr

@@ -204,7 +204,7 @@ def test_dry_run_changes_nothing(push, sandbox: Sandbox):
     put_segment(sandbox, "a")
     result = push(change("b"), change("a", "remove"), dry_run=True)
     assert result.code == 0
-    assert "1 keys to add, 1 to remove" in result.stderr
+    assert "1 key to add, 1 to remove" in result.stderr
     assert [r for r in sandbox.requests() if r["method"] != "GET"] == []
 
 

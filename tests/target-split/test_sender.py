@@ -305,7 +305,7 @@ def test_very_many_lost_answers_are_listed_in_part(
     for number in range(23):
         skipping.deliver([an_event(number)])
     skipping.summary.close()
-    assert caplog.text.count("skipped: 1 events") == 20
+    assert caplog.text.count("skipped: 1 event of") == 20
     assert caplog.text.count("only counted, as records_ambiguous") == 1
     assert skipping.count("records_ambiguous") == 23
 

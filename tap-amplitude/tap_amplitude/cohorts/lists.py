@@ -18,6 +18,7 @@ from tap_amplitude.api.cohort_csv import Member, MembershipError, members
 from tap_amplitude.cohorts.selection import Cohort, count_group
 from tap_amplitude.common.errors import ConnectorError, DeadlineError
 from tap_amplitude.common.summary import Summary
+from tap_amplitude.common.words import counted
 from tap_amplitude.export.download import Downloader
 from tap_amplitude.export.spool import Spool
 
@@ -156,7 +157,7 @@ def require_whole(file: IO[bytes], listed_size: Any, *, ends_visibly: bool) -> N
     if type(listed_size) is not int:
         return
     if count < listed_size * (1 - MAX_MISSING_SHARE) or (count < listed_size and not ends_visibly):
-        raise MembershipError(f"it has {count:,} members, the list of cohorts says {listed_size:,}")
+        raise MembershipError(f"it has {counted(count, 'member')}, the list of cohorts says {listed_size:,}")
 
 
 def properties_parameters(names: list[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.folder.file import File
+from tap_amplitude.common.words import counted
 from tap_amplitude.files.changes import (
     InvalidMessageError,
     Message,
@@ -104,7 +105,12 @@ class CohortChangesStream(FolderStream):
                 yield message
         if rejected:
             self.services.summary.add("records_skipped", rejected, reason="not a message", stream=self.name)
-            self.logger.warning("%s holds %d records that are not cohort messages (%s).", path, rejected, reason)
+            self.logger.warning(
+                "%s holds %s not of a cohort push (%s).",
+                path,
+                counted(rejected, "record that is", "records that are"),
+                reason,
+            )
 
 
 def messages_of(opened: Opened) -> Iterator[Message | InvalidMessageError]:

@@ -11,6 +11,7 @@ from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.common.receiver.server import receiver_options, run_command, serve
 from tap_split_impressions.common.receiver.settings import json_object
+from tap_split_impressions.common.words import counted
 from tap_split_impressions.folder.prune import prune, seconds_of, stream_state
 from tap_split_impressions.webhook import NAME, create_app
 
@@ -48,7 +49,7 @@ def prune_command(context: click.Context, /, path: str | None, older_than: str, 
         raise ConnectorError("No folder to clean up: give --path.")
     folder = Folder(path, json_object(settings.get("storage_options", "")))
     removed, waiting = prune(folder, [stream_state(state) for state in states], seconds_of(older_than))
-    print(f"Removed {removed} files; {waiting} old ones stay because they have not been read.")  # noqa: T201  # what the command is for
+    print(f"Removed {counted(removed, 'file')}; {waiting} old ones stay because they have not been read.")  # noqa: T201  # what the command is for
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import msgspec
 from tap_split_impressions.common.lenient_json import decoded_values
 from tap_split_impressions.common.receiver.bodies import InvalidBodyError, Parsed
 from tap_split_impressions.common.timestamps import rfc3339
+from tap_split_impressions.common.words import counted
 from tap_split_impressions.impressions.item import Item, NotAnImpression, items_of
 
 LINE_ITEMS = 1000  # a larger batch is stored in several lines, so that a reader's memory stays small
@@ -70,7 +71,7 @@ def lines_of_any(body: bytes, received: int) -> Parsed:
     except RecursionError:  # decoders in C may go deeper than what then looks at the value
         raise InvalidBodyError("nested too deeply") from None
     if reason and not good:
-        raise InvalidBodyError(f"no impressions among {len(rejects)} items, the last {reason}")
+        raise InvalidBodyError(f"no impressions among {counted(len(rejects), 'item')}, the last {reason}")
     return Parsed(stored_lines(good, received), b"".join(rejects), len(good), len(rejects))
 
 

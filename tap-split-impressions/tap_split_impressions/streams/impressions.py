@@ -19,6 +19,7 @@ from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.common.metrics import gauge
 from tap_split_impressions.common.tap.stream import PlainStream
 from tap_split_impressions.common.timestamps import rfc3339
+from tap_split_impressions.common.words import counted
 from tap_split_impressions.folder.readers import CsvOptions
 from tap_split_impressions.folder.readers.csv_export import DEFAULT_ENCODING
 from tap_split_impressions.folder.scan import Scan, Selection
@@ -184,9 +185,9 @@ class ImpressionsStream(PlainStream):
         super().log_sync_costs()
         if self._scan and self._scan.damaged:
             raise ConnectorError(
-                f"{self._scan.damaged} files could not be read (named above); all others were. They stay "
-                "unread and are tried again by the next run: repair them, move them out of the folder, or name them in "
-                "the setting 'ignore'."
+                f"{counted(self._scan.damaged, 'file')} could not be read (named above); all others were. What could "
+                "not stays unread and is tried again by the next run: repair it, move it out of the folder, or name it "
+                "in the setting 'ignore'."
             )
 
 

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator
 
 from tap_split_impressions.common.summary import Phrase, Summary
+from tap_split_impressions.common.words import counted
 from tap_split_impressions.folder.scan import Scan
 from tap_split_impressions.impressions.filters import Filters
 
 
 def of_files(metric: str, words: str) -> Phrase:
     """Return a phrase that is no metric and is left out when there is nothing to say."""
-    return Phrase(metric, words, is_said_at_zero=False, is_metric=False)
+    return Phrase(metric, words, is_said_at_zero=False, is_metric=False, one=words.replace("files", "file", 1))
 
 
 PHRASES = (
@@ -23,7 +24,7 @@ PHRASES = (
     of_files("files", "files"),
     of_files("files_unreadable", "files unreadable"),
     of_files("files_too_early", "files not opened, which arrived long before start_date"),
-    of_files("files_repeated", "files skipped, which hold the same as another one"),
+    of_files("files_repeated", "files skipped, equal to another one"),
 )
 
 
@@ -33,7 +34,8 @@ def remarks(scan: Scan, summary: Summary) -> Iterator[str]:
     if skipped and not summary["records_sent"]:
         yield remark_on_filters(skipped, scan.selection.filters)
     if count := scan.shaper.unreadable_properties:
-        yield f"{count:,} impressions had properties that are not a JSON object; these are left empty."
+        has = counted(count, "impression has", "impressions have")
+        yield f"{has} properties that are not a JSON object; these are left empty."
 
 
 def remark_on_filters(skipped: dict[str, int], filters: Filters) -> str:
@@ -41,7 +43,8 @@ def remark_on_filters(skipped: dict[str, int], filters: Filters) -> str:
     reasons = ", ".join(f"{count:,} by {reason}" for reason, count in sorted(skipped.items()))
     seen = "; ".join(f"{name}: {', '.join(sorted(values))}" for name, values in filters.seen.items() if values)
     return (
-        f"The settings let nothing through: all {sum(skipped.values()):,} impressions were skipped ({reasons}). "
+        f"The settings let nothing through: {counted(sum(skipped.values()), 'impression was', 'impressions were')} "
+        f"skipped ({reasons}). "
         + (f"There were {seen}. " if seen else "")
         + "The state moves past them: if that is wrong, correct the settings and run once without state."
     )

@@ -17,6 +17,7 @@ from target_split.common.errors import ConnectorError
 from target_split.common.http import AnswerLostError, NotSentError
 from target_split.common.retry import Retry
 from target_split.common.target.services import Services
+from target_split.common.words import counted
 from target_split.events.batch import Batch
 from target_split.events.ledger import Ledger
 from target_split.events.transport import Transport
@@ -172,8 +173,9 @@ class EventSender:
                 return
         times = [decode_time(event).timestamp for event in batch.events]
         self._summary.note(
-            f"Ambiguous ({why}), {'skipped' if self._skip_ambiguous else 'sent again'}: {len(batch.events):,} "
-            f"events of stream '{batch.stream}' with timestamps {min(times)} to {max(times)}."
+            f"Ambiguous ({why}), {'skipped' if self._skip_ambiguous else 'sent again'}: "
+            f"{counted(len(batch.events), 'event')} of stream '{batch.stream}' with timestamps {min(times)} to "
+            f"{max(times)}."
         )
 
     def _reject(self, batch: Batch, refusal: Refusal) -> None:

@@ -8,6 +8,7 @@ import click
 
 from target_split.api.client import Answer, Host
 from target_split.api.events import BULK_PATH
+from target_split.common.words import counted
 from target_split.events.batch import Batch
 
 # Enough to see how events look; a request may hold thousands.
@@ -60,7 +61,7 @@ class DryRun:
             events = b"\n".join(batch.events[:SHOWN_EVENTS]).decode()
             click.echo(
                 f"Dry run: the first request of stream '{batch.stream}' would go to {BULK_PATH} with "
-                f"{len(batch.events):,} events in {len(batch.body()):,} bytes. It begins with:\n{events}",
+                f"{counted(len(batch.events), 'event')} in {len(batch.body()):,} bytes. It begins with:\n{events}",
                 err=True,
             )
         return Answer(202, {}, b"")

@@ -7,6 +7,7 @@ from typing import Any
 
 from target_split.api.limits import MAX_KEYS_PER_SEGMENT
 from target_split.common.amounts import number_in
+from target_split.common.words import counted
 from target_split.mapping.segments import ListName
 
 
@@ -100,7 +101,7 @@ class MemberList:
         if self.is_disputed:
             return "its rows name different sizes of the list"
         if self.excluded:
-            return f"{self.excluded:,} of its rows were filtered out or rejected"
+            return f"{counted(self.excluded, 'of its rows was', 'of its rows were')} filtered out or rejected"
         if self.size is not None:
             different = len(self.seen) + self.anonymous
             return None if self.has_all_rows else f"{different:,} of its {self.size:,} rows came"

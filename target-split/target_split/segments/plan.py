@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from target_split.api.admin import Action
 from target_split.api.limits import MAX_KEYS_PER_CALL, MAX_KEYS_PER_SEGMENT
+from target_split.common.words import counted
 
 # In a segment of fewer keys, half of them are a few people: a share says nothing there.
 MIN_KEYS_FOR_SHARE = 20
@@ -44,7 +45,7 @@ class Plan:
 
     def __str__(self) -> str:
         """Say the plan's effect."""
-        effect = f"holds {self.before:,} keys; {len(self.adds):,} to add, {len(self.removes):,} to remove"
+        effect = f"holds {counted(self.before, 'key')}; {len(self.adds):,} to add, {len(self.removes):,} to remove"
         return f"{effect} (not removed: {self.surplus:,}, because {self.kept_because})" if self.kept_because else effect
 
 

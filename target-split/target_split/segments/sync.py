@@ -18,6 +18,7 @@ from target_split.api.admin import (
 )
 from target_split.api.limits import MAX_KEYS_PER_SEGMENT
 from target_split.common.target.services import Services
+from target_split.common.words import counted
 from target_split.mapping.segments import ListName
 from target_split.segments.claims import Claim, Claims
 from target_split.segments.history import PushedChange, SegmentHistory
@@ -115,7 +116,9 @@ class SegmentSync:
         self._summary.add("records_deduplicated", len(members.keys) - len(changes.adds))
         is_done = self._apply(claim, members.traffic_type, members.name.description, changes, held)
         if changes.is_failure:
-            raise RefusedError(f"{claim.label} keeps {changes.surplus:,} keys, because {changes.kept_because}.")
+            raise RefusedError(
+                f"{claim.label} keeps {counted(changes.surplus, 'key')}, because {changes.kept_because}."
+            )
         return is_done
 
     def apply_changes(self, group: str, name: ListName, traffic_type: str, changes: Mapping[str, PushedChange]) -> bool:
@@ -146,7 +149,7 @@ class SegmentSync:
             adds, removes = adds - held, removes & held
         before = len(held) if held is not None else len(removes)
         plan_ = Plan(before, sorted(adds), sorted(removes), 0)
-        self._logger.info("%s: %s keys to add, %s to remove.", claim.label, f"{len(adds):,}", f"{len(removes):,}")
+        self._logger.info("%s: %s to add, %s to remove.", claim.label, counted(len(adds), "key"), f"{len(removes):,}")
         is_done = self._apply(claim, traffic_type, name.description, plan_, held)
         if is_done:
             self._record_changes(identity, newer)
@@ -256,7 +259,7 @@ class SegmentSync:
         opened = self._admin.request_change(self._environment, claim.name, action, keys, self._rules.change)
         left = len(changes.adds) + len(changes.removes) - len(keys)
         self._summary.note(
-            f"{claim.label} is left as it is: change request {opened} asks to {action} {len(keys):,} keys. Once it is "
-            f"approved, the next run requests what is left ({left:,} keys)."
+            f"{claim.label} is left as it is: change request {opened} asks to {action} {counted(len(keys), 'key')}. "
+            f"Once it is approved, the next run requests what is left ({counted(left, 'key')})."
         )
         return False

@@ -1,0 +1,18 @@
+"""Words for messages. Pure."""
+
+from __future__ import annotations
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return a count and what is counted: `1 file`, `2 files`, `1,024 files`.
+
+    Args:
+        count: How many.
+        one: What follows a single one.
+        several: What follows any other number; by default `one` with an s.
+
+    Example:
+        >>> counted(1, "record was", "records were"), counted(2_000, "key")
+        ('1 record was', '2,000 keys')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
