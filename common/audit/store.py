@@ -107,6 +107,14 @@ class AuditStore:
         with self._errors():
             self._make_private()
             self.database = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            self._open(subject)
+        except ConnectorError:
+            self.close()
+            raise
+
+    def _open(self, subject: Subject | None) -> None:
+        with self._errors():
             self.database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
             self.database.execute("PRAGMA temp_store = FILE")
             self.subject = self._set_up(subject)
