@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from target_amplitude.api.coerce import clean_properties
+from target_amplitude.api.coerce import clean_properties, is_plain
 from target_amplitude.api.limits import MAX_TEXT
 from target_amplitude.api.outcomes import Rejected, Skipped
 from target_amplitude.common.record_paths import filter_test
@@ -143,7 +143,10 @@ class EventSink(AmplitudeSink):
             part = _encode(event)
         except UnicodeEncodeError:
             return None
-        return (event, part) if len(part) <= MAX_TEXT else None
+        if len(part) > MAX_TEXT and not is_plain(properties := event["event_properties"]):
+            event["event_properties"] = clean_properties(properties, self._changes.add)
+            part = _encode(event)
+        return event, part
 
     def _carefully(self, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Return the event of any record, and the same as JSON."""

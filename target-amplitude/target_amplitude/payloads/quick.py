@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from target_amplitude.api.coerce import is_plain
+from target_amplitude.api.coerce import clean_properties, is_plain
 from target_amplitude.api.limits import LARGEST_INTEGER, SMALLEST_INTEGER
 from target_amplitude.common.record_paths import Record
 from target_amplitude.payloads.event import LIBRARY
@@ -35,6 +35,7 @@ class QuickImpressions:
         self._is_usual = ids.usual.include
         self._kinds = ids.kinds
         self._event_type = plan.settings.event_type
+        self._count = plan.count
 
     @staticmethod
     def fits(plan: StreamPlan) -> bool:
@@ -51,7 +52,7 @@ class QuickImpressions:
     def read(self, record: Record) -> dict[str, Any] | None:
         """Return the event; None when the impression is not a usual one.
 
-        Texts are not measured: of an event of over 1,024 bytes, one may be too long.
+        Its properties are to be cleaned if it has over 1,024 bytes, as one of their texts may be too long.
         """
         get = record.get
         key, insert_id, version, own = get("key"), get("impression_id"), get("split_version_number"), get("properties")
@@ -63,12 +64,14 @@ class QuickImpressions:
             or not self._is_usual(key)
             or (type(insert_id) is not str or not insert_id or insert_id.isspace())
             or (version is not None and not SMALLEST_INTEGER <= version <= LARGEST_INTEGER)
-            or (own and (type(own) is not dict or None in own.values() or not is_plain(own)))
+            or (own and type(own) is not dict)
         ):
             return None
         properties = {name: value for name, column in self._pairs if (value := get(column)) is not None}
         if own:
-            properties.update(own)
+            properties.update(own if None not in own.values() else {n: v for n, v in own.items() if v is not None})
+            if not is_plain(own):
+                properties = clean_properties(properties, self._count)
         return {
             kind: key,
             "event_type": self._event_type,
