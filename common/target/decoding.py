@@ -64,15 +64,23 @@ def decode_line(line: bytes, number: int, batch_of: str | None = None) -> dict[s
     return message
 
 
-def batch_lines(stream: str, url: str) -> Iterator[bytes]:
+def batch_lines(stream: str, url: str, *, is_packed: bool) -> Iterator[bytes]:
     """Yield the lines of one JSON-lines batch file. Whether it is gzip is told by its first bytes.
+
+    Args:
+        stream: The stream, for messages.
+        url: The file.
+        is_packed: Whether it is said to be gzip: then a file without any byte is damaged, not empty.
 
     Raises:
         ConnectorError: The file cannot be read.
     """
     folder, name = StorageTarget.split_url(url)
     try:
-        with StorageTarget.from_url(folder).open(name, mode="rb") as file, decompressed(cast(IO[bytes], file)) as lines:
+        with (
+            StorageTarget.from_url(folder).open(name, mode="rb") as file,
+            decompressed(cast(IO[bytes], file), is_packed=is_packed) as lines,
+        ):
             yield from lines
     except DAMAGE as error:
         why = DAMAGES.get(type(error), type(error).__name__)
@@ -81,9 +89,16 @@ def batch_lines(stream: str, url: str) -> Iterator[bytes]:
         ) from error
 
 
-def decompressed(file: IO[bytes]) -> IO[bytes]:
-    """Return a file's content without gzip, whether it is compressed or not."""
+def decompressed(file: IO[bytes], *, is_packed: bool) -> IO[bytes]:
+    """Return a file's content without gzip, whether it is compressed or not.
+
+    Raises:
+        EOFError: It is empty, and said to be compressed.
+    """
     source = io.BufferedReader(cast(io.RawIOBase, file))
-    if not source.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+    start = source.peek(len(GZIP_MAGIC))
+    if is_packed and not start:
+        raise EOFError
+    if not start.startswith(GZIP_MAGIC):
         return source
     return io.BufferedReader(cast(io.RawIOBase, GzipFile(fileobj=source)))  # its own reading of lines is slow

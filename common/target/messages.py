@@ -53,14 +53,16 @@ class BatchFiles:
     Attributes:
         stream: The stream.
         urls: Its files, JSON lines.
+        are_packed: Whether they are said to be gzip.
     """
 
     stream: str
     urls: list[str]
+    are_packed: bool
 
 
 def batch_of(message: Message) -> BatchFiles:
-    """Return the files of a BATCH message. Whether they are gzip is told by their content.
+    """Return the files of a BATCH message.
 
     Raises:
         ConnectorError: It names none, or files of another format.
@@ -75,7 +77,7 @@ def batch_of(message: Message) -> BatchFiles:
         )
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         raise ConnectorError(f"Stream '{stream}': the 'manifest' of a BATCH message is not a list of files. {FIX}")
-    return BatchFiles(stream, urls)
+    return BatchFiles(stream, urls, encoding.get("compression") == "gzip")
 
 
 def state_of(message: Message) -> dict[str, Any]:

@@ -81,11 +81,11 @@ class Processors:
         for url in files.urls:
             if self._stopping.is_set():
                 return
-            self._read_batch_file(stream, url)
+            self._read_batch_file(stream, url, is_packed=files.are_packed)
             self._tick()
 
-    def _read_batch_file(self, stream: InputStream, url: str) -> None:
-        for number, line in enumerate(batch_lines(stream.name, url), start=1):
+    def _read_batch_file(self, stream: InputStream, url: str, *, is_packed: bool) -> None:
+        for number, line in enumerate(batch_lines(stream.name, url, is_packed=is_packed), start=1):
             if self._stopping.is_set():
                 return
             if not line.isspace():

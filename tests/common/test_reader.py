@@ -133,7 +133,7 @@ def test_batch_files(compressed: bool, tmp_path: Path):
     lines = b"".join(line(number) for number in range(1000))
     path = tmp_path / "batch.jsonl"
     path.write_bytes(gzip.compress(lines) if compressed else lines)
-    assert b"".join(batch_lines("s", path.as_uri())) == lines
+    assert b"".join(batch_lines("s", path.as_uri(), is_packed=True)) == lines
 
 
 @pytest.mark.parametrize("content", [None, gzip.compress(b"x" * 1000, mtime=0)[:-20]], ids=["missing", "cut"])
@@ -142,7 +142,7 @@ def test_a_batch_file_that_cannot_be_read(content: bytes | None, tmp_path: Path)
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConnectorError, match="Stream 's'"):
-        list(batch_lines("s", path.as_uri()))
+        list(batch_lines("s", path.as_uri(), is_packed=True))
 
 
 def test_a_record_is_found_again_where_it_came_from():
