@@ -21,10 +21,10 @@ from tap_amplitude.streams.base import Services
 
 MAX_LISTED_COHORTS = 50
 FOLDER_WORDS: Mapping[Kind | None, str] = {
-    Kind.EVENTS: "files of events",
-    Kind.MERGED_IDS: "files of merged ids",
-    Kind.CHANGES_CSV: "lists of cohorts",
-    Kind.RECEIVED: "files of the receiver",
+    Kind.EVENTS: "of events",
+    Kind.MERGED_IDS: "of merged ids",
+    Kind.CHANGES_CSV: "with lists of cohorts",
+    Kind.RECEIVED: "of the receiver",
 }
 
 
@@ -72,7 +72,7 @@ def folder_lines(path: str, options: Mapping[str, Any] | None) -> Iterator[str]:
     files = Folder(path, options).listing()
     kinds = Counter(FOLDER_WORDS.get(kind_of_name(file.path), "told by content") for file in files)
     counts = ", ".join(f"{count:,} {words}" for words, count in sorted(kinds.items()))
-    yield f"Folder {path}: {counts or 'no files'}"
+    yield f"Files in {path}: {counts or 'none'}"
     if files:
         newest = max(files, key=lambda file: file.arrived)
         yield f"Newest file: {newest.path}, arrived {datetime.fromtimestamp(newest.arrived, UTC):%Y-%m-%d %H:%M} UTC"

@@ -64,7 +64,7 @@ def test_a_folder_is_shown_with_its_newest_file_and_needs_no_keys(tmp_path: Path
     for name in ("1_2026-03-14_9#0.json.gz", "-3_2026-03-14_9.json.gz", "pushed.json"):
         (tmp_path / name).write_bytes(b"")
     said = "\n".join(TapAmplitude(config={"path": str(tmp_path)}).check())
-    assert "1 files of events, 1 files of merged ids, 1 told by content" in said
+    assert "1 of events, 1 of merged ids, 1 told by content" in said
     assert "Newest file: " in said
     with pytest.raises(ConnectorError, match="'path'"):
         list(TapAmplitude(config={"path": str(tmp_path / "gone")}).check())

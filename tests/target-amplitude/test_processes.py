@@ -180,7 +180,7 @@ def test_dry_run_sends_nothing_and_shows_the_first_of_each_kind(config, workplac
     assert result.code == 0, result.stderr
     assert result.stdout == ""
     assert sandbox.requests() == []
-    assert "the first request of events would go to /batch with 1 events" in result.stderr
+    assert "the first request of events would go to /batch with 1 event in" in result.stderr
     assert "the first request of identifications would go to /identify" in result.stderr
     assert '{"user_id":"ada","user_properties":{"$set":{"plan":"gold"}}}' in result.stderr
     assert "(2 dry run)" in result.stderr

@@ -134,7 +134,7 @@ def test_events_whose_answer_was_lost_are_ambiguous(auditing: Auditing, sandbox:
     auditing.audit(rows)
     report = auditing.report()
     assert (report.total.expected, report.total.arrived, report.total.ambiguous, report.total.missing) == (5, 2, 3, 0)
-    assert any("3 events are ambiguous" in note for note in report.notes)
+    assert any("Ambiguous: 3." in note for note in report.notes)
 
 
 def test_more_events_than_one_look_up_takes(auditing: Auditing):

@@ -16,6 +16,7 @@ from target_amplitude.api.responses import Answer
 from target_amplitude.common import compression, http
 from target_amplitude.common.retry import retry_after_seconds
 from target_amplitude.common.summary import Summary
+from target_amplitude.common.words import counted
 
 # Seconds to connect, and to wait for the next byte of an answer to 20 MB.
 TIMEOUT = (10.0, 60.0)
@@ -134,7 +135,7 @@ def described(route: Route, parts: Sequence[bytes]) -> str:
     shown = [route.json_text(part).decode() for part in parts[:SHOWN_PAYLOADS]]
     return (
         f"Dry run: the first request of {route.kind} would go to {route.endpoint.path} with "
-        f"{len(parts):,} {route.kind} in {size:,} bytes. It begins with:\n" + "\n".join(shown)
+        f"{counted(len(parts), route.kind.removesuffix('s'))} in {size:,} bytes. It begins with:\n" + "\n".join(shown)
     )
 
 

@@ -35,7 +35,7 @@ SUBJECT = Subject(
     no_arrivals="The export holds no events with an insert id. Export the hours in which the records were uploaded, "
     "from the same project.",
     notes={
-        "too_recent": "{count} records are too recent to tell: they may have been uploaded in the last three hours of "
+        "too_recent": "Too recent to tell: {count}. They may have been uploaded in the last three hours of "
         "the export, which ends at {newest} UTC, or later. Audit them again then.",
     },
     recent_hours=RECENT_HOURS,

@@ -30,10 +30,10 @@ SUBJECT = Subject(
     no_arrivals="The ledger knows none of the expected events ({first} to {last} UTC). Audit with the 'ledger_path', "
     "'events_url', 'environment' and 'mappings' of the pipeline that loaded them; ids in the ledger depend on these.",
     notes={
-        "ambiguous": "{count} events are ambiguous: they were posted, but no answer came, so Split may have them. "
+        "ambiguous": "Ambiguous: {count}. Posted, but no answer came, so Split may have them. "
         "They are not written as missing; when the pipeline reads them again, 'on_ambiguous' decides.",
-        "forgotten": "{count} events are not in the ledger, but older than it remembers ('ledger_days').",
-        "too_recent": "{count} events are too recent to tell: they were uploaded in the three hours before the newest "
+        "forgotten": "Forgotten: {count}. Not in the ledger, but older than it remembers ('ledger_days').",
+        "too_recent": "Too recent to tell: {count}. Uploaded in the three hours before the newest "
         "accepted one ({newest} UTC), or later. Audit them after the next run of the pipeline.",
     },
     recent_hours=RECENT_HOURS,
