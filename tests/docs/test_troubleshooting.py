@@ -20,8 +20,19 @@ def text_of(node: ast.AST) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return FILLED_IN.sub("…", node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+        return "".join(part.value if isinstance(part, ast.Constant) else filled_in(part) for part in node.values)
     return None
+
+
+def filled_in(part: ast.AST) -> str:
+    """What stands for a value of an f-string: …, and behind a count the words for several."""
+    match part:
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="counted"), args=[_, ast.Constant(one)])):
+            return f"… {one}s"
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="counted"), args=[_, _, ast.Constant(several)])):
+            return f"… {several}"
+        case _:
+            return "…"
 
 
 @cache

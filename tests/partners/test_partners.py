@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.pipelines import selection
+from faults.pipelines.base import selection
 
 from demo import data
 from support.amplitude import event
