@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from singer_sdk import Target
 from singer_sdk.sinks import BatchSink
 
@@ -71,6 +72,17 @@ def test_the_files_hold_the_records_and_state_stands_behind_them(
             )
     assert batches.state == records.state
     assert batches.metrics["record_count"] == 100
+
+
+def test_a_transaction_that_others_left_open_holds_no_file_back(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    sandbox.put_export_rows(rows_over(hours=1, per_hour=5))
+    files = LocalFileSystem()  # the one of this process: the SDK begins a transaction, and does not end it on failure
+    files.start_transaction()
+    try:
+        batches = run(batch_config=batch_config(tmp_path))
+        assert len(rows_of(batches.messages)) == 5
+    finally:
+        files.end_transaction()
 
 
 def test_a_run_resumed_from_any_state_completes_the_files(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_each_kind_is_counted(auditing: Auditing):
     assert report.problems == []
     assert not report.is_clean
     assert any("within the 7 days" in note for note in report.notes)
-    assert any("1 records are too recent" in note for note in report.notes)
+    assert any("Too recent to tell: 1." in note for note in report.notes)
 
 
 def test_by_hour_and_flag(auditing: Auditing):

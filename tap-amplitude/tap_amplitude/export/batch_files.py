@@ -35,7 +35,8 @@ class BatchFile:
         self.room = config.batch_size
         self._files, self._path = fsspec.core.url_to_fs(url, **config.storage.params)
         self._files.makedirs(self._path.rpartition("/")[0], exist_ok=True)
-        self._file: Any = self._files.open(self._path, "wb")
+        # File systems are shared in a process: a transaction that others left open must not hold the file back.
+        self._file: Any = self._files.open(self._path, "wb", autocommit=True)
         self._compressor = compressor() if config.encoding.compression == "gzip" else None
         self._encoder = msgspec.json.Encoder()
 
