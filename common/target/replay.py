@@ -64,7 +64,7 @@ class Replay:
         self.unreadable: list[int] = []
         self._kept: dict[int, bytes] = {}  # by number of the original line, what stays in its place
         if not check_private_file(self.path, "--replay"):
-            raise ConnectorError(f"--replay: there is no file {self.path}.")
+            raise ConnectorError(f"--replay: {self.path} does not exist.")
         self._schemas = read_schemas(self.path) or Schemas(target)
         if self._schemas.target != target:
             raise ConnectorError(

@@ -92,7 +92,7 @@ class TestTheFile:
             Replay(str(file.path), "target-x")
 
     def test_that_is_missing_is_said(self, tmp_path: Path):
-        with pytest.raises(ConnectorError, match="there is no file"):
+        with pytest.raises(ConnectorError, match="does not exist"):
             Replay(str(tmp_path / "nothing.jsonl"), "target-x")
 
     def test_with_damaged_schemas_is_said(self, tmp_path: Path):

@@ -173,7 +173,7 @@ def rows_of(page: Any, what: str) -> list[dict[str, Any]]:
     """Return the objects of a list, bare or in a page of either API.
 
     Raises:
-        ConnectorError: There is no list in it.
+        ConnectorError: It holds no list.
     """
     found = page if isinstance(page, list) else None
     if isinstance(page, dict):
