@@ -64,6 +64,7 @@ ROOMS: dict[str, list[tuple[str, ...]]] = {
         ("settings",),
         ("audit", "sinks"),
         ("events", "segments"),
+        ("ledger",),
         ("mapping",),
         ("api",),
         ("common",),

@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from target_split.events.event_id import EventIds
-from target_split.events.sqlite_ledger import SQLiteLedger
+from target_split.ledger.event_id import EventIds
+from target_split.ledger.sqlite_ledger import SQLiteLedger
 
 PER_REQUEST = 2_000  # ends with each million
 # Events come in order of time, as exports do: 100 a second.

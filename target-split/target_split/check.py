@@ -13,7 +13,7 @@ from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
 from target_split.common.words import counted
 from target_split.connection import Connection
-from target_split.events.open_ledger import is_database, open_ledger
+from target_split.ledger.open_ledger import is_database, open_ledger
 
 EMPTY_BATCH = b"[]"
 

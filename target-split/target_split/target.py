@@ -18,11 +18,11 @@ from target_split.connection import Connection
 from target_split.events.converter import Converter, EventOptions
 from target_split.events.delivery import EventDelivery
 from target_split.events.event import Style
-from target_split.events.ledger import Ledger
-from target_split.events.open_ledger import is_database, open_ledger
 from target_split.events.seen_types import unseen_warning
 from target_split.events.sender import EventSender
 from target_split.events.transport import DryRun, HttpTransport, Transport
+from target_split.ledger.ledger import Ledger
+from target_split.ledger.open_ledger import is_database, open_ledger
 from target_split.mapping.segments import SegmentMapping, segment_mapping
 from target_split.mapping.sources import Defaults
 from target_split.mapping.stream_kind import MEMBER_COLUMNS, MEMBER_STREAM, given_for, kind_of

@@ -22,8 +22,8 @@ from support.sandbox import Sandbox
 from target_split.audit.passes import IDS_PER_LOOKUP
 from target_split.common.audit.report import Findings, Report
 from target_split.common.audit.store import AuditStore
-from target_split.events.postgres_ledger import PostgresLedger
-from target_split.events.sqlite_ledger import SQLiteLedger
+from target_split.ledger.postgres_ledger import PostgresLedger
+from target_split.ledger.sqlite_ledger import SQLiteLedger
 
 LEDGER_DAYS = 14
 HOUR = timedelta(hours=1)

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_split.common.errors import ConnectorError
-from target_split.events.accepted_ids import IDS_PER_STATEMENT
-from target_split.events.event_id import HOUR_BYTES, ID_BYTES, EventIds
-from target_split.events.ledger import SECONDS_PER_DAY, Sifted
-from target_split.events.ledger_reader import SQLiteLedgerReader
-from target_split.events.sqlite_ledger import SQLiteLedger
+from target_split.ledger.accepted_ids import IDS_PER_STATEMENT
+from target_split.ledger.event_id import HOUR_BYTES, ID_BYTES, EventIds
+from target_split.ledger.ledger import SECONDS_PER_DAY, Sifted
+from target_split.ledger.ledger_reader import SQLiteLedgerReader
+from target_split.ledger.sqlite_ledger import SQLiteLedger
 
 IDS = [EventIds(["host", "env"], "events").of(str(n).encode()) for n in range(3_000)]
 DAY = 20_000 * SECONDS_PER_DAY

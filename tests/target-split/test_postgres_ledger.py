@@ -17,9 +17,9 @@ from support.database import programs, running_postgres
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
 from target_split.common.errors import ConnectorError
-from target_split.events.event_id import EventIds
-from target_split.events.ledger import SECONDS_PER_DAY, Sifted
-from target_split.events.postgres_ledger import PostgresLedger
+from target_split.ledger.event_id import EventIds
+from target_split.ledger.ledger import SECONDS_PER_DAY, Sifted
+from target_split.ledger.postgres_ledger import PostgresLedger
 
 PROGRAMS = programs()
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server is installed")

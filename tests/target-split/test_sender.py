@@ -28,10 +28,10 @@ from target_split.common.target.rejects import Rejects
 from target_split.common.target.rejects_file import RejectsFile
 from target_split.common.target.services import Proof, Services
 from target_split.events.batch import Batch
-from target_split.events.event_id import EventIds
 from target_split.events.sender import EventSender
-from target_split.events.sqlite_ledger import SQLiteLedger
 from target_split.events.transport import HttpTransport
+from target_split.ledger.event_id import EventIds
+from target_split.ledger.sqlite_ledger import SQLiteLedger
 
 BULK = "/api/events/bulk"
 KEY = "test-sdk-key"

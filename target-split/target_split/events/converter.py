@@ -12,8 +12,8 @@ from target_split.common.record_paths import MappingError, Record
 from target_split.common.target.columns import column_types
 from target_split.common.target.services import Stream
 from target_split.events.event import EventMaker, InvalidEventError, Style
-from target_split.events.event_id import EventIds
 from target_split.events.own_events import is_own_event
+from target_split.ledger.event_id import EventIds
 from target_split.mapping.events import event_mapping
 from target_split.mapping.sources import Defaults
 

@@ -9,7 +9,7 @@ from target_split.common.metrics import gauge
 from target_split.common.target.services import Services
 from target_split.common.target.workers import Workers
 from target_split.events.batch import Batch, BatchBuilder
-from target_split.events.ledger import Ledger
+from target_split.ledger.ledger import Ledger
 
 
 class EventDelivery:

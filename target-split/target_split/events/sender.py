@@ -19,8 +19,8 @@ from target_split.common.retry import Retry
 from target_split.common.target.services import Services
 from target_split.common.words import counted
 from target_split.events.batch import Batch
-from target_split.events.ledger import Ledger
 from target_split.events.transport import Transport
+from target_split.ledger.ledger import Ledger
 
 # Ambiguous requests that are listed one by one; the rest is only counted.
 MAX_LISTED = 20

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from target_split.events.event_id import HASH_BYTES, HOUR_BYTES, ID_BYTES, NO_HOUR
-from target_split.events.ledger import day_of
+from target_split.ledger.event_id import HASH_BYTES, HOUR_BYTES, ID_BYTES, NO_HOUR
+from target_split.ledger.ledger import day_of
 
 IDS_PER_STATEMENT = 5_000
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from target_split.events.event_id import HOUR_BYTES
+from target_split.ledger.event_id import HOUR_BYTES
 
 SECONDS_PER_DAY = 86_400
 HOURS_PER_DAY = 24

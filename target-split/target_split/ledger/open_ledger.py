@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from target_split.common.errors import ConnectorError
-from target_split.events.ledger import Ledger
-from target_split.events.ledger_reader import LedgerReader, SQLiteLedgerReader
-from target_split.events.sqlite_ledger import SQLiteLedger
+from target_split.ledger.ledger import Ledger
+from target_split.ledger.ledger_reader import LedgerReader, SQLiteLedgerReader
+from target_split.ledger.sqlite_ledger import SQLiteLedger
 
 DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
 
@@ -34,7 +34,7 @@ def open_ledger(path: str, days: int, *, skip_ambiguous: bool, now: Callable[[],
     if not is_database(path):
         return SQLiteLedger(path, days, skip_ambiguous=skip_ambiguous, now=now)
     with needing_postgres():
-        from target_split.events.postgres_ledger import PostgresLedger  # noqa: PLC0415  # an extra
+        from target_split.ledger.postgres_ledger import PostgresLedger  # noqa: PLC0415  # an extra
     return PostgresLedger(path, days, skip_ambiguous=skip_ambiguous, now=now)
 
 
@@ -50,7 +50,7 @@ def open_reader(path: str) -> LedgerReader:
     if not is_database(path):
         return SQLiteLedgerReader(path)
     with needing_postgres():
-        from target_split.events.postgres_reader import PostgresLedgerReader  # noqa: PLC0415  # an extra
+        from target_split.ledger.postgres_reader import PostgresLedgerReader  # noqa: PLC0415  # an extra
     return PostgresLedgerReader(path)
 
 

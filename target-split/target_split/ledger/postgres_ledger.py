@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 
 from target_split.common.errors import ConnectorError
-from target_split.events.event_id import NO_HOUR
-from target_split.events.ledger import SECONDS_PER_DAY, Leftover, Sifted, Size, day_of, oldest_day
+from target_split.ledger.event_id import NO_HOUR
+from target_split.ledger.ledger import SECONDS_PER_DAY, Leftover, Sifted, Size, day_of, oldest_day
 
 # Tells our locks from those of other programs in the same database.
 LOCK_CLASS = 0x53504C54

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import psycopg
 
 from target_split.common.errors import ConnectorError
-from target_split.events.event_id import NO_HOUR
-from target_split.events.ledger import day_of
-from target_split.events.ledger_reader import Known
-from target_split.events.postgres_ledger import LOCK_CLASS, State, database_errors
+from target_split.ledger.event_id import NO_HOUR
+from target_split.ledger.ledger import day_of
+from target_split.ledger.ledger_reader import Known
+from target_split.ledger.postgres_ledger import LOCK_CLASS, State, database_errors
 
 READ_ONLY = "-c default_transaction_read_only=on"
 # What a run at work has claimed may be on its way: as ambiguous as what a run that ended had posted.
