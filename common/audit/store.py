@@ -6,6 +6,7 @@ key: 64 bits of the digest of an id (of ten million, two collide once in 350,000
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,16 +14,19 @@ import sqlite3
 import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ..errors import ConnectorError
+from ..sqlite_errors import sqlite_errors
 from .subject import Subject
 
 HOUR_MS = 3_600_000
+IN_USE = "is in use by another pass or report. Run one after the other."
+DAMAGED = "cannot be used as an audit file ({error})."
 CACHE_KIBIBYTES = 16_384
 VERSION = 2
 TABLES = """
@@ -130,7 +134,7 @@ class AuditStore:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError("not a regular file")
+                raise OSError(errno.EINVAL, "it is not a regular file")
             os.fchmod(descriptor, 0o600)
         finally:
             os.close(descriptor)
@@ -146,23 +150,8 @@ class AuditStore:
             raise sqlite3.DatabaseError("it was made by another program or version")
         return msgspec.json.decode(execute("SELECT content FROM subject").fetchone()[0], type=Subject)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Say SQLite's errors in a sentence that names the setting."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise ConnectorError(
-                    f"Setting 'audit_path': {self.path} is in use by another pass or report. Run one after the other."
-                ) from None
-            raise ConnectorError(
-                f"Setting 'audit_path': {self.path} cannot be used as an audit file ({error})."
-            ) from None
-        except (OSError, sqlite3.Error) as error:
-            raise ConnectorError(
-                f"Setting 'audit_path': {self.path} cannot be used as an audit file ({error})."
-            ) from None
+    def _errors(self) -> AbstractContextManager[None]:
+        return sqlite_errors("audit_path", self.path, in_use=IN_USE, damaged=DAMAGED)
 
     # Writing
 

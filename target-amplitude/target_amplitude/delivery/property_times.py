@@ -23,6 +23,7 @@ import msgspec
 
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.private_files import PRIVATE_MODE, check_private_file
+from target_amplitude.common.sqlite_errors import sqlite_errors
 
 SETTING = "property_times_path"
 # Written into the file's header, so that a file of something else is not taken for ours.
@@ -38,7 +39,11 @@ DIGEST_BYTES = 16
 # A user whose properties have not changed for so long before the newest change of all is forgotten.
 DAYS_KEPT = 90
 MILLISECONDS_PER_DAY = 86_400_000
-UNUSABLE_HINT = "Restore a backup, or remove it: then values of this run count as the newest."
+IN_USE = "is in use by another run. Give each pipeline its own file."
+DAMAGED = (
+    "is not a file of this target or is damaged ({error}). Restore a backup, or remove it: then values of this run "
+    "count as the newest."
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, int]).decode
@@ -104,24 +109,10 @@ class PropertyTimes:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """Yield the database; say SQLite's errors in a sentence that names the setting."""
-        try:
+        with sqlite_errors(SETTING, self._file, in_use=IN_USE, damaged=DAMAGED):
             if self._database is None:
                 self._database = self._open()
             yield self._database
-        except OSError as error:
-            raise ConnectorError(f"Setting '{SETTING}': {self._file} cannot be created: {error.strerror}.") from error
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise ConnectorError(
-                    f"Setting '{SETTING}': {self._file} is in use by another run. Give each pipeline its own file."
-                ) from error
-            raise ConnectorError(f"Setting '{SETTING}': {self._file} cannot be used: {error}.") from error
-        except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
-            raise ConnectorError(
-                f"Setting '{SETTING}': {self._file} is not a file of this target or is damaged ({error}). "
-                f"{UNUSABLE_HINT}"
-            ) from error
 
     def _open(self) -> sqlite3.Connection:
         if not check_private_file(self._file, SETTING):
@@ -162,4 +153,7 @@ class PropertyTimes:
 def stored(database: sqlite3.Connection, digest: bytes) -> dict[str, int]:
     """Return the times of one user or group."""
     row = database.execute("SELECT times FROM times WHERE owner = ?", (digest,)).fetchone()
-    return {} if row is None else _decode(row[0])
+    try:
+        return {} if row is None else _decode(row[0])
+    except msgspec.MsgspecError as error:
+        raise sqlite3.DatabaseError(str(error)) from error

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
+from target_split.common.sqlite_errors import sqlite_errors
 from target_split.ledger.accepted_ids import AcceptedIds, split_ids
 from target_split.ledger.event_id import HOUR_BYTES
 from target_split.ledger.ledger_file import APPLICATION_ID, SCHEMA_VERSION
 
 IN_USE = (
-    "Setting 'ledger_path': {path} is in use by another run. Audit when the pipeline does not run: set the schedule of "
-    "the audit apart from its own."
+    "is in use by another run. Audit when the pipeline does not run: set the schedule of the audit apart from its own."
 )
+DAMAGED = "is not a ledger or is damaged ({error})."
 
 
 class Known(NamedTuple):
@@ -106,15 +107,5 @@ class SQLiteLedgerReader:
         """Close the file."""
         self._database.close()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise ConnectorError(IN_USE.format(path=self._path)) from error
-            raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be read: {error}.") from error
-        except sqlite3.DatabaseError as error:
-            raise ConnectorError(
-                f"Setting 'ledger_path': {self._path} is not a ledger or is damaged ({error})."
-            ) from error
+    def _errors(self) -> AbstractContextManager[None]:
+        return sqlite_errors("ledger_path", self._path, in_use=IN_USE, damaged=DAMAGED)

@@ -13,12 +13,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
+from target_split.common.sqlite_errors import sqlite_errors
 from target_split.ledger.accepted_ids import AcceptedIds, split_ids
 from target_split.ledger.event_id import HASH_BYTES, HOUR_BYTES, NO_HOUR
 from target_split.ledger.ledger import SECONDS_PER_DAY, Leftover, Sifted, Size, day_of, oldest_day
@@ -28,6 +29,8 @@ from target_split.ledger.ledger_file import APPLICATION_ID, FROM_VERSION_1, SCHE
 IDS_PER_FOLD = 50_000
 
 AFRESH_HINT = "Put a backup in its place, or move it away to start afresh; events read again are then posted again."
+IN_USE = "is in use by another run. Give each pipeline its own ledger."
+DAMAGED = "is not a ledger or is damaged ({error}). " + AFRESH_HINT
 
 
 class SQLiteLedger:
@@ -245,20 +248,5 @@ class SQLiteLedger:
             raise
         self._database.execute("COMMIT")
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Say SQLite's errors in a sentence that names the setting."""
-        try:
-            yield
-        except OSError as error:
-            raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be created: {error.strerror}.") from error
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise ConnectorError(
-                    f"Setting 'ledger_path': {self._path} is in use by another run. Give each pipeline its own ledger."
-                ) from error
-            raise ConnectorError(f"Setting 'ledger_path': {self._path} cannot be used: {error}.") from error
-        except sqlite3.DatabaseError as error:
-            raise ConnectorError(
-                f"Setting 'ledger_path': {self._path} is not a ledger or is damaged ({error}). {AFRESH_HINT}"
-            ) from error
+    def _errors(self) -> AbstractContextManager[None]:
+        return sqlite_errors("ledger_path", self._path, in_use=IN_USE, damaged=DAMAGED)

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from target_split.common.errors import ConnectorError
 from target_split.common.private_files import PRIVATE_MODE, check_private_file
+from target_split.common.sqlite_errors import sqlite_errors
 
 SUFFIX = ".segments"
+IN_USE = "is in use by another run. Give each pipeline its own ledger."
+DAMAGED = "is damaged ({error}). Remove it; segments are then read from Split again."
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS held (segment TEXT PRIMARY KEY, runs INTEGER NOT NULL, keys BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS changed (
@@ -133,13 +135,5 @@ class SegmentHistory:
         """Close the file."""
         self._database.close()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            why = "in use by another run" if "locked" in str(error) else f"unusable: {error}"
-            raise ConnectorError(
-                f"Setting 'ledger_path': {self._path}, which remembers segments, is {why}. Give each pipeline its own "
-                "ledger; a damaged file may be removed, and segments are then read from Split again."
-            ) from error
+    def _errors(self) -> AbstractContextManager[None]:
+        return sqlite_errors("ledger_path", self._path, in_use=IN_USE, damaged=DAMAGED)
