@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.amplitude import members_messages
+from support.ledger import OPENED
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
 from support.segments import APIS, Api
@@ -57,3 +58,11 @@ def run(config: dict[str, Any], api: Api, run_here: Callable[..., Result]) -> Ca
         return run_here(config | changes, messages)
 
     return run_target
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[str]:
+    """Where ledgers are kept that tests open; all are closed afterwards."""
+    yield str(tmp_path / "ledger.sqlite")
+    while OPENED:
+        OPENED.pop().close()
