@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,6 +101,9 @@ TARGETS: dict[str, tuple[dict[str, Any], Callable[[Path, str], int]]] = {
     "target-csv": ({"output_path": ".", "file_naming_scheme": "{stream_name}.csv"}, rows_of_csv),
     "target-duckdb": ({"path": "x.duckdb", "default_target_schema": "main"}, rows_of_duckdb),
 }
+if sys.version_info >= (3, 14):
+    # Later releases lose rows (tests/samples/README.md), and these have no wheel for Python 3.14.
+    del TARGETS["target-duckdb"]
 
 
 @both_taps
