@@ -1,9 +1,8 @@
-"""A folder, and the tap run over it inside this process (a new process takes a second to start)."""
+"""A folder, and the tap run over it inside the tests' process: as a process would, without its start."""
 
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.processes import Result
+from support.processes import Result, Workplace
 from support.receiver import Run, Write, posted
-from tap_split_impressions.tap import TapSplitImpressions
 
 
 @pytest.fixture
@@ -43,16 +41,14 @@ def write(folder: Path) -> Write:
 
 
 @pytest.fixture
-def run(folder: Path, capsysbinary: pytest.CaptureFixture[bytes], caplog: pytest.LogCaptureFixture) -> Run:
-    """Run the tap over the folder, from a state if one is given; a failure is raised."""
+def run(folder: Path, workplace: Workplace) -> Run:
+    """Run the tap over the folder, from a state if one is given; it must end with `code`."""
 
-    def run_tap(state: dict[str, Any] | None = None, **settings: Any) -> Result:
-        caplog.clear()
-        capsysbinary.readouterr()
-        caplog.set_level(logging.INFO)
+    def run_tap(state: dict[str, Any] | None = None, *, code: int = 0, **settings: Any) -> Result:
         config = {"path": str(folder), "settle_seconds": 0, **settings}
-        TapSplitImpressions(config=config, state=json.loads(json.dumps(state or {}))).sync_all()
-        return Result(0, capsysbinary.readouterr().out.decode(), caplog.text)
+        result = workplace.run("tap-split-impressions", config, state=state, inside=True)
+        assert result.code == code, result.stderr
+        return result
 
     return run_tap
 
