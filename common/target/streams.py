@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -161,7 +160,7 @@ class Streams:
         validate: Whether records are checked against their schemas.
 
     Attributes:
-        records_read: How many records came so far, by the name that the tap gives their stream.
+        records_read: How many records came so far.
     """
 
     def __init__(
@@ -176,7 +175,7 @@ class Streams:
         self._services = services
         self._make_sink = make_sink
         self._validate = validate
-        self.records_read: Counter[str] = Counter()
+        self.records_read = 0
         self._streams: dict[str, InputStream] = {}
         self._sinks: dict[str, StreamingSink] = {}
         self._decoded: dict[str, DecodedStream] = {}

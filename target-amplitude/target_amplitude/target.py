@@ -12,6 +12,7 @@ from target_amplitude.api.endpoints import HOSTS
 from target_amplitude.audit.passes import Audit
 from target_amplitude.common.audit.reporting import AuditReporting
 from target_amplitude.common.sdk_private import ConfigInput
+from target_amplitude.common.service_clock import ServiceClock
 from target_amplitude.common.target.services import Stream
 from target_amplitude.common.target.sink import StreamingSink
 from target_amplitude.delivery.connection import check_connection, send_test_event
@@ -37,6 +38,7 @@ class TargetAmplitude(AuditReporting):
         self._load_settings = LoadSettings(**self._chosen(LoadSettings))
         self.delivery_settings = DeliverySettings(**self._chosen(DeliverySettings))
         self._loading: list[AmplitudeSink] = []
+        self._clock = ServiceClock("Amplitude", self.summary.note)
         self.transport = self._new_transport()
         self.property_times = self._new_property_times()
         self.pipeline = Pipeline(self.delivery_settings, self.services, self.transport, self.property_times)
@@ -52,13 +54,13 @@ class TargetAmplitude(AuditReporting):
         url = config.get("api_url") or HOSTS[config["region"]]
         if config["dry_run"]:
             return DryRun(url)
-        return Client(url, config["max_parallel_requests"], self.summary, config["compression"])
+        return Client(url, config["max_parallel_requests"], self.summary, config["compression"], self._clock)
 
     def _new_property_times(self) -> PropertyTimes | None:
         path = self.config.get(PROPERTY_TIMES)
         if not path or self.config["dry_run"]:
             return None
-        return PropertyTimes(path, f"{self.transport.url} {self.delivery_settings.api_key}")
+        return PropertyTimes(path, f"{self.transport.url} {self.delivery_settings.api_key}", self._clock.latest)
 
     def make_sink(self, stream: Stream) -> StreamingSink:
         """Return the sink of a stream."""

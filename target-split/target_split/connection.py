@@ -11,9 +11,10 @@ from target_split.api.admin_v2 import ADMIN_URL as V2_URL
 from target_split.api.admin_v2 import AdminV2
 from target_split.api.admin_v4 import ADMIN_URL as V4_URL
 from target_split.api.admin_v4 import AdminV4, account_of
-from target_split.api.client import Client, Host, ServiceClock
+from target_split.api.client import Client, Host
 from target_split.common.errors import ConnectorError
 from target_split.common.retry import Retry
+from target_split.common.service_clock import ServiceClock
 from target_split.common.target.services import Services
 from target_split.segments.workspace import Workspace
 from target_split.settings.checks import uses_v4
@@ -39,7 +40,7 @@ class Connection:
     def __init__(self, config: Mapping[str, Any], services: Services) -> None:
         self._config = config
         self._services = services
-        self.clock = ServiceClock(services.summary.note)
+        self.clock = ServiceClock("Split", services.summary.note)
         self._client = Client(services.summary, config["max_parallel_requests"], self.clock)
 
     def new_retry(self) -> Retry:

@@ -113,12 +113,12 @@ class TargetSplit(AuditReporting):
 
     def _event_sink(self, stream: Stream, given: Mapping[str, Any]) -> EventSink:
         def truncated(what: str) -> None:
-            self.summary.add("records_truncated", 1, what, stream.name)
+            self.summary.add("records_truncated", 1, what)
 
-        def skipped(why: str) -> None:
-            self.services.skip(why, stream.name)
-
-        converter = read_mapping(stream.name, lambda: Converter(stream, given, self._event_options, truncated, skipped))
+        converter = read_mapping(
+            stream.name,
+            lambda: Converter(stream, given, self._event_options, truncated, self.services.skip),
+        )
         if self._connection.workspace is not None:
             self._connection.workspace.check_traffic_types(converter.traffic_types)
         self._converters.append(converter)
@@ -203,7 +203,14 @@ class TargetSplit(AuditReporting):
             config["dry_run"],
         )
         environment = connection.workspace.required_environment
-        return SegmentSync(connection.admin, environment, rules, self._history, self.services)
+        return SegmentSync(
+            admin=connection.admin,
+            environment=environment,
+            rules=rules,
+            history=self._history,
+            clock=connection.clock,
+            services=self.services,
+        )
 
     @property
     def _remembers_segments(self) -> bool:

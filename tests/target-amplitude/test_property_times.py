@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.amplitude_target import load
 from support.impressions import impression, messages
 from support.processes import Workplace
 from support.sandbox import Sandbox
+from target_amplitude.common.timestamps import rfc3339
 from target_amplitude.delivery.property_times import DAYS_KEPT, PropertyTimes
 
 NOON = 1_773_489_600_000
@@ -72,6 +74,14 @@ def test_a_time_in_the_future_holds_off_no_value_to_come(kept: dict[str, Any], s
     load(kept, messages([seen("on", 30) | {"time": "2126-03-14T09:00:00.000Z"}]))
     load(kept, messages([seen("off", 30) | {"time": "2125-03-14T09:00:00.000Z"}]))
     assert property_of(sandbox) == "off"
+
+
+def test_a_clock_that_is_behind_does_not_make_all_values_one_moment(kept: dict[str, Any], sandbox: Sandbox) -> None:
+    sandbox.plan(preset="clock_ahead", path="*", times=None)  # by 30 days: this machine's clock is behind
+    newer, older = (rfc3339(round((time.time() + days * 86_400) * 1000)) for days in (20, 10))
+    load(kept, messages([seen("on", 30) | {"time": newer}]))
+    load(kept, messages([seen("off", 30) | {"time": older}]))
+    assert property_of(sandbox) == "on"
 
 
 def test_projects_have_times_of_their_own(kept: dict[str, Any], sandbox: Sandbox) -> None:

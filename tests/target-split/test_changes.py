@@ -17,6 +17,7 @@ from support.sandbox import Sandbox
 Config = dict[str, Any]
 NAME = "amp_Power_users"
 NOON = 1_790_000_000
+DAY = 86_400
 COLUMNS = ("cohort_id", "cohort_name", "message_id", "computed_time", "action", "user_id", "user_properties")
 SCHEMA = {
     "type": "SCHEMA",
@@ -166,6 +167,26 @@ def test_a_computation_in_the_future_blocks_no_later_change(push, sandbox: Sandb
     assert push(change("a", "add", time.time() + 10 * 365 * 86_400)).code == 0
     assert push(change("a", "remove", time.time() + 1)).code == 0
     assert keys(sandbox) == []
+
+
+def test_a_clock_that_is_behind_keeps_the_order_of_changes(push, sandbox: Sandbox):
+    sandbox.plan(preset="clock_ahead", path="*", times=None)  # by 30 days: this machine's clock is behind
+    now = time.time()
+    assert push(change("a", "add", now + 20 * DAY), change("b", "remove", now + 20 * DAY)).code == 0
+    assert push(change("a", "remove", now + 10 * DAY), change("b", "add", now + 10 * DAY)).code == 0
+    assert keys(sandbox) == ["a"]
+
+
+def test_a_clock_that_is_ahead_does_not_let_a_full_sync_undo_pushes(
+    config: Config, push, run_here: Callable[..., Result], sandbox: Sandbox
+):
+    assert run_here(config, members_messages(members(3))).code == 0
+    sandbox.plan(preset="clock_behind", path="*", times=None)  # by 30 days: this machine's clock is ahead
+    a_month_ago = time.time() - 30 * DAY
+    assert push(change("pushed", "add", a_month_ago), change("user-0001", "remove", a_month_ago)).code == 0
+    # The list, of which nobody says when it was computed, may be older than both changes.
+    assert run_here(config, members_messages(members(3))).code == 0
+    assert keys(sandbox) == ["pushed", "user-0000", "user-0002"]
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ import pytest
 from support.sandbox import Sandbox
 from support.scripted import Answer, scripted
 from support.sockets import free_port
-from target_split.api.client import Client, Host, ServiceClock
+from target_split.api.client import Client, Host
 from target_split.common.errors import ConnectorError
 from target_split.common.retry import Retry
+from target_split.common.service_clock import ServiceClock
 from target_split.common.summary import Summary
 from target_split.common.target.checkpoints import Checkpoints
 from target_split.common.target.delivery import BatchLine
@@ -45,7 +46,7 @@ class Bench:
         logger = logging.getLogger("test")
         self.summary = Summary(logger, logger)
         self.stopping = threading.Event()
-        self.clock = ServiceClock(self.summary.note)
+        self.clock = ServiceClock("Split", self.summary.note)
         self.ledger = SQLiteLedger(str(folder / "ledger.sqlite"), 14, skip_ambiguous=skip, now=self.clock.now)
 
         def new_retry() -> Retry:
@@ -375,6 +376,16 @@ def test_a_clock_that_is_wrong_is_said_and_corrected(make_bench: Callable[..., B
         bench.deliver(some(2))
     assert abs(bench.clock.now() - time.time() - 30 * 86_400) < 60
     assert "clock is 720.0 hours behind" in bench.summary._notes[0]
+
+
+def test_a_clock_that_is_corrected_meanwhile_is_trusted_again(make_bench: Callable[..., Bench]):
+    dates = iter([formatdate(time.time() + 30 * 86_400, usegmt=True), formatdate(usegmt=True)])
+    with scripted(lambda _: Answer(status=202, headers={"Date": next(dates)})) as server:
+        bench = make_bench(server.url)
+        bench.deliver(some(2))
+        bench.deliver(some(4))
+    assert abs(bench.clock.now() - time.time()) < 60
+    assert next(dates, None) is None
 
 
 def test_what_was_accepted_is_not_posted_again(bench: Bench, sandbox: Sandbox):

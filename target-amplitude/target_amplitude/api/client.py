@@ -15,6 +15,7 @@ from target_amplitude.api.endpoints import HOSTS, Route
 from target_amplitude.api.responses import Answer
 from target_amplitude.common import compression, http
 from target_amplitude.common.retry import retry_after_seconds
+from target_amplitude.common.service_clock import ServiceClock
 from target_amplitude.common.summary import Summary
 from target_amplitude.common.words import counted
 
@@ -61,14 +62,23 @@ class Client:
         summary: Counts requests and bytes.
         compression: `gzip`, `none`, or `auto`: gzip for Amplitude's own hosts only. Its API pages do not mention gzip;
             its own SDKs send it, but a proxy in between may not pass it on.
+        clock: Learns Amplitude's time, where it matters.
     """
 
     accepted_as = ("records_sent", "")
 
-    def __init__(self, url: str, connections: int, summary: Summary, compression: str = "auto") -> None:
+    def __init__(
+        self,
+        url: str,
+        connections: int,
+        summary: Summary,
+        compression: str = "auto",
+        clock: ServiceClock | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self.is_compressing = compression == "gzip" or (compression == "auto" and is_amplitudes(url))
         self._summary = summary
+        self._clock = clock
         self._session = http.new_session(
             user_agent=f"target-amplitude/{version('target-amplitude')}", pool_size=connections
         )
@@ -88,6 +98,8 @@ class Client:
         with http.send(
             self._session, "POST", url, setting="api_url", timeout=TIMEOUT, data=body, headers=headers
         ) as response:
+            if self._clock:
+                self._clock.observe(response.headers.get("Date"))
             content = http.read_body(response, limit_bytes=MAX_ANSWER_BYTES)
         self._summary.add("bytes_sent", len(body))
         return Answer(

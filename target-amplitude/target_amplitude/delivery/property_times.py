@@ -7,6 +7,7 @@ properties and times, no ids and no values.
 A time is written once Amplitude has accepted the value and before the STATE that covers it is emitted. So what a run
 reads again after a crash has a time that is missing here or equal, and is sent again; only what is older is not. A time
 in the future, of a device whose clock is ahead, is written as the present: it must not hold off all values to come.
+Amplitude's clock, too, tells what the future is: by a clock that is behind, all values would be of one moment.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import msgspec
 
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.private_files import PRIVATE_MODE, check_private_file
+from target_amplitude.common.service_clock import not_in_future
 from target_amplitude.common.sqlite_errors import sqlite_errors
 
 SETTING = "property_times_path"
@@ -83,14 +85,14 @@ class PropertyTimes:
         Raises:
             ConnectorError: The file cannot be used.
         """
-        now = int(self._now() * 1000)
+        now = self._now()
         with self._lock, self._opened() as database:
             database.execute("BEGIN IMMEDIATE")
             for owner, times in changes:
                 digest = self._digest(owner)
                 merged = stored(database, digest)
                 for name, moment in times.items():
-                    merged[name] = max(min(moment, now), merged.get(name, 0))
+                    merged[name] = max(round(not_in_future(moment / 1000, now) * 1000), merged.get(name, 0))
                 row = (digest, max(merged.values()), _encode(merged))
                 database.execute("INSERT OR REPLACE INTO times VALUES (?, ?, ?)", row)
             database.execute("COMMIT")

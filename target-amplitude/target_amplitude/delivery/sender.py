@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from itertools import groupby
 
 from target_amplitude.api.responses import OVER_QUOTA, Action, Named, Reaction
@@ -185,11 +185,9 @@ class Sender:
     def _accept(self, batch: list[Payload], ingested: int | None) -> None:
         metric, reason = self._gateway.transport.accepted_as
         confirmed = len(batch) if ingested is None else min(ingested, len(batch))
-        # Which of them are not confirmed is not told.
-        for part, why in ((batch[:confirmed], reason), (batch[confirmed:], "not confirmed")):
-            for stream, count in Counter(payload.stream for payload in part).items():
-                self._services.summary.add(metric, count, why, stream)
+        self._services.summary.add(metric, confirmed, reason)
         if confirmed < len(batch):
+            self._services.summary.add(metric, len(batch) - confirmed, "not confirmed")
             self._services.logger.warning(
                 "Amplitude counted %d events of %d sent. It may have known the others.", confirmed, len(batch)
             )
@@ -199,8 +197,8 @@ class Sender:
         finish(batch)
 
     def _reject(self, payload: Payload, reason: str, status: int) -> None:
-        for stream, origin in ((payload.stream, payload.origin), *payload.merged):
-            self._services.rejects.reject(stream, reason, origin, status, payload.json_text())
+        for origin in (payload.origin, *payload.merged):
+            self._services.rejects.reject(payload.stream, reason, origin, status, payload.json_text())
         finish([payload])
 
 

@@ -1,11 +1,9 @@
-"""All HTTP to Split: one pooled session, answers as plain values, the clock of the service."""
+"""All HTTP to Split: one pooled session, answers as plain values."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -13,6 +11,7 @@ from target_split.common.errors import ConnectorError
 from target_split.common.http import AnswerLostError, new_session, read_body, send
 from target_split.common.redact import Redactor
 from target_split.common.retry import Retry, retry_after_seconds
+from target_split.common.service_clock import ServiceClock
 from target_split.common.summary import Summary
 
 USER_AGENT = "target-split"
@@ -26,9 +25,6 @@ RETRIABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 # A page of 10,000 keys of 250 characters is a few megabytes.
 MAX_BODY_BYTES = 64_000_000
 MAX_MESSAGE_LENGTH = 200
-
-# Clocks of machines that nobody sets drift by minutes; an hour is a wrong date or time zone.
-MAX_CLOCK_ERROR_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -70,38 +66,6 @@ class Answer:
     def retry_after(self) -> float | None:
         """How many seconds Split asks to wait, if it does."""
         return retry_after_seconds(self.headers, *RESET_HEADERS)
-
-
-class ServiceClock:
-    """Time, corrected by the `Date` header of answers: a wrong clock must not make the ledger forget.
-
-    Args:
-        report: Called once with a sentence when this machine's clock is wrong by more than an hour.
-    """
-
-    def __init__(self, report: Callable[[str], None]) -> None:
-        self._report = report
-        self._error_seconds = 0.0
-
-    def now(self) -> float:
-        """Return seconds since 1970."""
-        return time.time() - self._error_seconds
-
-    def observe(self, date: str | None) -> None:
-        """Compare this machine's clock with the `Date` header of an answer."""
-        try:
-            error_seconds = time.time() - parsedate_to_datetime(date or "").timestamp()
-        except (ValueError, TypeError, OverflowError):
-            return
-        if abs(error_seconds) <= MAX_CLOCK_ERROR_SECONDS:
-            return
-        if not self._error_seconds:
-            ahead = "ahead" if error_seconds > 0 else "behind"
-            self._report(
-                f"This machine's clock is {abs(error_seconds) / 3600:,.1f} hours {ahead} of Split's. The ledger uses "
-                "Split's time; correct the clock."
-            )
-        self._error_seconds = error_seconds
 
 
 class Client:

@@ -20,14 +20,16 @@ class Arriving:
     """A list on its way.
 
     Attributes:
+        stream: Its stream.
         members: What came of it.
         hold: Holds back STATE until it is delivered.
-        began: When its first row came, in seconds since 1970.
+        began: When its first row came, by the monotonic clock.
     """
 
+    stream: str
     members: MemberList
     hold: Hold
-    began: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
 
 
 class SegmentBuffer:
@@ -63,7 +65,7 @@ class SegmentBuffer:
             self._sync_current()
             self._current = key
         if key not in self._arriving:
-            self._arriving[key] = Arriving(new_list(), self._checkpoints.begin())
+            self._arriving[key] = Arriving(stream, new_list(), self._checkpoints.begin())
             self._arrived.add(group)
         return self._arriving[key].members
 
@@ -102,7 +104,7 @@ class SegmentBuffer:
             self._deliver(self._arriving.pop(key))
         for group, members in self._empty.items():
             if group not in self._arrived:
-                self._synced(members, time.time())
+                self._synced(members, age=0.0)
         self._empty.clear()
         if self._failures:
             raise ConnectorError(" ".join(self._failures))
@@ -114,12 +116,11 @@ class SegmentBuffer:
             self._deliver(self._arriving.pop(self._current))
 
     def _deliver(self, arriving: Arriving) -> None:
-        members = arriving.members
-        members.dropped = self._dropped[members.stream]
-        computed = self._computed.get(members.group, arriving.began - LIST_AGE_SECONDS)
-        if not self._synced(members, computed):
+        members, stream = arriving.members, arriving.stream
+        members.dropped = self._dropped[stream]
+        if not self._synced(members, age=time.monotonic() - arriving.began + LIST_AGE_SECONDS):
             return
-        if members.is_delivered or members.stream in self._incremental:
+        if members.is_delivered or stream in self._incremental:
             arriving.hold.done()
         else:
             self._logger.warning(
@@ -128,9 +129,17 @@ class SegmentBuffer:
                 members.incomplete_reason,
             )
 
-    def _synced(self, members: MemberList, computed: float) -> bool:
-        """Sync a list; a failure fails the run at its end, and no STATE passes it, but others go on."""
+    def _synced(self, members: MemberList, age: float) -> bool:
+        """Sync a list; a failure fails the run at its end, and no STATE passes it, but others go on.
+
+        Args:
+            members: The list.
+            age: Seconds since it was computed at the latest, where the tap does not say when that was.
+        """
         try:
+            computed = self._computed.get(members.group)
+            if computed is None:
+                computed = self._sync.now() - age
             return self._sync.sync(members, computed)
         except RefusedError as error:
             self._failures.append(str(error))

@@ -17,10 +17,12 @@ from target_split.api.admin import (
     Segment,
 )
 from target_split.api.limits import MAX_KEYS_PER_SEGMENT
+from target_split.common.service_clock import ServiceClock, not_in_future
 from target_split.common.target.services import Services
 from target_split.common.words import counted
+from target_split.mapping.segments import ListName
 from target_split.segments.claims import Claim, Claims
-from target_split.segments.history import PushedChange, PushedChanges, SegmentHistory
+from target_split.segments.history import PushedChange, SegmentHistory
 from target_split.segments.member_list import MemberList
 from target_split.segments.plan import Plan, calls, plan
 
@@ -55,21 +57,25 @@ class SegmentSync:
         environment: Where segments are filled.
         rules: Settings about segments.
         history: What earlier runs left in segments.
+        clock: Split's time.
         services: Counts keys, and says what changes and what does not.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a sync needs
         self,
+        *,
         admin: AdminApi,
         environment: Environment,
         rules: Rules,
         history: SegmentHistory,
+        clock: ServiceClock,
         services: Services,
     ) -> None:
         self._admin = admin
         self._environment = environment.id
         self._rules = rules
         self._history = history
+        self._clock = clock
         self._summary = services.summary
         self._logger = services.logger
 
@@ -84,6 +90,11 @@ class SegmentSync:
     @cached_property
     def _active(self) -> set[str]:
         return self._admin.active_segments(self._environment)
+
+    def now(self) -> float:
+        """Return the time by Split's clock, in seconds since 1970."""
+        _ = self._segments  # an answer tells the time
+        return self._clock.now()
 
     def sync(self, members: MemberList, computed: float) -> bool:
         """Make a segment equal to a list; return whether nothing of it is left to do.
@@ -112,26 +123,33 @@ class SegmentSync:
             allow_empty=self._rules.allow_empty,
         )
         (self._logger.warning if changes.kept_because else self._logger.info)("%s %s.", claim.label, changes)
-        known = len(members.keys.difference(changes.adds))
-        self._summary.add("records_deduplicated", known, stream=members.stream)
-        is_done = self._apply(claim, members, changes, held)
+        self._summary.add("records_deduplicated", len(members.keys) - len(changes.adds))
+        is_done = self._apply(claim, members.traffic_type, members.name.description, changes, held)
         if changes.is_failure:
             raise RefusedError(
                 f"{claim.label} keeps {counted(changes.surplus, 'key')}, because {changes.kept_because}."
             )
         return is_done
 
-    def apply_changes(self, pushed: PushedChanges) -> bool:
+    def apply_changes(self, group: str, name: ListName, traffic_type: str, changes: Mapping[str, PushedChange]) -> bool:
         """Add and remove single keys; return whether nothing of them is left to do.
+
+        Args:
+            group: The cohort's id.
+            name: What the cohort is called.
+            traffic_type: Of its members.
+            changes: By key, the newest change of each.
 
         Raises:
             RefusedError: The segment could not follow. The message says why and what to do.
         """
-        claim = self._claims.claim(pushed.group, pushed.name, pushed.traffic_type)
+        claim = self._claims.claim(group, name, traffic_type)
         identity = self._identity(claim)
         known = self._history.changes(identity, since=0.0)
-        newer = {key: one for key, one in pushed.by_key.items() if key not in known or one.time >= known[key].time}
-        self._summary.add("records_skipped", len(pushed.by_key) - len(newer), "older change", pushed.stream)
+        now = self._clock.latest()
+        changes = {key: PushedChange(not_in_future(one.time, now), one.is_added) for key, one in changes.items()}
+        newer = {key: one for key, one in changes.items() if key not in known or one.time >= known[key].time}
+        self._summary.add("records_skipped", len(changes) - len(newer), "older change")
         adds = {key for key, one in newer.items() if one.is_added}
         removes = newer.keys() - adds
         if claim.found is None and not adds:
@@ -144,7 +162,7 @@ class SegmentSync:
         before = len(held) if held is not None else len(removes)
         plan_ = Plan(before, sorted(adds), sorted(removes), 0)
         self._logger.info("%s: %s to add, %s to remove.", claim.label, counted(len(adds), "key"), f"{len(removes):,}")
-        is_done = self._apply(claim, pushed, plan_, held)
+        is_done = self._apply(claim, traffic_type, name.description, plan_, held)
         if is_done:
             self._record_changes(identity, newer)
         return is_done
@@ -189,17 +207,17 @@ class SegmentSync:
 
     # The change
 
-    def _apply(self, claim: Claim, wanted: MemberList | PushedChanges, changes: Plan, held: set[str] | None) -> bool:
+    def _apply(self, claim: Claim, traffic_type: str, description: str, changes: Plan, held: set[str] | None) -> bool:
         if changes.after > MAX_KEYS_PER_SEGMENT:
             raise RefusedError(
                 f"{claim.label} is left as it is: it would have {changes.after:,} keys, {TOO_MANY_HINT}."
             )
         if self._rules.dry_run:
-            self._summary.add("records_skipped", len(changes.adds) + len(changes.removes), "dry run", wanted.stream)
+            self._summary.add("records_skipped", len(changes.adds) + len(changes.removes), "dry run")
             return True
         try:
-            self._create(claim, wanted.traffic_type, wanted.name.description)
-            self._change_keys(claim, wanted.stream, changes, held)
+            self._create(claim, traffic_type, description)
+            self._change_keys(claim, changes, held)
         except ApprovalRequiredError as error:
             if self._rules.on_approval == "stop":
                 raise RefusedError(f"{claim.label} is left as it is: {error}.") from None
@@ -232,14 +250,14 @@ class SegmentSync:
             )
         return found
 
-    def _change_keys(self, claim: Claim, stream: str, changes: Plan, held: set[str] | None) -> None:
+    def _change_keys(self, claim: Claim, changes: Plan, held: set[str] | None) -> None:
         identity = self._identity(claim)
         todo = list(calls(changes))
         if todo:
             self._history.forget(identity)
         for action, keys in todo:
             self._admin.change_keys(self._environment, claim.name, action, keys, self._rules.change)
-            self._summary.add("records_sent", len(keys), stream=stream)
+            self._summary.add("records_sent", len(keys))
         if todo and held is not None:
             self._history.remember(identity, (held | set(changes.adds)) - set(changes.removes), runs=0)
 
