@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from faults import campaign
+from faults.clock import preloaded
 from faults.pipelines import PIPELINES
 from faults.verdicts import tables
 
@@ -29,7 +30,7 @@ def main() -> None:
     seeds = range(arguments.seed, arguments.seed + arguments.runs)
     workers = min(arguments.workers, len(seeds))
     shares = [range(seeds.start + worker, seeds.stop, workers) for worker in range(workers)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with preloaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [
             pool.submit(campaign.work, pipeline, share, arguments.keep, arguments.meltano, arguments.report)
             for pipeline in arguments.pipeline or PIPELINES

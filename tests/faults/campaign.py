@@ -12,9 +12,10 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from faults.clock import JUMPS, Clock, can_jump
 from faults.connectors import preload
 from faults.disk import Disk
-from faults.mishaps import MISHAPS, Mishap
+from faults.mishaps import Mishap
 from faults.pipelines import PIPELINES, Pipeline
 from faults.plans import name_of, random_faults
 from faults.verdicts import Verdict
@@ -30,6 +31,10 @@ ATTEMPTS = 12
 MELTANO_SHARE = 0.04
 DISK_SHARE = 0.12
 STATE_SHARE = 0.08
+CLOCK_SHARE = 0.12
+# Of the attempts of a run whose clock jumps; what a jump makes a target forget shows when states are not kept.
+JUMP_SHARE = 0.7
+JUMPING_STATE_SHARE = 0.4
 MISHAP_SHARE = 0.08
 BLANK_SHARE = 0.1
 KILL_SHARE = 0.6
@@ -99,7 +104,8 @@ def run(
     pipeline = None
     try:
         sandbox.reset()
-        pipeline = PIPELINES[pipeline_name](sandbox, folder, chance, disk)
+        clock = Clock(folder / "clock") if can_jump() and chance.random() < CLOCK_SHARE else None
+        pipeline = PIPELINES[pipeline_name](sandbox, folder, chance, disk, clock)
         if chance.random() < BLANK_SHARE:
             verdict.disturbances.append(pipeline.leave_blank())
         for plan in random_faults(chance, pipeline.paths):
@@ -166,7 +172,7 @@ class Run:
             ended_well = self._attempt(number, disturbed=disturbed)
             if self._verdict.problem:
                 return
-            if ended_well and not self._pipeline.intake:
+            if ended_well and not self._pipeline.intake and not (self._pipeline.clock and disturbed):
                 self._end_disturbances()
                 return
         self._verdict.problem = f"not done after {ATTEMPTS} attempts"
@@ -177,13 +183,18 @@ class Run:
         disk = self._pipeline.disk if self._pipeline.full != "receiver" else None
         if disk and disturbed:
             disk.fill(chance.choice(ROOM_BYTES))
-        if disturbed and chance.random() < STATE_SHARE:
+        clock = self._pipeline.clock
+        if disturbed and chance.random() < (JUMPING_STATE_SHARE if clock else STATE_SHARE):
             verdict.disturbances.append(self._way.break_state(chance))
+        if disturbed and clock and chance.random() < JUMP_SHARE:
+            self._jump(clock)
         mishap = self._mishap() if disturbed and chance.random() < MISHAP_SHARE else None
         attempt = self._way.start(number)
         killed = disturbed and chance.random() < KILL_SHARE and self._kill(attempt)
         ended_well = attempt.wait()
         verdict.attempts += 1
+        if clock:
+            clock.wait()
         if disk:
             if disturbed and DISK_FULL.search(attempt.said):
                 verdict.disturbances.append(f"disk full: {self._pipeline.full}")
@@ -195,9 +206,20 @@ class Run:
             verdict.problem = f"ended well with {mishap.name}"
         return ended_well and not killed
 
+    def _jump(self, clock: Clock) -> None:
+        """Let the machine's clock jump before the next attempt, or while it runs."""
+        name = self._chance.choice(list(JUMPS))
+        if self._chance.random() < 0.5:
+            clock.set(JUMPS[name])
+            when = "between runs"
+        else:
+            clock.set_later(JUMPS[name], self._chance.random() * self._way.kill_within_seconds)
+            when = "during a run"
+        self._verdict.disturbances.append(f"machine's clock {name}, set {when}")
+
     def _mishap(self) -> Mishap | None:
         """Let something be wrong around the next attempt; return what, if the way can have it."""
-        mishap = self._chance.choice(MISHAPS)
+        mishap = self._chance.choice(self._pipeline.mishaps)
         if not self._way.meet(mishap):
             return None
         self._verdict.disturbances.append(mishap.name)
@@ -239,6 +261,8 @@ class Run:
         """Note which faults fired, and let the rest of the run be undisturbed."""
         self._verdict.disturbances += [name_of(plan) for plan in self._sandbox.faults() if plan["hits"]]
         self._sandbox.call("DELETE", "/faults")
+        if self._pipeline.clock:
+            self._pipeline.clock.set(0)
         if self._pipeline.intake:
             disturbances, self._verdict.problem = self._pipeline.intake.wait()
             self._verdict.problem = self._verdict.problem or forbidden_in(self._pipeline.intake.said)

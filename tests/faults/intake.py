@@ -9,7 +9,7 @@ import random
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ TRIES = 20
 REFUSALS_UNTIL_ROOM = 2
 
 TAKEN, NOT_STORED = 200, 503
+LOG = "intake.log"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ForkedIntake:
     """
 
     def __init__(self, work: Callable[[], tuple[list[str], str]], notes: Path) -> None:
-        self.log = notes / "intake.log"
+        self.log = notes / LOG
         self._report = notes / "intake.json"
         self._process = fork(lambda: self._run(work))
 
@@ -90,20 +91,58 @@ class ReceiverIntake(ForkedIntake):
         notes: A folder for the log and for what happened.
         seed: Decides what is random.
         disk: The disk below `target`, when it is to be full for a while.
+        variables: Of the receiver's environment.
     """
 
     def __init__(
-        self, requests: list[Request], receiver: str, target: Path, notes: Path, seed: float, disk: Disk | None
+        self,
+        requests: list[Request],
+        receiver: str,
+        target: Path,
+        notes: Path,
+        seed: float,
+        disk: Disk | None,
+        variables: Mapping[str, str],
     ) -> None:
-        super().__init__(lambda: Sender(requests, receiver, target, self.log, seed, disk).run(), notes)
+        sender = Sender(requests, receiver, target, notes / LOG, seed, disk, variables)
+        super().__init__(sender.run, notes)
+
+
+class LateIntake:
+    """Input that is there once the disturbances are over.
+
+    Args:
+        bring: Brings it.
+    """
+
+    said = ""
+
+    def __init__(self, bring: Callable[[], None]) -> None:
+        self._bring = bring
+
+    def wait(self) -> tuple[list[str], str]:
+        """Bring it; return what disturbed it and what went wrong: nothing."""
+        self._bring()
+        return [], ""
+
+    def stop(self) -> None:
+        """Do nothing: nothing runs."""
 
 
 class Sender:
     """Posts requests to a receiver that it starts, kills and starts again."""
 
     def __init__(
-        self, requests: list[Request], receiver: str, target: Path, log: Path, seed: float, disk: Disk | None
+        self,
+        requests: list[Request],
+        receiver: str,
+        target: Path,
+        log: Path,
+        seed: float,
+        disk: Disk | None,
+        variables: Mapping[str, str],
     ) -> None:
+        self._variables = variables
         self._requests = requests
         self._command = receiver
         self._target = target
@@ -172,7 +211,7 @@ class Sender:
         options = ["--path", str(self._target), "--port", "0", "--seal-seconds", "0.3"]
         reading, writing = os.pipe()
         with Path(os.devnull).open("rb") as nothing, self._log.open("ab") as log:
-            receiver = start(self._command, options, nothing.fileno(), writing, log.fileno())
+            receiver = start(self._command, options, nothing.fileno(), writing, log.fileno(), self._variables)
         os.close(writing)
         with os.fdopen(reading) as output:
             found = re.search(r"http://[^,\s]+:(\d+)", output.readline())

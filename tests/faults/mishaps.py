@@ -72,6 +72,18 @@ def write_netrc(_: Settings, __: Settings, folder: Path) -> None:
     (folder / ".netrc").write_text("machine 127.0.0.1 login someone password planted-secret\n", encoding="utf-8")
 
 
+def misspell_format(tap: Settings, _: Settings, __: Path) -> None:
+    """Name a format of batch files that nobody knows."""
+    tap["batch_config"]["encoding"]["format"] = "jsnol"
+
+
+def misplace_batches(tap: Settings, _: Settings, folder: Path) -> None:
+    """Let a file be where the folder of the batch files is to be."""
+    file = folder / "not-a-folder"
+    file.write_text("not ours", encoding="utf-8")
+    tap["batch_config"]["storage"]["root"] = (file / "batches").as_uri()
+
+
 MISHAPS = (
     Mishap("proxy whose URL is malformed", True, proxy("http://[half:an:address")),
     Mishap("SOCKS proxy without its library", True, proxy("socks5://127.0.0.1:9")),
@@ -81,4 +93,8 @@ MISHAPS = (
     Mishap("misspelled path of the key", True, change=misspell_key),
     Mishap("rejects are a link", True, change=link_rejects),
     Mishap("login in .netrc", False, {"HOME": "FOLDER", "NETRC": "FOLDER/.netrc"}, write_netrc),
+)
+BATCH_MISHAPS = (
+    Mishap("misspelled format of batch files", True, change=misspell_format),
+    Mishap("batch files that cannot be written", True, change=misplace_batches),
 )

@@ -108,12 +108,13 @@ class Pipe:
         return attempt
 
     def _let_happen(self, tap: dict[str, Any], target: dict[str, Any]) -> dict[str, str]:
-        """Let this attempt's mishap happen; return the variables that it sets."""
+        """Let this attempt's mishap happen; return the variables of the environment."""
+        variables = dict(self._pipeline.variables)
         mishap, self._mishap = self._mishap, None
         if mishap is None:
-            return {}
+            return variables
         mishap.change(tap, target, self.folder)
-        return {name: value.replace("FOLDER", str(self.folder)) for name, value in mishap.variables.items()}
+        return variables | {name: value.replace("FOLDER", str(self.folder)) for name, value in mishap.variables.items()}
 
     def _write(self, name: str, content: Any) -> str:
         path = self.folder / f"{name}.json"
@@ -175,9 +176,6 @@ class Meltano:
             "MELTANO_SYS_DIR_ROOT": str(system),
             "MELTANO_STATE_BACKEND_URI": self.states.as_uri(),
         }
-        for plugin, settings in (pipeline.tap[:2], pipeline.target):
-            self._environment |= environment_of(plugin, settings)
-        self._environment |= pipeline.meltano_settings
 
     def meet(self, mishap: Mishap) -> bool:  # Meltano itself would meet it
         return False
@@ -186,6 +184,13 @@ class Meltano:
         self._broken = True
         return "state: Meltano's backend cannot be written"
 
+    def _variables(self) -> dict[str, str]:
+        """Return all variables of the environment; settings may change from attempt to attempt."""
+        variables = {**self._environment, **self.pipeline.variables}
+        for plugin, settings in (self.pipeline.tap[:2], self.pipeline.target):
+            variables |= environment_of(plugin, settings)
+        return variables | self.pipeline.meltano_settings
+
     def start(self, number: int) -> MeltanoAttempt:
         log = self.folder / f"{number}.meltano"
         with log.open("wb") as output:
@@ -193,7 +198,7 @@ class Meltano:
             process = subprocess.Popen(
                 [str(BIN / "meltano"), "run", "--force", *self.pipeline.meltano],
                 cwd=ROOT,
-                env=self._environment,
+                env=self._variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

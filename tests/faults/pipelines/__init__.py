@@ -5,6 +5,7 @@ from __future__ import annotations
 from faults.pipelines.amplitude import (
     CohortsToSegments,
     CohortsToSegmentsInBatches,
+    EventsToAmplitudeInBatches,
     EventsToSplit,
     EventsToSplitInBatches,
 )
@@ -20,6 +21,7 @@ PIPELINES: dict[str, type[Pipeline]] = {
     "cohorts-to-segments": CohortsToSegments,
     "events-to-split-in-batches": EventsToSplitInBatches,
     "cohorts-to-segments-in-batches": CohortsToSegmentsInBatches,
+    "events-to-amplitude-in-batches": EventsToAmplitudeInBatches,
     "files-to-split": FilesToSplit,
     "streamed-events-to-split": StreamedEventsToSplit,
     "cohort-changes-to-segments": CohortChangesToSegments,

@@ -1,15 +1,19 @@
-"""Amplitude's exported events and cohorts into Split, as records and in batch files."""
+"""Amplitude's exported events into Split or Amplitude, and its cohorts into Split; as records and in batch files."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from demo import compare, data
+from faults.intake import LateIntake
 from faults.pipelines.base import KEYS, SPLIT_KEYS, TOO_LONG, Compared, Pipeline, compared, selection
 
-HOURS = 3
+HOURS = 4
+# So long after the first hours, at the least, the tap reads none but them.
+LAG_HOURS = 3
 SKIP_SHARE = 0.3
 POLLED_SHARE = DAMAGED_SHARE = 0.1
 
@@ -20,29 +24,37 @@ class EventsToSplit(Pipeline):
     paths = ("/api/2/export", "/api/events*")
     writes = ("rejects", "ledger", "spool")
     meltano = ("tap-amplitude", "target-split")
+    newest_hours_ago = 5
 
     def prepare(self) -> None:
-        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS + 5)
+        this_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        hour = this_hour - timedelta(hours=HOURS + self.newest_hours_ago)
         self.rows = self.chance.sample(data.product_events(hour, HOURS), self.chance.randrange(50, 1_500))
         for row in self.chance.sample(self.rows, 2):
-            row["user_id"] = "k" * TOO_LONG
+            self.spoil(row)
         self.hour = hour
         self.bring_in()
+        self.target = self.loader()
+
+    def loader(self) -> tuple[str, dict[str, Any]]:
+        """Return name and settings of the target."""
         self.skips = self.chance.random() < SKIP_SHARE
-        self.target = (
-            "target-split",
-            {
-                "events_url": self.sandbox.url,
-                "sdk_api_key": SPLIT_KEYS["sdk_api_key"],
-                "ledger_path": str(self.place("ledger") / "ledger.sqlite"),
-                "on_ambiguous": "skip" if self.skips else "resend",
-                **self.delivery(),
-            },
-        )
+        settings = {
+            "events_url": self.sandbox.url,
+            "sdk_api_key": SPLIT_KEYS["sdk_api_key"],
+            "ledger_path": str(self.place("ledger") / "ledger.sqlite"),
+            "on_ambiguous": "skip" if self.skips else "resend",
+        }
+        return "target-split", settings | self.delivery()
+
+    def spoil(self, row: dict[str, Any]) -> None:
+        """Make a row one that the service refuses."""
+        row["user_id"] = "k" * TOO_LONG
 
     def bring_in(self) -> None:
         """Put the events where the tap reads them, and set the tap up."""
-        self.sandbox.put_export_rows(self.rows)
+        late = self.newest_hour() if self.clock else []
+        self.sandbox.put_export_rows([row for row in self.rows if row not in late])
         settings = {
             "api_url": self.sandbox.url,
             "start_date": (self.hour - timedelta(hours=1)).isoformat(),
@@ -52,6 +64,20 @@ class EventsToSplit(Pipeline):
             **KEYS,
         }
         self.tap = ("tap-amplitude", settings, selection("events"))
+        if self.clock:
+            # An hour that is too new as long as the clock jumps: no wrong clock may let the tap pass it.
+            self.tap[1]["lag_hours"] = self.newest_hours_ago + LAG_HOURS
+            self.intake = LateIntake(lambda: self.bring_later(late))
+
+    def newest_hour(self) -> list[dict[str, Any]]:
+        """Return the rows of the last hour."""
+        begins = (self.hour + timedelta(hours=HOURS - 1)).strftime("%Y-%m-%d %H")
+        return [row for row in self.rows if row["server_upload_time"].startswith(begins)]
+
+    def bring_later(self, rows: list[dict[str, Any]]) -> None:
+        """Let the newest hour be old enough."""
+        self.sandbox.put_export_rows(rows)
+        del self.tap[1]["lag_hours"]
 
     def compare(self) -> Compared:
         found = compare.stored_split_events(self.sandbox.split_events())
@@ -118,10 +144,7 @@ class EventsToSplitInBatches(EventsToSplit):
 
     def prepare(self) -> None:
         super().prepare()
-        name, settings, catalog = self.tap
-        storage = {"root": (self.folder / "batches").as_uri(), "prefix": "events-"}
-        encoding = {"format": "jsonl", "compression": self.chance.choice(["gzip", "none"])}
-        self.tap = (name, settings | {"batch_config": {"encoding": encoding, "storage": storage}}, catalog)
+        self.write_batches("events-", self.chance.choice(["gzip", "none"]))
 
 
 class CohortsToSegmentsInBatches(CohortsToSegments):
@@ -129,10 +152,59 @@ class CohortsToSegmentsInBatches(CohortsToSegments):
 
     def prepare(self) -> None:
         super().prepare()
-        name, settings, catalog = self.tap
-        storage = {"root": (self.folder / "batches").as_uri(), "prefix": "members-"}
-        encoding = {"format": "jsonl", "compression": "gzip"}
-        self.tap = (name, settings | {"batch_config": {"encoding": encoding, "storage": storage}}, catalog)
+        self.write_batches("members-", "gzip")
+
+
+class EventsToAmplitudeInBatches(EventsToSplit):
+    """Export API of one project → the ingestion API of another, in batch files."""
+
+    paths = ("/api/2/export", "/batch", "/2/httpapi")
+    writes = ("rejects", "spool")
+    meltano = ("tap-amplitude", "target-amplitude")
+    # The sandbox is both projects: what arrives counts as uploaded later than all that is read.
+    newest_hours_ago = 8
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.tap[1]["end_date"] = (self.hour + timedelta(hours=HOURS)).isoformat()
+        self.write_batches("events-", self.chance.choice(["gzip", "none"]))
+
+    def loader(self) -> tuple[str, dict[str, Any]]:
+        settings = {
+            "api_url": self.sandbox.url,
+            "api_key": KEYS["api_key"],
+            "endpoint": self.chance.choice(["batch", "http"]),
+            "compression": self.chance.choice(["auto", "gzip"]),
+            # With the event's own id, or one that the target derives.
+            "mappings": {"events": {"time": "event_time"} | self.chance.choice([{}, {"insert_id": "$insert_id"}])},
+        }
+        return "target-amplitude", settings | self.delivery()
+
+    def spoil(self, row: dict[str, Any]) -> None:
+        row |= {"user_id": data.REFUSED_KEYS[0], "device_id": None}
+
+    def compare(self) -> Compared:
+        good, refused = Counter(), Counter()
+        for row in self.rows:
+            (refused if row["user_id"] in data.REFUSED_KEYS else good)[place_of_row(row)] += 1
+        found = Counter(place_of_event(event) for event in self.sandbox.amplitude_events())
+        return compared(good, refused, found, {place_of_row(with_export_time(record)) for record in self.rejects()})
+
+
+def place_of_row(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells an exported event, and says what of it must arrive."""
+    return (compare.milliseconds(row["event_time"]), *content_of(row))
+
+
+def place_of_event(event: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the same of an event that Amplitude holds."""
+    return (event["time"], *content_of(event))
+
+
+def content_of(event: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what exported and ingested events call the same."""
+    texts = (json.dumps(event.get(name), sort_keys=True) for name in ("event_properties", "user_properties"))
+    return (event["event_id"], event.get("user_id"), event.get("device_id"), event["event_type"], *texts)
 
 
 def with_export_time(record: dict[str, Any]) -> dict[str, Any]:

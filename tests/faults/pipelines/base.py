@@ -15,8 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from faults.clock import Clock
 from faults.disk import Disk
 from faults.intake import ReceiverIntake, Request
+from faults.mishaps import BATCH_MISHAPS, MISHAPS, Mishap
 from support.processes import BIN
 from support.sandbox import Sandbox
 
@@ -73,6 +75,8 @@ class Pipeline:
         full: What is written to the disk that will be full, if there is one.
         skips: Whether ambiguous events are skipped, not sent again.
         intake: What brings in the input while the pipeline runs; None where all of it is there from the start.
+        clock: The machine's clock, when it jumps; some of the input then comes after the last jump.
+        mishaps: What may be wrong around a start.
     """
 
     paths: tuple[str, ...]
@@ -83,12 +87,16 @@ class Pipeline:
     meltano_settings: Mapping[str, str] = MappingProxyType({})
     intake: Intake | None = None
     skips = False
+    mishaps: tuple[Mishap, ...] = MISHAPS
 
-    def __init__(self, sandbox: Sandbox, folder: Path, chance: random.Random, disk: Disk | None) -> None:
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, chance: random.Random, disk: Disk | None, clock: Clock | None
+    ) -> None:
         self.sandbox = sandbox
         self.folder = folder
         self.chance = chance
         self.disk = disk
+        self.clock = clock
         self.full = chance.choice(self.writes) if disk else ""
         self.disturbances: list[str] = []
         self.prepare()
@@ -101,6 +109,11 @@ class Pipeline:
         """Compare both sides."""
         raise NotImplementedError
 
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Environment variables of everything that runs."""
+        return self.clock.variables if self.clock else {}
+
     def leave_blank(self) -> str:
         """Give blank texts for a few settings, which must change nothing."""
         for name, settings in (self.tap[:2], self.target):
@@ -110,6 +123,12 @@ class Pipeline:
             )
         return "blank settings"
 
+    def write_batches(self, prefix: str, compression: str) -> None:
+        """Let the tap write batch files."""
+        storage = {"root": (self.folder / "batches").as_uri(), "prefix": prefix}
+        self.tap[1]["batch_config"] = {"encoding": {"format": "jsonl", "compression": compression}, "storage": storage}
+        self.mishaps = (*MISHAPS, *BATCH_MISHAPS)
+
     def place(self, what: str) -> Path:
         """Return the folder for something it writes: the small disk for what is to find it full."""
         return self.disk.folder if self.disk and what == self.full else self.folder
@@ -117,7 +136,7 @@ class Pipeline:
     def receiver_intake(self, command: str, folder: Path, requests: list[Request]) -> ReceiverIntake:
         """Return a receiver that takes requests while the pipeline runs; its disk may be the one that is full."""
         disk = self.disk if self.full == "receiver" else None
-        return ReceiverIntake(requests, command, folder, self.folder, self.chance.random(), disk)
+        return ReceiverIntake(requests, command, folder, self.folder, self.chance.random(), disk, self.variables)
 
     def rejects(self) -> list[dict[str, Any]]:
         """Return what was written to the rejects; a line that a full disk cut short is none."""

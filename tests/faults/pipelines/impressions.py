@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import data
-from faults.intake import Request
+from faults.intake import LateIntake, Request
 from faults.pipelines.base import KEYS, Compared, Pipeline, compared
 
 RECEIVER = "tap-split-impressions-webhook"
@@ -42,7 +42,11 @@ class Impressions(Pipeline):
         if through_receiver:
             self.intake = self.receiver_intake(RECEIVER, source, self.requests())
         else:
-            self.write_files(source)
+            source.mkdir()
+            late = self.late_rows()
+            self.write_files(source, [row for row in self.rows if row not in late])
+            if late:
+                self.intake = LateIntake(lambda: self.write_files(source, late))
             if not self.comes_as_it_happened:
                 self.disturbances.append("records late and twice")
         self.tap = (
@@ -70,11 +74,17 @@ class Impressions(Pipeline):
             requests += [Request(body)] * (2 if self.chance.random() < REPEATED_SHARE else 1)
         return requests
 
-    def write_files(self, folder: Path) -> None:
-        """Write the impressions into a few files of random size, some gzipped, some rows again at the end."""
-        folder.mkdir()
-        late = [] if self.comes_as_it_happened else self.chance.sample(self.rows, len(self.rows) // 20)
-        waiting = self.rows + late
+    def late_rows(self) -> list[dict[str, Any]]:
+        """Return the impressions that come after the last jump of the clock, if it jumps at all."""
+        if not self.clock:
+            return []
+        count = len(self.rows) // 4
+        return self.rows[-count:] if self.comes_as_it_happened else self.chance.sample(self.rows, count)
+
+    def write_files(self, folder: Path, rows: list[dict[str, Any]]) -> None:
+        """Write impressions into a few files of random size, some gzipped, some rows again at the end."""
+        late = [] if self.comes_as_it_happened else self.chance.sample(rows, len(rows) // 20)
+        waiting = rows + late
         for number in itertools.count():
             if not waiting:
                 return
