@@ -19,8 +19,3 @@ def json_answer(body: Any, status: int = 200) -> Response:
 def lines_answer(objects: Iterable[bytes]) -> Response:
     """An answer of JSON texts, one per line."""
     return Response(ndjson(objects), media_type="application/x-ndjson")
-
-
-def text_answer(text: str, status: int = 200) -> Response:
-    """An answer in plain text."""
-    return Response(text, status, media_type="text/plain")

@@ -14,6 +14,7 @@ from split_amplitude_sandbox.control import Control
 from split_amplitude_sandbox.faults import Faults
 from split_amplitude_sandbox.gate import Gate
 from split_amplitude_sandbox.page import Page
+from split_amplitude_sandbox.services import Services
 from split_amplitude_sandbox.split import answers as split_answers
 from split_amplitude_sandbox.split.service import Split
 from split_amplitude_sandbox.store import Store
@@ -36,20 +37,8 @@ def create_app(*, data: Path | None, upload_time_offset: float, export_lag_hours
     store = Store(data, clock)
     faults = Faults()
     amplitude, split = Amplitude(store, clock, export_lag_hours), Split(store, clock)
-    services = Starlette(exception_handlers=REFUSALS)
-    gate = Gate(services, faults, clock)
-    parts = (
-        amplitude,
-        split,
-        Control(store, faults, gate.requests, resets=[amplitude.reset, split.reset]),
-        Page(
-            store=store,
-            clock=clock,
-            faults=faults,
-            requests=gate.requests,
-            segments=split.segments,
-            routes=amplitude.log,
-        ),
-    )
-    services.router.routes += [route for part in parts for route in part.routes()]
+    app = Starlette(exception_handlers=REFUSALS)
+    gate = Gate(app, faults, clock)
+    services = Services(store, clock, faults, gate.requests, amplitude, split)
+    app.router.routes += [*amplitude.routes(), *split.routes(), *Control(services).routes(), *Page(services).routes()]
     return gate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
@@ -15,11 +15,12 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 @dataclass
 class Exchange:
-    """A request whose body has been read, with its line in the request list."""
+    """A request whose body has been read, with its line in the request list; `is_known`: whether it is still there."""
 
     scope: Scope
     body: bytes
     entry: dict[str, Any]
+    is_known: Callable[[], bool]
     connection: Receive
     answer: Send
     clock_offset_seconds: float = 0

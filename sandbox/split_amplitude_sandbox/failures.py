@@ -15,23 +15,13 @@ from split_amplitude_sandbox.faults import Plan
 Failure = Callable[[Plan, Exchange, ASGIApp], Awaitable[None]]
 
 
-async def fail(plan: Plan, exchange: Exchange, app: ASGIApp, is_known: Callable[[], bool]) -> None:
-    """Let a request fail as planned.
-
-    Args:
-        plan: the failure.
-        exchange: the request.
-        app: the services, for kinds that process the request.
-        is_known: whether the request is still in the list; after a reset a delayed request is forgotten too.
-    """
-    if plan.kind == "delay":
-        await asyncio.sleep(plan.delay_seconds)
-        if not is_known():
-            await exchange.hang_up()
-            return
+async def _delay(plan: Plan, exchange: Exchange, app: ASGIApp) -> None:
+    """Process the request after a while; after a reset it is forgotten."""
+    await asyncio.sleep(plan.delay_seconds)
+    if exchange.is_known():
         await app(exchange.scope, exchange.receive, exchange.send)
-        return
-    await KINDS[plan.kind](plan, exchange, app)
+    else:
+        await exchange.hang_up()
 
 
 async def _status(plan: Plan, exchange: Exchange, _: ASGIApp) -> None:
@@ -98,6 +88,7 @@ async def _clock(plan: Plan, exchange: Exchange, app: ASGIApp) -> None:
 
 
 KINDS: dict[str, Failure] = {
+    "delay": _delay,
     "status": _status,
     "echo": _echo,
     "raw": _raw,

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from split_amplitude_sandbox.clock import Clock, export_text
 from split_amplitude_sandbox.compression import TooLargeError, unzipped
 from split_amplitude_sandbox.exchange import Exchange, dated
-from split_amplitude_sandbox.failures import fail
+from split_amplitude_sandbox.failures import KINDS
 from split_amplitude_sandbox.faults import Faults
 
 OWN_PATHS = ("/_sandbox", "/favicon.ico")
@@ -44,7 +44,7 @@ class Gate:
             return
         entry = _entry(scope, len(body), started_ms)
         self.requests.append(entry)
-        exchange = Exchange(scope, body, entry, receive, send)
+        exchange = Exchange(scope, body, entry, lambda: entry in self.requests, receive, send)
         headers = Headers(scope=scope)
         fault = self._faults.fault_for(scope["method"], scope["path"], headers, lambda: _searchable(scope, body))
         entry["fault"] = fault.kind if fault else None
@@ -52,7 +52,7 @@ class Gate:
             if fault is None:
                 await self._app(scope, exchange.receive, exchange.send)
             else:
-                await fail(fault, exchange, self._app, is_known=lambda: entry in self.requests)
+                await KINDS[fault.kind](fault, exchange, self._app)
         finally:
             entry["items"] = scope["state"].get("items", 0)
             entry["seconds"] = (self._clock.now_ms() - started_ms) / 1000

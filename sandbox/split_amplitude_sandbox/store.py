@@ -45,15 +45,6 @@ CREATE TABLE IF NOT EXISTS segment_keys (
     PRIMARY KEY (environment_id, segment, key)
 ) WITHOUT ROWID;
 """
-TABLES = (
-    "documents",
-    "arrivals",
-    "amplitude_users",
-    "amplitude_events",
-    "amplitude_identifications",
-    "split_events",
-    "segment_keys",
-)
 
 
 class Store:
@@ -88,8 +79,8 @@ class Store:
     def clear(self) -> None:
         """Delete everything."""
         with self.transaction() as database:
-            for table in TABLES:
-                database.execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand above
+            for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                database.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are those above
 
     def put_document(self, kind: str, identity: str, body: Any) -> None:
         """Keep a small object under its kind and id, or replace it; it keeps its position in the list."""

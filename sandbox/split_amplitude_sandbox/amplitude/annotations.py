@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import require_read_access, rest_error
+from split_amplitude_sandbox.amplitude.services import Services
 from split_amplitude_sandbox.answers import json_answer
+from split_amplitude_sandbox.calls import OWN, Calls, call, planting
 from split_amplitude_sandbox.clock import parse_ms
-from split_amplitude_sandbox.store import Store
 
 
 class Category(msgspec.Struct):
@@ -37,20 +37,10 @@ class Annotation(msgspec.Struct):
     chart_id: str | None = None
 
 
-class Annotations:
+class Annotations(Calls[Services]):
     """The planted annotations."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def routes(self) -> list[Route]:
-        """The documented paths for reading."""
-        return [
-            Route("/api/3/annotations", self.listing, methods=["GET"]),
-            Route("/api/3/annotations/{annotation_id}", self.one, methods=["GET"]),
-            Route("/api/3/annotation-categories", self.categories, methods=["GET"]),
-        ]
-
+    @call("POST", f"{OWN}/amplitude/annotations", planting)
     def put(self, body: bytes) -> int:
         """Plant annotations, or replace those with the same id.
 
@@ -59,9 +49,10 @@ class Annotations:
         """
         annotations = msgspec.json.decode(body, type=list[Annotation])
         for annotation in annotations:
-            self._store.put_document("annotation", str(annotation.id), annotation)
+            self._services.store.put_document("annotation", str(annotation.id), annotation)
         return len(annotations)
 
+    @call("GET", "/api/3/annotations")
     async def listing(self, request: Request) -> Response:
         """List annotations; `category`, `chart_id`, `start` and `end` choose some."""
         query = request.query_params
@@ -84,6 +75,7 @@ class Annotations:
             ]
         )
 
+    @call("GET", "/api/3/annotations/{annotation_id}")
     async def one(self, request: Request) -> Response:
         """Show one annotation."""
         for annotation in self._all(request):
@@ -91,6 +83,7 @@ class Annotations:
                 return _answer(annotation)
         raise rest_error(404, "Annotation not found")
 
+    @call("GET", "/api/3/annotation-categories")
     async def categories(self, request: Request) -> Response:
         """List the categories of the annotations."""
         categories = {one.category.id: one.category for one in self._all(request) if one.category}
@@ -98,7 +91,7 @@ class Annotations:
 
     def _all(self, request: Request) -> list[Annotation]:
         require_read_access(request)
-        return msgspec.convert(self._store.documents("annotation"), list[Annotation])
+        return msgspec.convert(self._services.store.documents("annotation"), list[Annotation])
 
 
 def _answer(data: Any) -> Response:

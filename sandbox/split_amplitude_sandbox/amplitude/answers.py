@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from split_amplitude_sandbox.answers import json_answer, text_answer
+from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.keys import has_read_access
 
 
@@ -24,7 +24,7 @@ async def refusal(_: Request, error: Exception) -> Response:
     """Answer a refused request."""
     assert isinstance(error, RefusedError)  # noqa: S101 - registered for nothing else
     if isinstance(error.body, str):
-        return text_answer(error.body, error.status)
+        return PlainTextResponse(error.body, error.status)
     return json_answer(error.body, error.status)
 
 

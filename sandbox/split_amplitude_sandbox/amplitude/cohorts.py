@@ -14,15 +14,13 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import require_read_access, rest_error
 from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID
-from split_amplitude_sandbox.amplitude.settings import AmplitudeSettings
+from split_amplitude_sandbox.amplitude.services import Services
 from split_amplitude_sandbox.answers import json_answer
-from split_amplitude_sandbox.clock import Clock, from_ms
-from split_amplitude_sandbox.settings import Settings
-from split_amplitude_sandbox.store import Store
+from split_amplitude_sandbox.calls import OWN, Calls, call, planting
+from split_amplitude_sandbox.clock import from_ms
 
 DEFAULT_POLLS = 2
 LARGE_FILE_MEMBERS = 10_000
@@ -50,25 +48,10 @@ class Cohort(msgspec.Struct):
     damaged_downloads: int = 0
 
 
-class Cohorts:
+class Cohorts(Calls[Services]):
     """The planted cohorts, as Amplitude's API shows them."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings[AmplitudeSettings]) -> None:
-        self._store = store
-        self._clock = clock
-        self._settings = settings
-
-    def routes(self) -> list[Route]:
-        """The documented paths, and the path of the file store."""
-        return [
-            Route("/api/3/cohorts", self.listing, methods=["GET"]),
-            Route("/api/3/cohorts/usage", self.usage, methods=["GET"]),
-            Route("/api/5/cohorts/request/{cohort_id}", self.order, methods=["GET"]),
-            Route("/api/5/cohorts/request-status/{request_id}", self.status, methods=["GET"]),
-            Route("/api/5/cohorts/request/{request_id}/file", self.file, methods=["GET"]),
-            Route(FILE_PATH, self.stored_file, methods=["GET"]),
-        ]
-
+    @call("POST", f"{OWN}/amplitude/cohorts", planting)
     def put(self, body: bytes) -> int:
         """Plant cohorts, or replace those with the same id.
 
@@ -78,39 +61,42 @@ class Cohorts:
         cohorts = msgspec.json.decode(body, type=list[dict[str, Any]])
         for cohort in cohorts:
             checked = msgspec.convert(cohort, Cohort)
-            computed = checked.last_computed or self._clock.now_ms() // 1000
-            self._store.put_document("cohort", checked.id, cohort | {"last_computed": computed})
+            computed = checked.last_computed or self._services.clock.now_ms() // 1000
+            self._services.store.put_document("cohort", checked.id, cohort | {"last_computed": computed})
         return len(cohorts)
 
+    @call("GET", "/api/3/cohorts")
     async def listing(self, request: Request) -> Response:
         """List all published cohorts; there are no pages."""
         require_read_access(request)
         with_syncs = request.query_params.get("includeSyncInfo") == "true"
-        cohorts = [_listed(cohort, with_syncs=with_syncs) for cohort in self._store.documents("cohort")]
+        cohorts = [_listed(cohort, with_syncs=with_syncs) for cohort in self._services.store.documents("cohort")]
         return json_answer({"cohorts": [cohort for cohort in cohorts if cohort["published"]]})
 
+    @call("GET", "/api/3/cohorts/usage")
     async def usage(self, request: Request) -> Response:
         """Show how many downloads of the month are used. No page shows the body; other connectors read two shapes."""
         require_read_access(request)
-        settings = self._settings.current
+        settings = self._services.settings.current
         used, limit = settings.cohort_downloads_used, settings.cohort_downloads_limit
         if settings.cohort_usage == "missing":
             raise rest_error(404, "Not found")
         if settings.cohort_usage == "count":
             return json_answer({"limit": limit, "count": used})
-        now = from_ms(self._clock.now_ms())
+        now = from_ms(self._services.clock.now_ms())
         next_month = (now.replace(day=1) + timedelta(days=32)).replace(day=1)
         resets_at = f"{next_month:%Y-%m-%d}T00:00:00Z"
         return json_answer({"rest_download": {"limit": limit, "usage": used, "resets_at": resets_at}})
 
+    @call("GET", "/api/5/cohorts/request/{cohort_id}")
     async def order(self, request: Request) -> Response:
         """Request a cohort's members, which counts as one download."""
         require_read_access(request)
         cohort_id = request.path_params["cohort_id"]
-        cohort = self._store.document("cohort", cohort_id)
+        cohort = self._services.store.document("cohort", cohort_id)
         if cohort is None:
             raise rest_error(404, "Cohort not found")
-        settings = self._settings.current
+        settings = self._services.settings.current
         limit = settings.cohort_downloads_limit
         if limit is not None and settings.cohort_downloads_used >= limit:
             raise rest_error(429, "Monthly limit of cohort downloads reached")
@@ -122,14 +108,15 @@ class Cohorts:
             "properties": wanted,
             "polls": cohort.get("polls", DEFAULT_POLLS),
         }
-        self._store.put_document("cohort request", order["request_id"], order)
+        self._services.store.put_document("cohort request", order["request_id"], order)
         return json_answer({"request_id": order["request_id"], "cohort_id": cohort_id}, 202)
 
+    @call("GET", "/api/5/cohorts/request-status/{request_id}")
     async def status(self, request: Request) -> Response:
         """Tell whether the list is ready; the first few times it is not."""
         order = self._order_of(request)
         waiting = order["polls"] > 0
-        self._store.put_document("cohort request", order["request_id"], order | {"polls": order["polls"] - 1})
+        self._services.store.put_document("cohort request", order["request_id"], order | {"polls": order["polls"] - 1})
         return json_answer(
             {
                 "request_id": order["request_id"],
@@ -139,32 +126,34 @@ class Cohorts:
             202 if waiting else 200,
         )
 
+    @call("GET", "/api/5/cohorts/request/{request_id}/file")
     async def file(self, request: Request) -> Response:
         """The list itself, or a redirect to the file store when it is long."""
         order = self._order_of(request)
         if order["polls"] >= 0:
             raise rest_error(404, "Cohort not found")
-        cohort = self._store.document("cohort", order["cohort_id"]) or {}
+        cohort = self._services.store.document("cohort", order["cohort_id"]) or {}
         members = cohort.get("members", [])
         if not cohort.get("large", len(members) > LARGE_FILE_MEMBERS):
             request.state.items = len(members)
             return Response(self._file_of(cohort, order), media_type="text/csv")
         host = request.url.hostname or ""
-        expires = self._clock.now_ms() // 1000 + LINK_SECONDS
+        expires = self._services.clock.now_ms() // 1000 + LINK_SECONDS
         path = FILE_PATH.format(request_id=order["request_id"])
         location = f"http://{OTHER_HOST.get(host, host)}:{request.url.port or 80}{path}?Expires={expires}"
         return RedirectResponse(location, 302)
 
+    @call("GET", FILE_PATH)
     async def stored_file(self, request: Request) -> Response:
         """The list in the file store, which refuses a second authentication, as S3 does."""
         if "authorization" in request.headers:
             return _storage_error(400, "InvalidArgument", "Only one auth mechanism allowed")
-        if not self._clock.now_ms() // 1000 <= int(request.query_params.get("Expires", "0")):
+        if not self._services.clock.now_ms() // 1000 <= int(request.query_params.get("Expires", "0")):
             return _storage_error(403, "AccessDenied", "Request has expired")
-        order = self._store.document("cohort request", request.path_params["request_id"])
+        order = self._services.store.document("cohort request", request.path_params["request_id"])
         if order is None:
             return _storage_error(404, "NoSuchKey", "The specified key does not exist.")
-        cohort = self._store.document("cohort", order["cohort_id"]) or {}
+        cohort = self._services.store.document("cohort", order["cohort_id"]) or {}
         request.state.items = len(cohort.get("members", []))
         return Response(self._file_of(cohort, order), media_type="text/csv")
 
@@ -174,15 +163,14 @@ class Cohorts:
         left = cohort.get("damaged_downloads", 0)
         if left < 1:
             return text
-        self._store.put_document("cohort", cohort["id"], cohort | {"damaged_downloads": left - 1})
+        self._services.store.put_document("cohort", cohort["id"], cohort | {"damaged_downloads": left - 1})
         return _damaged(text)
 
     def _order_of(self, request: Request) -> dict[str, Any]:
         require_read_access(request)
-        order: dict[str, Any] | None = self._store.document("cohort request", request.path_params["request_id"])
-        if order is None:
-            raise rest_error(404, "Request not found")
-        return order
+        if order := self._services.store.document("cohort request", request.path_params["request_id"]):
+            return dict(order)
+        raise rest_error(404, "Request not found")
 
 
 def _listed(cohort: dict[str, Any], *, with_syncs: bool) -> dict[str, Any]:

@@ -1,68 +1,25 @@
-"""The part of the sandbox's own API that is about Amplitude."""
+"""The part of the sandbox's own API that is about Amplitude; the README describes each call."""
 
 from __future__ import annotations
-
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from split_amplitude_sandbox.amplitude.routes.log import RouteLog
-from split_amplitude_sandbox.amplitude.settings import AmplitudeSettings
+from split_amplitude_sandbox.amplitude.services import Services
 from split_amplitude_sandbox.answers import json_answer, lines_answer
-from split_amplitude_sandbox.planting import BASE, Endpoint, planting
-from split_amplitude_sandbox.settings import Settings
-from split_amplitude_sandbox.store import Store
-
-Put = Callable[[bytes], int]
-Push = Callable[[bytes], Awaitable[dict[str, Any]]]
+from split_amplitude_sandbox.calls import OWN, Calls, call, planting
 
 
-class AmplitudeControl:
-    """Plants what Amplitude holds, tells it, and starts its routes.
+class AmplitudeControl(Calls[Services]):
+    """Tells what Amplitude holds, and changes its settings."""
 
-    Args:
-        store: holds what came in.
-        settings: of the service.
-        log: of the routes.
-        puts: name of a kind of data -> takes it.
-        pushes: name of a route -> starts it.
-    """
+    base = f"{OWN}/amplitude"
 
-    def __init__(
-        self,
-        store: Store,
-        settings: Settings[AmplitudeSettings],
-        log: RouteLog,
-        puts: dict[str, Put],
-        pushes: dict[str, Push],
-    ) -> None:
-        self._store = store
-        self._settings = settings
-        self._log = log
-        self._puts = puts
-        self._pushes = pushes
-
-    def routes(self) -> list[Route]:
-        """The README describes each of them."""
-        calls: list[tuple[str, str, Endpoint]] = [
-            ("GET", "events", self.events),
-            ("GET", "users", self.users),
-            ("GET", "identifications", self.identifications),
-            ("GET", "routes", self.deliveries),
-            ("GET", "settings", self.settings),
-            ("POST", "settings", planting(self._settings.change)),
-            *(("POST", name, planting(put)) for name, put in self._puts.items()),
-            *(("POST", name, _pushing(push)) for name, push in self._pushes.items()),
-        ]
-        return [Route(f"{BASE}/amplitude/{path}", endpoint, methods=[method]) for method, path, endpoint in calls]
-
+    @call("GET", "/events")
     async def events(self, _: Request) -> Response:
         """Events as they were sent, with what Amplitude added, one per line."""
-        rows = self._store.database.execute(
+        rows = self._services.store.database.execute(
             "SELECT event, uuid, amplitude_id, upload_ms FROM amplitude_events WHERE event IS NOT NULL ORDER BY number"
         )
         return lines_answer(
@@ -73,9 +30,10 @@ class AmplitudeControl:
             for event, uuid, amplitude_id, upload_ms in rows
         )
 
+    @call("GET", "/users")
     async def users(self, _: Request) -> Response:
         """Users with their resulting properties."""
-        rows = self._store.database.execute(
+        rows = self._services.store.database.execute(
             "SELECT amplitude_id, user_id, device_id, properties FROM amplitude_users ORDER BY amplitude_id"
         )
         return json_answer(
@@ -90,27 +48,25 @@ class AmplitudeControl:
             ]
         )
 
+    @call("GET", "/identifications")
     async def identifications(self, _: Request) -> Response:
         """What came to `/identify` and `/groupidentify`, as it was sent."""
-        rows = self._store.database.execute("SELECT identification FROM amplitude_identifications ORDER BY number")
+        rows = self._services.store.database.execute(
+            "SELECT identification FROM amplitude_identifications ORDER BY number"
+        )
         return json_answer([msgspec.Raw(identification) for (identification,) in rows])
 
+    @call("GET", "/routes")
     async def deliveries(self, _: Request) -> Response:
         """What the routes delivered, in order."""
-        return json_answer(self._log.entries)
+        return json_answer(self._services.log.entries)
 
+    @call("GET", "/settings")
     async def settings(self, _: Request) -> Response:
         """The current settings."""
-        return json_answer(self._settings.current)
+        return json_answer(self._services.settings.current)
 
-
-def _pushing(push: Push) -> Endpoint:
-    """An endpoint that starts a route and answers when it is done."""
-
-    async def start(request: Request) -> Response:
-        try:
-            return json_answer(await push(await request.body()))
-        except (ValueError, msgspec.MsgspecError, OSError) as error:
-            return json_answer({"error": str(error)}, 400)
-
-    return start
+    @call("POST", "/settings", planting)
+    def change_settings(self, body: bytes) -> int:
+        """Change some settings."""
+        return self._services.settings.change(body)

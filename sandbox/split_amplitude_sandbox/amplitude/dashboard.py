@@ -12,13 +12,13 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import require_read_access, rest_error
-from split_amplitude_sandbox.amplitude.taxonomy import Taxonomy
+from split_amplitude_sandbox.amplitude.services import Services
+from split_amplitude_sandbox.amplitude.taxonomy import planted_plan
 from split_amplitude_sandbox.answers import json_answer
-from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, from_ms, to_ms
-from split_amplitude_sandbox.store import Store
+from split_amplitude_sandbox.calls import Calls, call
+from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, from_ms, to_ms
 
 MILLISECONDS_PER_DAY = 24 * MILLISECONDS_PER_HOUR
 INTERVAL_DAYS = ("1", "7", "30")
@@ -48,28 +48,16 @@ WHERE export_hour IS NOT NULL GROUP BY event_type ORDER BY 2 DESC, 1
 """
 
 
-class Dashboard:
+class Dashboard(Calls[Services]):
     """The charts that the API serves."""
 
-    def __init__(self, store: Store, clock: Clock, taxonomy: Taxonomy) -> None:
-        self._store = store
-        self._clock = clock
-        self._taxonomy = taxonomy
-
-    def routes(self) -> list[Route]:
-        """The documented paths."""
-        return [
-            Route("/api/2/events/list", self.events, methods=["GET"]),
-            Route("/api/2/users", self.users, methods=["GET"]),
-            Route("/api/2/sessions/average", self.average_session, methods=["GET"]),
-        ]
-
+    @call("GET", "/api/2/events/list")
     async def events(self, request: Request) -> Response:
         """List the event types, each with this week's count."""
         require_read_access(request)
-        now = from_ms(self._clock.now_ms())
+        now = from_ms(self._services.clock.now_ms())
         monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
-        rows = self._store.database.execute(TOTALS, (to_ms(monday),))
+        rows = self._services.store.database.execute(TOTALS, (to_ms(monday),))
         return json_answer(
             {
                 "data": [
@@ -84,10 +72,11 @@ class Dashboard:
                     }
                     for event_type, totals in rows
                 ]
-                + self._taxonomy.events_list()
+                + planted_plan(self._services.store).events_list
             }
         )
 
+    @call("GET", "/api/2/users")
     async def users(self, request: Request) -> Response:
         """Count active or new users per day, week or month, optionally by one of Amplitude's own properties."""
         require_read_access(request)
@@ -102,15 +91,16 @@ class Dashboard:
             group=GROUP.format(property_name) if property_name else "NULL"
         )
         step = int(interval) * MILLISECONDS_PER_DAY
-        rows = self._store.database.execute(statement, {"start": start, "end": end, "step": step}).fetchall()
+        rows = self._services.store.database.execute(statement, {"start": start, "end": end, "step": step}).fetchall()
         return json_answer({"data": _series(rows, start, end, step, grouped=property_name is not None)})
 
+    @call("GET", "/api/2/sessions/average")
     async def average_session(self, request: Request) -> Response:
         """Show the average length, in seconds, of the sessions that started on each day."""
         require_read_access(request)
         start, end = _days(request)
         bounds = {"start": start, "end": end, "step": MILLISECONDS_PER_DAY, "longest": MAX_SESSION_SECONDS * 1000}
-        rows = [(day, None, seconds) for day, seconds in self._store.database.execute(SESSIONS, bounds)]
+        rows = [(day, None, seconds) for day, seconds in self._services.store.database.execute(SESSIONS, bounds)]
         return json_answer({"data": _series(rows, start, end, MILLISECONDS_PER_DAY, grouped=False)})
 
 

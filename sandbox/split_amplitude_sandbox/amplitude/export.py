@@ -17,15 +17,15 @@ from typing import IO, Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from split_amplitude_sandbox.amplitude.answers import require_read_access
 from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID
 from split_amplitude_sandbox.amplitude.rows import COLUMNS, encoded, file_name
-from split_amplitude_sandbox.answers import text_answer
-from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, parse_ms, to_ms
-from split_amplitude_sandbox.store import Store, ndjson
+from split_amplitude_sandbox.amplitude.services import Services
+from split_amplitude_sandbox.calls import OWN, Calls, call, planting
+from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, parse_ms, to_ms
+from split_amplitude_sandbox.store import ndjson
 
 HOUR_PATTERN = re.compile(r"\d{8}T\d{2}")
 MAX_SPAN_HOURS = 365 * 24
@@ -38,24 +38,10 @@ PUT = (
 SELECT = f"SELECT {COLUMNS} FROM amplitude_events WHERE export_hour = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608  # no values in it
 
 
-class Export:
-    """Exports what arrived, by hours of `server_upload_time`.
+class Export(Calls[Services]):
+    """Exports what arrived, by hours of `server_upload_time`."""
 
-    Args:
-        store: of the events.
-        clock: for the age of an hour.
-        lag_hours: how long after its end an hour can be exported.
-    """
-
-    def __init__(self, store: Store, clock: Clock, lag_hours: float) -> None:
-        self._store = store
-        self._clock = clock
-        self._lag_ms = round(lag_hours * MILLISECONDS_PER_HOUR)
-
-    def routes(self) -> list[Route]:
-        """The documented path."""
-        return [Route("/api/2/export", self.export, methods=["GET"])]
-
+    @call("POST", f"{OWN}/amplitude/export-rows", planting)
     def put(self, body: bytes) -> int:
         """Store rows that are exported unchanged; `server_upload_time` decides the hour.
 
@@ -63,31 +49,33 @@ class Export:
             ValueError: the body is not a list of objects, or a row has no such time.
         """
         rows = [_facts(text) for text in msgspec.json.decode(body, type=list[msgspec.Raw])]
-        with self._store.transaction() as database:
+        with self._services.store.transaction() as database:
             database.executemany(PUT, rows)
-            self._store.count_arrivals("Amplitude export rows", {"": len(rows)})
+            self._services.store.count_arrivals("Amplitude export rows", {"": len(rows)})
         return len(rows)
 
+    @call("GET", "/api/2/export")
     async def export(self, request: Request) -> Response:
         """Export all rows from the hour `start` to the hour `end`, both inclusive."""
         require_read_access(request)
         bounds = [_hour(request.query_params.get(name, "")) for name in ("start", "end")]
         first, last = bounds
         if first is None or last is None:
-            return text_answer("start and end must be given as YYYYMMDDTHH", 400)
+            return PlainTextResponse("start and end must be given as YYYYMMDDTHH", 400)
         if not 0 <= last - first < MAX_SPAN_HOURS:
-            return text_answer("end must not be before start, nor more than 365 days after it", 400)
+            return PlainTextResponse("end must not be before start, nor more than 365 days after it", 400)
         hours = self._hours(first, last)
         if not hours:
-            return text_answer("Raw data files were not found.", 404)
+            return PlainTextResponse("Raw data files were not found.", 404)
         archive = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is sent
         request.state.items = await self._write(archive, hours)
         return StreamingResponse(_chunks(archive), media_type="application/zip")
 
     def _hours(self, first: int, last: int) -> list[int]:
         """The hours that have rows and are old enough."""
-        newest = (self._clock.now_ms() - self._lag_ms) // MILLISECONDS_PER_HOUR - 1
-        rows = self._store.database.execute(
+        lag_ms = round(self._services.export_lag_hours * MILLISECONDS_PER_HOUR)
+        newest = (self._services.clock.now_ms() - lag_ms) // MILLISECONDS_PER_HOUR - 1
+        rows = self._services.store.database.execute(
             "SELECT DISTINCT export_hour FROM amplitude_events WHERE export_hour BETWEEN ? AND ? ORDER BY 1",
             (first, min(last, newest)),
         )
@@ -99,7 +87,7 @@ class Export:
         with zipfile.ZipFile(archive, "w") as folder:
             for hour in hours:
                 number, part = 0, 0
-                while page := self._store.database.execute(SELECT, (hour, number, ROWS_PER_FILE)).fetchall():
+                while page := self._services.store.database.execute(SELECT, (hour, number, ROWS_PER_FILE)).fetchall():
                     await asyncio.to_thread(_add_file, folder, hour, part, page)
                     number, part = page[-1][0], part + 1
                     count += len(page)

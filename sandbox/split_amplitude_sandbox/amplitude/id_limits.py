@@ -7,6 +7,7 @@ https://amplitude.com/docs/apis/analytics/batch-event-upload. The real services 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from split_amplitude_sandbox.amplitude.event import Event
@@ -16,6 +17,8 @@ EVENTS_PER_SECOND = {"/2/httpapi": 30, "/batch": 1000}
 DAILY_QUOTA = 500_000
 
 Getter = Callable[[Event], str | None]
+USER: Getter = attrgetter("user_id")
+DEVICE: Getter = attrgetter("device_id")
 
 
 def refusal(path: str, events: Sequence[Event], settings: AmplitudeSettings) -> dict[str, Any] | None:
@@ -27,13 +30,13 @@ def refusal(path: str, events: Sequence[Event], settings: AmplitudeSettings) -> 
     if silenced:
         return _silenced(path, events, silenced)
     known: dict[str, tuple[Answers, Getter, int]] = {
-        "throttled_devices": (settings.throttled_devices, _device, EVENTS_PER_SECOND[path] + 1),
-        "throttled_users": (settings.throttled_users, _user, EVENTS_PER_SECOND[path] + 1),
+        "throttled_devices": (settings.throttled_devices, DEVICE, EVENTS_PER_SECOND[path] + 1),
+        "throttled_users": (settings.throttled_users, USER, EVENTS_PER_SECOND[path] + 1),
     }
     if path == "/batch":
         known |= {
-            "exceeded_daily_quota_users": (settings.over_daily_quota_users, _user, DAILY_QUOTA + 1),
-            "exceeded_daily_quota_devices": (settings.over_daily_quota_devices, _device, DAILY_QUOTA + 1),
+            "exceeded_daily_quota_users": (settings.over_daily_quota_users, USER, DAILY_QUOTA + 1),
+            "exceeded_daily_quota_devices": (settings.over_daily_quota_devices, DEVICE, DAILY_QUOTA + 1),
         }
     maps: dict[str, dict[str, int]] = {}
     indexes: set[int] = set()
@@ -73,11 +76,3 @@ def _count_down(ids: Answers, hit: dict[str, int]) -> None:
             del ids[identity]
         elif left is not None:
             ids[identity] = left - 1
-
-
-def _user(event: Event) -> str | None:
-    return event.user_id
-
-
-def _device(event: Event) -> str | None:
-    return event.device_id

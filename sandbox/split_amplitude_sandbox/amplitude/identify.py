@@ -13,8 +13,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, Response
 
 from split_amplitude_sandbox.amplitude import user_properties
 from split_amplitude_sandbox.amplitude.answers import RefusedError
@@ -25,12 +24,11 @@ from split_amplitude_sandbox.amplitude.event import (
     groups_fit,
     is_forbidden,
 )
+from split_amplitude_sandbox.amplitude.services import Services
 from split_amplitude_sandbox.amplitude.users import Users
-from split_amplitude_sandbox.answers import text_answer
-from split_amplitude_sandbox.clock import Clock
+from split_amplitude_sandbox.calls import Calls, call
 from split_amplitude_sandbox.compression import TooLargeError, unzipped
 from split_amplitude_sandbox.keys import is_accepted
-from split_amplitude_sandbox.store import Store
 
 IDENTIFY = "/identify"
 GROUP_IDENTIFY = "/groupidentify"
@@ -51,51 +49,44 @@ class Options(msgspec.Struct):
     min_id_length: int = DEFAULT_MIN_ID_LENGTH
 
 
-class Identify:
+class Identify(Calls[Services]):
     """Accepts identifications. No page shows the bodies of the answers; these are the legacy texts."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-
-    def routes(self) -> list[Route]:
-        """The two documented paths, for GET and POST."""
-        return [
-            Route(IDENTIFY, self.identify, methods=["GET", "POST"]),
-            Route(GROUP_IDENTIFY, self.group_identify, methods=["GET", "POST"]),
-        ]
-
+    @call("GET", IDENTIFY)
+    @call("POST", IDENTIFY)
     async def identify(self, request: Request) -> Response:
         """Change users' properties."""
         given = _read(await _form(request), _is_identification)
         request.state.items = len(given)
-        with self._store.transaction():
+        with self._services.store.transaction():
             self._keep(IDENTIFY, given)
             self._apply(given)
-        return text_answer("success")
+        return PlainTextResponse("success")
 
+    @call("GET", GROUP_IDENTIFY)
+    @call("POST", GROUP_IDENTIFY)
     async def group_identify(self, request: Request) -> Response:
         """Record groups' properties."""
         given = _read(await _form(request), _is_group_identification)
         if len(given) > MAX_GROUP_IDENTIFICATIONS:
             raise RefusedError(400, "missing_event")
         request.state.items = len(given)
-        with self._store.transaction():
+        with self._services.store.transaction():
             self._keep(GROUP_IDENTIFY, given)
-        return text_answer("success")
+        return PlainTextResponse("success")
 
     def _keep(self, path: str, given: Sequence[dict[str, Any]]) -> None:
-        self._store.database.executemany(
+        self._services.store.database.executemany(
             "INSERT INTO amplitude_identifications VALUES (NULL, ?, ?)",
             [(path, msgspec.json.encode(identification)) for identification in given],
         )
-        self._store.count_arrivals("Amplitude identifications", {path: len(given)})
+        self._services.store.count_arrivals("Amplitude identifications", {path: len(given)})
 
     def _apply(self, given: Sequence[dict[str, Any]]) -> None:
-        moment = self._clock.upload_ms()
+        moment = self._services.clock.upload_ms()
         ids = [(one.get("user_id"), one.get("device_id")) for one in given]
         identities = [f"u:{user_id}" if user_id else f"d:{device_id}" for user_id, device_id in ids]
-        users = Users(self._store, set(identities))
+        users = Users(self._services.store, set(identities))
         for identification, identity, (user_id, device_id) in zip(given, identities, ids, strict=True):
             user = users.get(identity, user_id, device_id)
             if properties := identification.get("user_properties"):

@@ -15,20 +15,18 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import upload_error
 from split_amplitude_sandbox.amplitude.event import DEFAULT_MIN_ID_LENGTH, Event, decode_event, read_events
 from split_amplitude_sandbox.amplitude.exposure import EXPOSURE, EXPOSURE_EXPORTED, exposed_property
 from split_amplitude_sandbox.amplitude.id_limits import refusal
-from split_amplitude_sandbox.amplitude.settings import AmplitudeSettings
+from split_amplitude_sandbox.amplitude.services import Services
 from split_amplitude_sandbox.amplitude.users import User, Users
 from split_amplitude_sandbox.answers import json_answer
-from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, Clock, parse_ms
+from split_amplitude_sandbox.calls import Calls, call
+from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, parse_ms
 from split_amplitude_sandbox.compression import TooLargeError, unzipped
 from split_amplitude_sandbox.keys import is_accepted
-from split_amplitude_sandbox.settings import Settings
-from split_amplitude_sandbox.store import Store
 
 HTTP_V2 = "/2/httpapi"
 BATCH = "/batch"
@@ -59,18 +57,11 @@ class Upload(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Upload)
 
 
-class Ingestion:
+class Ingestion(Calls[Services]):
     """Accepts or refuses a request as a whole."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings[AmplitudeSettings]) -> None:
-        self._store = store
-        self._clock = clock
-        self._settings = settings
-
-    def routes(self) -> list[Route]:
-        """The two documented paths."""
-        return [Route(path, self.take, methods=["POST"]) for path in (HTTP_V2, BATCH)]
-
+    @call("POST", HTTP_V2)
+    @call("POST", BATCH)
     async def take(self, request: Request) -> Response:
         """Check the request and store its events."""
         path = request.url.path
@@ -81,10 +72,10 @@ class Ingestion:
         events, problems = read_events(texts, DEFAULT_MIN_ID_LENGTH if minimum is None else minimum)
         if problems:
             return json_answer(problems.answer(all_indexes=path == BATCH), 400)
-        refused = refusal(path, events, self._settings.current)
+        refused = refusal(path, events, self._services.settings.current)
         if refused:
             return json_answer(refused, refused["code"])
-        upload_ms = self._clock.upload_ms()
+        upload_ms = self._services.clock.upload_ms()
         self._keep(path, texts, events, upload_ms, self._client_upload_ms(upload, upload_ms))
         return json_answer(
             {
@@ -100,7 +91,7 @@ class Ingestion:
         if upload.client_upload_time is None:
             return upload_ms
         try:
-            return parse_ms(upload.client_upload_time) + self._clock.upload_offset_ms
+            return parse_ms(upload.client_upload_time) + self._services.clock.upload_offset_ms
         except ValueError:
             raise upload_error(400, "Invalid JSON request body") from None
 
@@ -113,7 +104,7 @@ class Ingestion:
         client_upload_ms: int,
     ) -> None:
         seen = self._known_insert_ids(events, upload_ms)
-        users = Users(self._store, {event.identity for event in events})
+        users = Users(self._services.store, {event.identity for event in events})
         rows: list[tuple[Any, ...]] = []
         uuid_beginning = str(uuid.uuid4())[:24]
         for text, event in zip(texts, events, strict=True):
@@ -133,14 +124,14 @@ class Ingestion:
                     *_facts(event, user, upload_ms, client_upload_ms),
                 )
             )
-        with self._store.transaction() as database:
+        with self._services.store.transaction() as database:
             database.executemany(INSERT, rows)
             users.save()
-            self._store.count_arrivals("Amplitude events", Counter(row[5] for row in rows))
+            self._services.store.count_arrivals("Amplitude events", Counter(row[5] for row in rows))
 
     def _known_insert_ids(self, events: Sequence[Event], upload_ms: int) -> set[tuple[str, str | None]]:
         given = [event.insert_id for event in events if event.insert_id]
-        rows = self._store.database.execute(
+        rows = self._services.store.database.execute(
             "SELECT event FROM amplitude_events WHERE insert_id IN (SELECT value FROM json_each(?)) AND upload_ms > ?",
             (msgspec.json.encode(given).decode(), upload_ms - DEDUPLICATION_MS),
         )
@@ -149,7 +140,7 @@ class Ingestion:
 
     def _device_of(self, event: Event) -> str | None:
         """The device for which an `insert_id` counts; None: for all. The two pages differ, so it is a setting."""
-        return event.device_id if self._settings.current.insert_id_scope == "device" else None
+        return event.device_id if self._services.settings.current.insert_id_scope == "device" else None
 
 
 def _facts(event: Event, user: User, upload_ms: int, client_upload_ms: int) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ for the names of files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,21 +36,14 @@ class Row(NamedTuple):
     row: dict[str, Any]
 
 
-class Rows:
-    """All rows in the order in which their events came in."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def pages(self, after: int) -> Iterator[list[Row]]:
-        """Pages of rows whose number is greater than `after`."""
-        number = after
-        while page := self._store.database.execute(SELECT, (number, PAGE_ROWS)).fetchall():
-            number = page[-1][1]
-            yield [Row(columns[0], hour, _decoded(columns)) for hour, *columns in page]
+def pages(store: Store, after: int) -> Iterator[list[Row]]:
+    """Pages of all rows whose number is greater than `after`, in the order in which their events came in."""
+    while page := store.database.execute(SELECT, (after, PAGE_ROWS)).fetchall():
+        after = page[-1][1]
+        yield [Row(columns[0], hour, msgspec.json.decode(encoded(columns))) for hour, *columns in page]
 
 
-def encoded(columns: tuple[Any, ...]) -> bytes:
+def encoded(columns: Sequence[Any]) -> bytes:
     """The JSON text of a row from `COLUMNS`; planted rows stay as they are."""
     _, given, *stored = columns
     return given if given is not None else msgspec.json.encode(export_row(Stored(*stored)), order="sorted")
@@ -60,8 +53,3 @@ def file_name(hour: int, part: int) -> str:
     """The name of one file of an hour since the epoch; the hour of the day is not padded."""
     moment = from_ms(hour * MILLISECONDS_PER_HOUR)
     return f"{PROJECT_ID}_{moment:%Y-%m-%d}_{moment.hour}#{part * PARTITION_STEP % PARTITIONS}.json.gz"
-
-
-def _decoded(columns: list[Any]) -> dict[str, Any]:
-    row: dict[str, Any] = msgspec.json.decode(encoded(tuple(columns)))
-    return row

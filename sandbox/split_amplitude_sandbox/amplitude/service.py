@@ -16,13 +16,28 @@ from split_amplitude_sandbox.amplitude.routes.cohort_webhook import CohortWebhoo
 from split_amplitude_sandbox.amplitude.routes.event_stream import EventStreaming
 from split_amplitude_sandbox.amplitude.routes.export_files import ExportFiles
 from split_amplitude_sandbox.amplitude.routes.log import RouteLog
-from split_amplitude_sandbox.amplitude.routes.sync import Syncs
-from split_amplitude_sandbox.amplitude.rows import Rows
+from split_amplitude_sandbox.amplitude.services import Services
 from split_amplitude_sandbox.amplitude.settings import AmplitudeSettings
 from split_amplitude_sandbox.amplitude.taxonomy import Taxonomy
+from split_amplitude_sandbox.calls import Calls
 from split_amplitude_sandbox.clock import Clock
 from split_amplitude_sandbox.settings import Settings
 from split_amplitude_sandbox.store import Store
+
+CALLS: tuple[type[Calls[Services]], ...] = (
+    Ingestion,
+    Identify,
+    Export,
+    Cohorts,
+    Dashboard,
+    Taxonomy,
+    Annotations,
+    AmplitudeControl,
+    CohortWebhook,
+    CohortFiles,
+    EventStreaming,
+    ExportFiles,
+)
 
 
 class Amplitude:
@@ -31,39 +46,11 @@ class Amplitude:
     def __init__(self, store: Store, clock: Clock, export_lag_hours: float) -> None:
         self._settings = Settings(AmplitudeSettings)
         self.log = RouteLog(clock)
-        export, cohorts = Export(store, clock, export_lag_hours), Cohorts(store, clock, self._settings)
-        taxonomy, annotations = Taxonomy(store), Annotations(store)
-        syncs, rows = Syncs(store), Rows(store)
-        self._parts = (
-            Ingestion(store, clock, self._settings),
-            Identify(store, clock),
-            export,
-            cohorts,
-            Dashboard(store, clock, taxonomy),
-            taxonomy,
-            annotations,
-            AmplitudeControl(
-                store,
-                self._settings,
-                self.log,
-                puts={
-                    "export-rows": export.put,
-                    "cohorts": cohorts.put,
-                    "taxonomy": taxonomy.put,
-                    "annotations": annotations.put,
-                },
-                pushes={
-                    "push-cohort": CohortWebhook(syncs, self.log).push,
-                    "stream-events": EventStreaming(store, rows, self.log).stream,
-                    "write-export": ExportFiles(store, rows, self.log).write,
-                    "write-cohort": CohortFiles(syncs, self.log).write,
-                },
-            ),
-        )
+        self._services = Services(store, clock, self._settings, self.log, export_lag_hours)
 
     def routes(self) -> list[Route]:
-        """The paths of all parts."""
-        return [route for part in self._parts for route in part.routes()]
+        """The paths of all calls."""
+        return [route for calls in CALLS for route in calls(self._services).routes()]
 
     def reset(self) -> None:
         """Restore the default settings and forget what the routes delivered."""

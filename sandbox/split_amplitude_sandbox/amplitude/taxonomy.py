@@ -11,10 +11,11 @@ from urllib.parse import parse_qs
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from split_amplitude_sandbox.amplitude.answers import require_read_access
+from split_amplitude_sandbox.amplitude.services import Services
 from split_amplitude_sandbox.answers import json_answer
+from split_amplitude_sandbox.calls import OWN, Calls, call, planting
 from split_amplitude_sandbox.store import Store
 
 Planted = dict[str, Any]
@@ -73,22 +74,10 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
     events_list: list[Any] = []
 
 
-class Taxonomy:
+class Taxonomy(Calls[Services]):
     """The planted tracking plan."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def routes(self) -> list[Route]:
-        """The documented paths for reading."""
-        reads = {
-            "category": self.categories,
-            "event": self.events,
-            "event-property": self.event_properties,
-            "user-property": self.user_properties,
-        }
-        return [Route(f"/api/2/taxonomy/{name}", endpoint, methods=["GET"]) for name, endpoint in reads.items()]
-
+    @call("POST", f"{OWN}/amplitude/taxonomy", planting)
     def put(self, body: bytes) -> int:
         """Plant a plan, which replaces the previous one.
 
@@ -96,21 +85,20 @@ class Taxonomy:
             msgspec.ValidationError: it has members that `Plan` does not have.
         """
         plan = msgspec.json.decode(body, type=Plan)
-        self._store.put_document("taxonomy", "plan", plan)
+        self._services.store.put_document("taxonomy", "plan", plan)
         return sum(len(part) for part in msgspec.structs.astuple(plan))
 
-    def events_list(self) -> list[Any]:
-        """Planted rows of `GET /api/2/events/list`."""
-        return self._stored().events_list
-
+    @call("GET", "/api/2/taxonomy/category")
     async def categories(self, request: Request) -> Response:
         """List event categories: `[{id, name}]`."""
         return _answer(self._plan(request).categories)
 
+    @call("GET", "/api/2/taxonomy/event")
     async def events(self, request: Request) -> Response:
         """List event types; deleted ones only on request."""
         return _answer(_present(request, [_filled(EVENT, one) for one in self._plan(request).events]))
 
+    @call("GET", "/api/2/taxonomy/event-property")
     async def event_properties(self, request: Request) -> Response:
         """List the properties of one event type, which the form body of the GET names."""
         plan = self._plan(request)
@@ -123,16 +111,19 @@ class Taxonomy:
         found = [one for one in plan.event_properties if _member(one, "event_type") in (event_type, NO_MEMBER)]
         return _answer([_filled(EVENT_PROPERTY, one) for one in found])
 
+    @call("GET", "/api/2/taxonomy/user-property")
     async def user_properties(self, request: Request) -> Response:
         """List user properties; deleted ones only on request."""
         return _answer(_present(request, [_filled(USER_PROPERTY, one) for one in self._plan(request).user_properties]))
 
     def _plan(self, request: Request) -> Plan:
         require_read_access(request)
-        return self._stored()
+        return planted_plan(self._services.store)
 
-    def _stored(self) -> Plan:
-        return msgspec.convert(self._store.document("taxonomy", "plan") or {}, Plan)
+
+def planted_plan(store: Store) -> Plan:
+    """The plan that was planted last."""
+    return msgspec.convert(store.document("taxonomy", "plan") or {}, Plan)
 
 
 def _present(request: Request, entries: list[Any]) -> list[Any]:

@@ -32,12 +32,6 @@ class User:
     updates: int = 0
     _encoded: bytes | None = None
 
-    @classmethod
-    def read(cls, row: tuple[Any, ...]) -> User:
-        """A user from the columns of the table."""
-        number, identity, user_id, device_id, properties, *rest = row
-        return cls(number, identity, user_id, device_id, msgspec.json.decode(properties), *rest)
-
     def update(self, given: dict[str, Any], moment_ms: int) -> None:
         """Apply an update of user properties, unless the hour's limit is reached."""
         hour = moment_ms // MILLISECONDS_PER_HOUR
@@ -65,7 +59,10 @@ class Users:
             "SELECT * FROM amplitude_users WHERE identity IN (SELECT value FROM json_each(?))",
             (msgspec.json.encode(list(identities)).decode(),),
         )
-        self._users = {row[1]: User.read(row) for row in rows}
+        self._users = {
+            identity: User(number, identity, user_id, device_id, msgspec.json.decode(properties), *rest)
+            for number, identity, user_id, device_id, properties, *rest in rows
+        }
         (highest,) = store.database.execute("SELECT max(amplitude_id) FROM amplitude_users").fetchone()
         self._next_id = (highest or FIRST_AMPLITUDE_ID - 1) + 1
 

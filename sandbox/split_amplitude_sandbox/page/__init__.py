@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
-from split_amplitude_sandbox.amplitude.routes.log import RouteLog
 from split_amplitude_sandbox.answers import json_answer
-from split_amplitude_sandbox.clock import Clock
-from split_amplitude_sandbox.faults import Faults
-from split_amplitude_sandbox.split.segments import Segments
-from split_amplitude_sandbox.store import ARRIVAL_SECONDS, Store
+from split_amplitude_sandbox.calls import OWN, Calls, call
+from split_amplitude_sandbox.services import Services
+from split_amplitude_sandbox.store import ARRIVAL_SECONDS
 
 CHART_COLUMNS = 60
 MAX_SPAN_SECONDS = 366 * 86_400
@@ -27,42 +23,24 @@ KEYS_SHOWN = 5
 REQUEST_MEMBERS = ("time", "method", "path", "status", "bytes", "items", "seconds", "fault")
 
 
-class Page:
+class Page(Calls[Services]):
     """The page, and the numbers that it requests every two seconds."""
 
-    def __init__(  # noqa: PLR0913 - it shows every part
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        faults: Faults,
-        requests: Sequence[dict[str, Any]],
-        segments: Segments,
-        routes: RouteLog,
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._faults = faults
-        self._requests = requests
-        self._segments = segments
-        self._routes = routes
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         parts = {name: (files(__name__) / f"page.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
         self._html = parts["html"].replace("/* style */", parts["css"]).replace("/* script */", parts["js"])
 
-    def routes(self) -> list[Route]:
-        """The paths of the page and of its numbers."""
-        return [
-            Route("/", self.page, methods=["GET"]),
-            Route("/_sandbox/overview", self.overview, methods=["GET"]),
-        ]
-
+    @call("GET", "/")
     async def page(self, _: Request) -> Response:
         """The page."""
         return HTMLResponse(self._html)
 
+    @call("GET", f"{OWN}/overview")
     async def overview(self, request: Request) -> Response:
         """Everything the page shows; `seconds` is the span of the chart, 0 for all data."""
         span = request.query_params.get("seconds", "600")
+        deliveries, requests = self._services.amplitude.log.entries, self._services.requests
         return json_answer(
             {
                 "chart": self._chart(min(int(span), MAX_SPAN_SECONDS) if span.isdecimal() else 0),
@@ -80,21 +58,19 @@ class Page:
                         )
                     ],
                 },
-                "segments": self._segments.summary(KEYS_SHOWN),
-                "routes": {"total": len(self._routes.entries), "shown": self._routes.entries[-ROUTES_SHOWN:]},
-                "faults": self._faults.listing(),
+                "segments": self._services.split.segments.summary(KEYS_SHOWN),
+                "routes": {"total": len(deliveries), "shown": deliveries[-ROUTES_SHOWN:]},
+                "faults": self._services.faults.listing(),
                 "requests": {
-                    "total": len(self._requests),
-                    "shown": [
-                        {name: one[name] for name in REQUEST_MEMBERS} for one in self._requests[-REQUESTS_SHOWN:]
-                    ],
+                    "total": len(requests),
+                    "shown": [{name: one[name] for name in REQUEST_MEMBERS} for one in requests[-REQUESTS_SHOWN:]],
                 },
             }
         )
 
     def _chart(self, span: int) -> dict[str, Any]:
         """What arrived, by kind, in equal steps of time up to now."""
-        now = self._clock.now_ms() // 1000
+        now = self._services.clock.now_ms() // 1000
         (first,) = self._rows("SELECT min(moment) FROM arrivals")[0]
         start = now - span if span else (now if first is None else first)
         step = max(-(-(now - start) // CHART_COLUMNS // ARRIVAL_SECONDS) * ARRIVAL_SECONDS, ARRIVAL_SECONDS)
@@ -108,4 +84,4 @@ class Page:
         return {"start": start, "step": step, "columns": columns}
 
     def _rows(self, statement: str, *values: Any) -> list[Any]:
-        return self._store.database.execute(statement, values).fetchall()
+        return self._services.store.database.execute(statement, values).fetchall()

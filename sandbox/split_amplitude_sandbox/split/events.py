@@ -14,13 +14,12 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from split_amplitude_sandbox.calls import Calls, call
 from split_amplitude_sandbox.keys import is_accepted
 from split_amplitude_sandbox.split.access import bearer_token
 from split_amplitude_sandbox.split.answers import RefusedError
-from split_amplitude_sandbox.split.workspaces import Workspaces
-from split_amplitude_sandbox.store import Store
+from split_amplitude_sandbox.split.services import Services
 
 MAX_BYTES = 1_000_000
 EVENT_TYPE_PATTERN = re.compile(r"[a-zA-Z0-9][-_.a-zA-Z0-9]{0,79}")
@@ -51,20 +50,10 @@ _bulk_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _event_decoder = msgspec.json.Decoder(Event)
 
 
-class Events:
+class Events(Calls[Services]):
     """Accepts or refuses a request as a whole."""
 
-    def __init__(self, store: Store, workspaces: Workspaces) -> None:
-        self._store = store
-        self._workspaces = workspaces
-
-    def routes(self) -> list[Route]:
-        """The two documented paths."""
-        return [
-            Route("/api/events/bulk", self.take_bulk, methods=["POST"]),
-            Route("/api/events", self.take_one, methods=["POST"]),
-        ]
-
+    @call("POST", "/api/events/bulk")
     async def take_bulk(self, request: Request) -> Response:
         """Store an array of events."""
         body = await _body(request)
@@ -74,12 +63,13 @@ class Events:
             raise RefusedError(400, "The body is not a JSON array of events") from None
         return self._take(request, texts)
 
+    @call("POST", "/api/events")
     async def take_one(self, request: Request) -> Response:
         """Store one event."""
         return self._take(request, [msgspec.Raw(await _body(request))])
 
     def _take(self, request: Request, texts: list[msgspec.Raw]) -> Response:
-        traffic_types, environments = self._workspaces.event_names()
+        traffic_types, environments = self._services.workspaces.event_names()
         kinds: Counter[str] = Counter()
         for index, text in enumerate(texts):
             try:
@@ -91,9 +81,9 @@ class Events:
                 raise RefusedError(400, f"Event {index}: {problem}")
             kinds[event.event_type_id] += 1
         request.state.items = len(texts)
-        with self._store.transaction() as database:
+        with self._services.store.transaction() as database:
             database.executemany("INSERT INTO split_events VALUES (NULL, ?)", [(bytes(text),) for text in texts])
-            self._store.count_arrivals("Split events", kinds)
+            self._services.store.count_arrivals("Split events", kinds)
         return Response(status_code=202)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from split_amplitude_sandbox.split.answers import RefusedError
 from split_amplitude_sandbox.store import Store
@@ -11,6 +14,28 @@ MAX_KEYS_PER_CALL = 10_000
 MAX_KEYS_PER_SEGMENT = 100_000
 KEYS_PAGE = 100
 """Keys in a page, by default and at most."""
+
+
+class KeyChange(msgspec.Struct, kw_only=True):
+    """Keys to add or to remove, and why; some workspaces demand both reasons."""
+
+    keys: list[str]
+    title: str | None = None
+    comment: str | None = None
+
+
+def check_change(workspace: dict[str, Any], change: KeyChange, *, may_be_empty: bool = False) -> None:
+    """Check an addition or a removal of keys.
+
+    Raises:
+        RefusedError: 400.
+    """
+    if workspace["requiresTitleAndComments"] and not (change.title and change.comment):
+        raise RefusedError(400, "Comment/title combination invalid for workspace")
+    if not all(change.keys) or not (change.keys or may_be_empty):
+        raise RefusedError(400, "There must be keys, and none may be empty")
+    if len(change.keys) > MAX_KEYS_PER_CALL:
+        raise RefusedError(400, f"A call takes at most {MAX_KEYS_PER_CALL} keys")
 
 
 class SegmentKeys:

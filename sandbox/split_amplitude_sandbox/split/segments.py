@@ -96,10 +96,6 @@ class Segments:
             or [{"environment_id": None, "environment_name": None}]
         ]
 
-    def exists(self, workspace_id: str, name: str) -> bool:
-        """Whether a workspace has the segment."""
-        return self._store.document(SEGMENT, f"{workspace_id}/{name}") is not None
-
     def is_active(self, environment_id: str, name: str) -> bool:
         """Whether an environment has the segment."""
         return self._store.document(DEFINITION, f"{environment_id}/{name}") is not None
@@ -140,14 +136,12 @@ class Segments:
             RefusedError: 404.
         """
         found: dict[str, Any] | None = self._store.document(DEFINITION, f"{environment_id}/{name}")
-        if found is not None and found["not_found"] > 0:
-            self._store.put_document(
-                DEFINITION, f"{environment_id}/{name}", found | {"not_found": found["not_found"] - 1}
-            )
-            found = None
-        if found is None:
-            raise RefusedError(404, "Segment not found in this environment")
-        return found
+        if found is not None and not found["not_found"]:
+            return found
+        if found is not None:
+            later = found | {"not_found": found["not_found"] - 1}
+            self._store.put_document(DEFINITION, f"{environment_id}/{name}", later)
+        raise RefusedError(404, "Segment not found in this environment")
 
     def create(self, given: Segment) -> dict[str, Any]:
         """Create a segment; its traffic type is an id or a name.
@@ -178,7 +172,7 @@ class Segments:
         """
         if not NAME_PATTERN.fullmatch(given.name) or given.name in FORBIDDEN_NAMES:
             raise RefusedError(400, "Segment names start with a letter, followed by letters, digits, '-' and '_'")
-        if self.exists(given.workspace_id, given.name):
+        if self._store.document(SEGMENT, f"{given.workspace_id}/{given.name}"):
             raise RefusedError(409, "Segment already exists")
         return self.create(given)
 

@@ -18,7 +18,6 @@ from split_amplitude_sandbox.store import Store
 WORKSPACE, ENVIRONMENT, TRAFFIC_TYPE, FLAG = "workspace", "environment", "traffic type", "feature flag"
 
 Status = Literal["ACTIVE", "ARCHIVED"]
-Objects = Iterable[dict[str, Any]]
 
 
 class Workspace(msgspec.Struct):
@@ -63,6 +62,15 @@ class FeatureFlag(msgspec.Struct):
     status: Status = "ACTIVE"
 
 
+KINDS: dict[str, tuple[str, type[msgspec.Struct]]] = {
+    "workspaces": (WORKSPACE, Workspace),
+    "environments": (ENVIRONMENT, Environment),
+    "traffic-types": (TRAFFIC_TYPE, TrafficType),
+    "feature-flags": (FLAG, FeatureFlag),
+}
+"""By their name in the sandbox's own API: how the store calls them, and their members."""
+
+
 class Workspaces:
     """The workspaces, and what the other parts of Split need to know of one."""
 
@@ -72,35 +80,21 @@ class Workspaces:
 
     def seed(self) -> None:
         """Plant the one workspace of a new sandbox."""
-        self.put_workspaces(seed.WORKSPACES)
-        self.put_environments(seed.ENVIRONMENTS)
-        self.put_traffic_types(seed.TRAFFIC_TYPES)
-        self.put_flags(seed.FEATURE_FLAGS)
+        self.put("workspaces", seed.WORKSPACES)
+        self.put("environments", seed.ENVIRONMENTS)
+        self.put("traffic-types", seed.TRAFFIC_TYPES)
+        self.put("feature-flags", seed.FEATURE_FLAGS)
 
-    def put_workspaces(self, given: Objects) -> None:
-        """Plant workspaces, or change the given members of those that exist."""
+    def put(self, kind: str, given: Iterable[dict[str, Any]]) -> None:
+        """Plant objects of one of `KINDS`, or change the given members of those that exist."""
+        document, struct = KINDS[kind]
         for one in given:
-            self._put(WORKSPACE, str(one.get("id")), one, Workspace)
-
-    def put_environments(self, given: Objects) -> None:
-        """Plant environments, or change the given members of those that exist."""
-        for one in given:
-            self._put(ENVIRONMENT, str(one.get("id")), one, Environment)
-
-    def put_traffic_types(self, given: Objects) -> None:
-        """Plant traffic types, or change the given members of those that exist."""
-        for one in given:
-            self._put(TRAFFIC_TYPE, str(one.get("id")), one, TrafficType)
-
-    def put_flags(self, given: Objects) -> None:
-        """Plant feature flags, or change the given members of those that exist."""
-        for one in given:
-            identity = f"{one.get('workspace_id', seed.WORKSPACE_ID)}/{one.get('name')}"
-            self._put(FLAG, identity, {"creation_time": self._clock.now_ms()} | one, FeatureFlag)
-
-    def _put(self, kind: str, identity: str, given: dict[str, Any], struct: type[msgspec.Struct]) -> None:
-        known = self._store.document(kind, identity) or {}
-        self._store.put_document(kind, identity, msgspec.convert(known | given, struct))
+            identity, added = str(one.get("id")), one
+            if document == FLAG:
+                identity = f"{one.get('workspace_id', seed.WORKSPACE_ID)}/{one.get('name')}"
+                added = {"creation_time": self._clock.now_ms()} | one
+            known = self._store.document(document, identity) or {}
+            self._store.put_document(document, identity, msgspec.convert(known | added, struct))
 
     def all(self) -> list[dict[str, Any]]:
         """All workspaces."""

@@ -14,9 +14,10 @@ from typing import Any, Literal
 import msgspec
 
 from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID
-from split_amplitude_sandbox.amplitude.routes.log import RouteLog
-from split_amplitude_sandbox.amplitude.routes.sync import Member, Syncs
+from split_amplitude_sandbox.amplitude.routes.sync import Member, finish_sync, next_sync
 from split_amplitude_sandbox.amplitude.routes.targets import Folder
+from split_amplitude_sandbox.amplitude.services import Services
+from split_amplitude_sandbox.calls import OWN, Calls, call, pushing
 from split_amplitude_sandbox.clock import from_ms
 
 TIME_FORMAT = "%Y-%m-%dT%H-%M-%S"
@@ -35,13 +36,10 @@ class CohortSync(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     user_property: str | None = None
 
 
-class CohortFiles:
+class CohortFiles(Calls[Services]):
     """Writes what changed since the last sync to the same folder."""
 
-    def __init__(self, syncs: Syncs, log: RouteLog) -> None:
-        self._syncs = syncs
-        self._log = log
-
+    @call("POST", f"{OWN}/amplitude/write-cohort", pushing)
     async def write(self, body: bytes) -> dict[str, Any]:
         """Write the three files of one sync.
 
@@ -50,7 +48,7 @@ class CohortFiles:
         """
         order = msgspec.json.decode(body, type=CohortSync)
         target = Folder(order.path, order.storage_options)
-        difference = self._syncs.next(order.path, order.cohort_id, order.computed_time)
+        difference = next_sync(self._services.store, order.path, order.cohort_id, order.computed_time)
         current = difference.cohort.get("members", [])
         lists = {
             "entering": difference.entering,
@@ -64,9 +62,9 @@ class CohortFiles:
         }
         for name, content in files.items():
             await asyncio.to_thread(target.write, name, content.encode())
-        self._syncs.done(order.path, difference)
+        finish_sync(self._services.store, order.path, difference)
         changes = len(difference.entering) + len(difference.exiting)
-        self._log.add("cohort files", order.path, changes, delivered=True)
+        self._services.log.add("cohort files", order.path, changes, delivered=True)
         return {"files": list(files)} | {kind: len(members) for kind, members in lists.items()}
 
 

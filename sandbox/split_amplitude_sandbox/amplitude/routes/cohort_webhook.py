@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from split_amplitude_sandbox.amplitude.routes.log import RouteLog
 from split_amplitude_sandbox.amplitude.routes.sender import Delivery, Sender, deliver
-from split_amplitude_sandbox.amplitude.routes.sync import Difference, Member, Order, Syncs, arranged
+from split_amplitude_sandbox.amplitude.routes.sync import Difference, Member, Order, arranged, finish_sync, next_sync
 from split_amplitude_sandbox.amplitude.routes.targets import Folder
+from split_amplitude_sandbox.amplitude.services import Services
+from split_amplitude_sandbox.calls import OWN, Calls, call, pushing
 
 NAMESPACE = uuid.UUID("b3a1c2d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d")
 USERS_PER_MESSAGE = 1000
@@ -45,13 +46,10 @@ class CohortPush(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     retry_seconds: float = 1
 
 
-class CohortWebhook:
+class CohortWebhook(Calls[Services]):
     """Sends additions and removals since the last push to the same destination."""
 
-    def __init__(self, syncs: Syncs, log: RouteLog) -> None:
-        self._syncs = syncs
-        self._log = log
-
+    @call("POST", f"{OWN}/amplitude/push-cohort", pushing)
     async def push(self, body: bytes) -> dict[str, Any]:
         """Push one cohort; the next push continues where the last completely delivered one ended.
 
@@ -62,7 +60,7 @@ class CohortWebhook:
         target = push.url or push.path
         if target is None or (push.url and push.path):
             raise ValueError("url or path is required")
-        difference = self._syncs.next(target, push.cohort_id, push.computed_time)
+        difference = next_sync(self._services.store, target, push.cohort_id, push.computed_time)
         messages = list(_messages(push, difference))
         outgoing = arranged([message for message in messages for _ in range(push.copies)], push.order, push.seed)
         if push.url:
@@ -71,8 +69,9 @@ class CohortWebhook:
             deliveries = await asyncio.to_thread(_write, push, target, difference, outgoing)
         delivered = all(one.delivered for one in deliveries)
         if delivered:
-            self._syncs.done(target, difference)
-        self._log.add("cohort webhook", target, sum(len(one["users"]) for one in messages), delivered=delivered)
+            finish_sync(self._services.store, target, difference)
+        users = sum(len(one["users"]) for one in messages)
+        self._services.log.add("cohort webhook", target, users, delivered=delivered)
         return {
             "delivered": delivered,
             "messages": [

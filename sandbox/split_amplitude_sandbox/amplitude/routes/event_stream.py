@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from split_amplitude_sandbox.amplitude.routes.log import RouteLog
 from split_amplitude_sandbox.amplitude.routes.sender import Sender, deliver
-from split_amplitude_sandbox.amplitude.rows import Rows
-from split_amplitude_sandbox.store import Store
+from split_amplitude_sandbox.amplitude.rows import pages
+from split_amplitude_sandbox.amplitude.services import Services
+from split_amplitude_sandbox.calls import OWN, Calls, call, pushing
 
 CURSOR = "stream cursor"
 NOT_STREAMED = frozenset({"_all", "_identify"})
@@ -42,14 +42,10 @@ class EventStream(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     attempt_seconds: float = 1
 
 
-class EventStreaming:
+class EventStreaming(Calls[Services]):
     """Sends the events that came in since the last call for the same URL."""
 
-    def __init__(self, store: Store, rows: Rows, log: RouteLog) -> None:
-        self._store = store
-        self._rows = rows
-        self._log = log
-
+    @call("POST", f"{OWN}/amplitude/stream-events", pushing)
     async def stream(self, body: bytes) -> dict[str, Any]:
         """Stream events; an event that is not accepted in the last attempt is dropped, as the real service does.
 
@@ -58,18 +54,18 @@ class EventStreaming:
         """
         order = msgspec.json.decode(body, type=EventStream)
         senders = [Sender(order.url, order.headers, order.timeout_seconds) for _ in range(max(order.connections, 1))]
-        known = self._store.document(CURSOR, order.url)
+        known = self._services.store.document(CURSOR, order.url)
         number = 0 if order.from_start or known is None else known["number"]
         counts: Counter[str] = Counter()
         try:
-            for page in self._rows.pages(after=number):
+            for page in pages(self._services.store, after=number):
                 bodies = iter([text for row in page for text in _bodies(order, row.row)])
                 await asyncio.gather(*(_send(order, sender, bodies, counts) for sender in senders))
-                self._store.put_document(CURSOR, order.url, {"number": page[-1].number})
+                self._services.store.put_document(CURSOR, order.url, {"number": page[-1].number})
         finally:
             for sender in senders:
                 sender.close()
-        self._log.add("event stream", order.url, counts["delivered"], delivered=not counts["dropped"])
+        self._services.log.add("event stream", order.url, counts["delivered"], delivered=not counts["dropped"])
         return {name: counts[name] for name in ("delivered", "dropped", "requests")}
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from split_amplitude_sandbox.amplitude.export_row import PROJECT_ID
-from split_amplitude_sandbox.amplitude.routes.log import RouteLog
 from split_amplitude_sandbox.amplitude.routes.targets import Folder
-from split_amplitude_sandbox.amplitude.rows import Rows, file_name
+from split_amplitude_sandbox.amplitude.rows import file_name, pages
+from split_amplitude_sandbox.amplitude.services import Services
+from split_amplitude_sandbox.calls import OWN, Calls, call, pushing
 from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR, from_ms, parse_ms
-from split_amplitude_sandbox.store import Store
 
 CURSOR = "export cursor"
 ORGANIZATION_ID = 36_042
@@ -55,14 +55,10 @@ class FileExport(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     merged_ids: list[MergedId] = []
 
 
-class ExportFiles:
+class ExportFiles(Calls[Services]):
     """Writes the events that came in since the last call for the same folder."""
 
-    def __init__(self, store: Store, rows: Rows, log: RouteLog) -> None:
-        self._store = store
-        self._rows = rows
-        self._log = log
-
+    @call("POST", f"{OWN}/amplitude/write-export", pushing)
     async def write(self, body: bytes) -> dict[str, Any]:
         """Write the files; events that came late make further partitions of old hours.
 
@@ -71,20 +67,20 @@ class ExportFiles:
         """
         order = msgspec.json.decode(body, type=FileExport)
         target = Folder(order.path, order.storage_options)
-        known = self._store.document(CURSOR, order.path) or {"number": 0, "parts": {}}
+        known = self._services.store.document(CURSOR, order.path) or {"number": 0, "parts": {}}
         parts: dict[str, int] = {} if order.rewrite else known["parts"]
         number = 0 if order.rewrite else known["number"]
         hours: defaultdict[int, list[bytes]] = defaultdict(list)
-        for page in self._rows.pages(after=number):
+        for page in pages(self._services.store, after=number):
             for row in page:
                 hours[row.hour].append(_line(order, row.row))
             number = page[-1].number
         files = _event_files(order, hours, parts) | _merged_files(order)
         for name, content in files.items():
             await asyncio.to_thread(target.write, name, content)
-        self._store.put_document(CURSOR, order.path, {"number": number, "parts": parts})
+        self._services.store.put_document(CURSOR, order.path, {"number": number, "parts": parts})
         count = sum(map(len, hours.values()))
-        self._log.add("export files", order.path, count, delivered=True)
+        self._services.log.add("export files", order.path, count, delivered=True)
         return {"files": list(files), "rows": count}
 
 

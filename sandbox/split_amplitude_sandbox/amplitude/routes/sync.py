@@ -27,43 +27,39 @@ class Difference(NamedTuple):
     computed_time: int
 
 
-class Syncs:
-    """Remembers for each destination and cohort the list it has."""
+def next_sync(store: Store, target: str, cohort_id: str, computed_time: int | None) -> Difference:
+    """What the next sync of a cohort brings; the first one brings every member.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        store: holds the cohorts, and the list that each destination has.
+        target: tells destinations apart.
+        cohort_id: of a planted cohort.
+        computed_time: epoch seconds; by default when the cohort was computed.
 
-    def next(self, target: str, cohort_id: str, computed_time: int | None) -> Difference:
-        """What the next sync of a cohort brings; the first one brings every member.
+    Raises:
+        ValueError: there is no such cohort.
+    """
+    cohort = store.document("cohort", cohort_id)
+    if cohort is None:
+        raise ValueError(f"there is no cohort {cohort_id!r}")
+    known = store.document(SYNC, f"{target} {cohort_id}") or {"number": 0, "members": []}
+    now = {_identity(one): one for one in cohort.get("members", [])}
+    before = {_identity(one): one for one in known["members"]}
+    return Difference(
+        cohort,
+        known["number"] + 1,
+        [one for identity, one in now.items() if identity not in before],
+        [one for identity, one in before.items() if identity not in now],
+        known["members"],
+        cohort["last_computed"] if computed_time is None else computed_time,
+    )
 
-        Args:
-            target: tells destinations apart.
-            cohort_id: of a planted cohort.
-            computed_time: epoch seconds; by default when the cohort was computed.
 
-        Raises:
-            ValueError: there is no such cohort.
-        """
-        cohort = self._store.document("cohort", cohort_id)
-        if cohort is None:
-            raise ValueError(f"there is no cohort {cohort_id!r}")
-        known = self._store.document(SYNC, f"{target} {cohort_id}") or {"number": 0, "members": []}
-        now = {_identity(one): one for one in cohort.get("members", [])}
-        before = {_identity(one): one for one in known["members"]}
-        return Difference(
-            cohort,
-            known["number"] + 1,
-            [one for identity, one in now.items() if identity not in before],
-            [one for identity, one in before.items() if identity not in now],
-            known["members"],
-            cohort["last_computed"] if computed_time is None else computed_time,
-        )
-
-    def done(self, target: str, difference: Difference) -> None:
-        """Remember that a destination has the cohort's present list."""
-        cohort = difference.cohort
-        body = {"number": difference.number, "members": cohort.get("members", [])}
-        self._store.put_document(SYNC, f"{target} {cohort['id']}", body)
+def finish_sync(store: Store, target: str, difference: Difference) -> None:
+    """Remember that a destination has the cohort's present list."""
+    cohort = difference.cohort
+    body = {"number": difference.number, "members": cohort.get("members", [])}
+    store.put_document(SYNC, f"{target} {cohort['id']}", body)
 
 
 def arranged(items: list[Item], order: Order, seed: int) -> list[Item]:

@@ -10,17 +10,14 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from split_amplitude_sandbox.answers import json_answer
-from split_amplitude_sandbox.split.access import Access
+from split_amplitude_sandbox.calls import call
 from split_amplitude_sandbox.split.answers import RefusedError
 from split_amplitude_sandbox.split.bodies import decoded
-from split_amplitude_sandbox.split.change_requests import ChangeRequests, Decision, Operation
+from split_amplitude_sandbox.split.change_requests import Decision, Operation
 from split_amplitude_sandbox.split.keys import MAX_KEYS_PER_CALL
-from split_amplitude_sandbox.split.segments import Segments
-from split_amplitude_sandbox.split.v2.lookups import BASE
-from split_amplitude_sandbox.split.workspaces import Workspaces
+from split_amplitude_sandbox.split.v2.calls import V2Calls
 
 LIMIT = 20
 
@@ -51,46 +48,30 @@ class Verdict(msgspec.Struct):
     comment: str | None = None
 
 
-class ChangeRequestCalls:
+class ChangeRequestCalls(V2Calls):
     """The calls; `ChangeRequests` keeps what they are about."""
 
-    def __init__(
-        self, access: Access, workspaces: Workspaces, segments: Segments, change_requests: ChangeRequests
-    ) -> None:
-        self._access = access
-        self._workspaces = workspaces
-        self._segments = segments
-        self._change_requests = change_requests
-
-    def routes(self) -> list[Route]:
-        """The documented paths."""
-        base = f"{BASE}/changeRequests"
-        return [
-            Route(base, self.listing, methods=["GET"]),
-            Route(f"{base}/ws/{{workspace_id}}/environments/{{environment_id}}", self.submit, methods=["POST"]),
-            Route(f"{base}/{{request_id}}", self.one, methods=["GET"]),
-            Route(f"{base}/{{request_id}}", self.decide, methods=["PUT"]),
-        ]
-
+    @call("GET", "/changeRequests")
     async def listing(self, request: Request) -> Response:
         """List change requests; `status` chooses some."""
-        self._access.v2(request, "change-requests:view")
-        found = [_shown(one) for one in self._change_requests.all(request.query_params.get("status"))]
+        self._services.access.v2(request, "change-requests:view")
+        found = [_shown(one) for one in self._services.change_requests.all(request.query_params.get("status"))]
         return json_answer(
             {"data": found, "nextMarker": None, "previousMarker": None, "limit": LIMIT, "count": len(found)}
         )
 
+    @call("POST", "/changeRequests/ws/{workspace_id}/environments/{environment_id}")
     async def submit(self, request: Request) -> Response:
         """Create a change request for keys of a segment."""
         workspace_id, environment_id = (request.path_params[name] for name in ("workspace_id", "environment_id"))
-        token = self._access.v2(request, "change-requests:edit", environment_id)
-        environment = self._workspaces.environment(environment_id, workspace_id)
+        token = self._services.access.v2(request, "change-requests:edit", environment_id)
+        environment = self._services.workspaces.environment(environment_id, workspace_id)
         given = decoded(await request.body(), NewChangeRequest)
-        self._segments.definition(environment_id, given.segment.name)
+        self._services.segments.definition(environment_id, given.segment.name)
         if not given.segment.keys or len(given.segment.keys) > MAX_KEYS_PER_CALL:
             raise RefusedError(400, f"A change request takes 1 to {MAX_KEYS_PER_CALL} keys")
         request.state.items = len(given.segment.keys)
-        made = self._change_requests.submit(
+        made = self._services.change_requests.submit(
             environment=environment,
             segment=given.segment.name,
             keys=given.segment.keys,
@@ -103,17 +84,19 @@ class ChangeRequestCalls:
         )
         return json_answer(_shown(made))
 
+    @call("GET", "/changeRequests/{request_id}")
     async def one(self, request: Request) -> Response:
         """Show one change request."""
-        self._access.v2(request, "change-requests:view")
-        return json_answer(_shown(self._change_requests.one(request.path_params["request_id"])))
+        self._services.access.v2(request, "change-requests:view")
+        return json_answer(_shown(self._services.change_requests.one(request.path_params["request_id"])))
 
+    @call("PUT", "/changeRequests/{request_id}")
     async def decide(self, request: Request) -> Response:
         """Approve, reject or withdraw a change request."""
-        token = self._access.v2(request, "change-requests:edit")
+        token = self._services.access.v2(request, "change-requests:edit")
         verdict = decoded(await request.body(), Verdict)
         return json_answer(
-            _shown(self._change_requests.decide(request.path_params["request_id"], verdict.status, token))
+            _shown(self._services.change_requests.decide(request.path_params["request_id"], verdict.status, token))
         )
 
 

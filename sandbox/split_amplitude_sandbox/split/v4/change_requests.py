@@ -9,44 +9,36 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from split_amplitude_sandbox.calls import call
 from split_amplitude_sandbox.split.answers import RefusedError
-from split_amplitude_sandbox.split.change_requests import ChangeRequests
-from split_amplitude_sandbox.split.v4.scope import BASE, Scopes, iso
+from split_amplitude_sandbox.split.v4.calls import V4Calls, iso
 
 FILTERS = frozenset({"ALL", "APPROVALS", "SUBMISSIONS"})
 DEFAULT_STATUS = "REQUESTED"
 
 
-class ChangeRequestCalls:
+class ChangeRequestCalls(V4Calls):
     """The list of change requests."""
 
-    def __init__(self, scopes: Scopes, change_requests: ChangeRequests) -> None:
-        self._scopes = scopes
-        self._change_requests = change_requests
-
-    def routes(self) -> list[Route]:
-        """The path that the vendor's client uses."""
-        return [Route(f"{BASE}/change-requests", self.listing, methods=["GET"])]
-
+    @call("GET", "/change-requests")
     async def listing(self, request: Request) -> Response:
         """List change requests of the project; those that are requested unless `status` says otherwise."""
-        workspace, token = self._scopes.of(request, "change-requests:view")
+        workspace, token = self._scope(request, "change-requests:view")
         query = request.query_params
         kind = query.get("filter", "ALL")
         if kind not in FILTERS:
             raise RefusedError(400, f"filter must be one of {', '.join(sorted(FILTERS))}")
         found = [
             _shown(one)
-            for one in self._change_requests.all(query.get("status", DEFAULT_STATUS))
+            for one in self._services.change_requests.all(query.get("status", DEFAULT_STATUS))
             if one["workspace_id"] == workspace["id"]
             and query.get("environment_id", one["environment_id"]) == one["environment_id"]
             and query.get("resource_type", "SEGMENT") == "SEGMENT"
             and query.get("segment_type", "STANDARD") == "STANDARD"
             and (kind == "ALL" or (one["submitted_by"] == token) == (kind == "SUBMISSIONS"))
         ]
-        return self._scopes.page(request, found)
+        return self._page(request, found)
 
 
 def _shown(request: dict[str, Any]) -> dict[str, Any]:

@@ -11,17 +11,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from split_amplitude_sandbox.answers import json_answer
+from split_amplitude_sandbox.calls import call
 from split_amplitude_sandbox.split.access import Permission
 from split_amplitude_sandbox.split.answers import RefusedError
-from split_amplitude_sandbox.split.segments import Segment, Segments, SegmentType
-from split_amplitude_sandbox.split.v4.scope import (
-    BASE,
+from split_amplitude_sandbox.split.segments import Segment, SegmentType
+from split_amplitude_sandbox.split.v4.calls import (
     MERGE_PATCH,
-    Scopes,
-    Target,
+    V4Calls,
     body_of,
     deleted,
     required,
@@ -65,46 +63,28 @@ class DefinitionBody(msgspec.Struct, forbid_unknown_fields=True):
     title: str | None = None
 
 
-class SegmentCalls:
+class SegmentCalls(V4Calls):
     """The calls; `Segments` keeps what they are about."""
 
-    def __init__(self, scopes: Scopes, segments: Segments) -> None:
-        self._scopes = scopes
-        self._segments = segments
-
-    def routes(self) -> list[Route]:
-        """The paths that the vendor's clients use."""
-        segment, definition = "/segments/{name}", "/segment-definitions/{name}"
-        calls = [
-            ("GET", "/segments", self.listing),
-            ("POST", "/segments", self.create),
-            ("GET", segment, self.one),
-            ("PATCH", segment, self.change),
-            ("DELETE", segment, self.delete),
-            ("GET", "/segment-definitions", self.definitions),
-            ("POST", definition, self.activate),
-            ("GET", definition, self.definition),
-            ("PATCH", definition, self.describe),
-            ("DELETE", definition, self.deactivate),
-        ]
-        return [Route(BASE + path, endpoint, methods=[method]) for method, path, endpoint in calls]
-
+    @call("GET", "/segments")
     async def listing(self, request: Request) -> Response:
         """List the segments of one type; `status` chooses some."""
-        workspace, _ = self._scopes.of(request, "segments:view")
+        workspace, _ = self._scope(request, "segments:view")
         status = request.query_params.get("status")
-        found = self._segments.all_of_workspace(workspace["id"], _segment_type(request))
-        return self._scopes.page(request, [one for one in found if status in {None, one["status"]}], shape=_shown)
+        found = self._services.segments.all_of_workspace(workspace["id"], _segment_type(request))
+        return self._page(request, [one for one in found if status in {None, one["status"]}], shape=_shown)
 
+    @call("GET", "/segments/{name}")
     async def one(self, request: Request) -> Response:
         """Show one segment."""
         return json_answer(_shown(self._segment_of(request, "segments:view")))
 
+    @call("POST", "/segments")
     async def create(self, request: Request) -> Response:
         """Create a segment."""
-        workspace, _ = self._scopes.of(request, "segments:edit")
+        workspace, _ = self._scope(request, "segments:edit")
         given = await body_of(request, NewSegment)
-        made = self._segments.create_new(
+        made = self._services.segments.create_new(
             Segment(
                 name=given.name,
                 description=given.description,
@@ -116,6 +96,7 @@ class SegmentCalls:
         )
         return written(_shown(made))
 
+    @call("PATCH", "/segments/{name}")
     async def change(self, request: Request) -> Response:
         """Change description, tags or owners."""
         segment = self._segment_of(request, "segments:edit")
@@ -127,74 +108,64 @@ class SegmentCalls:
             members["tags"] = [tag.name for tag in patch.tags or []]
         if patch.owners is not UNSET:
             members["owners"] = patch.owners or []
-        return written(_shown(self._segments.change(segment, members)))
+        return written(_shown(self._services.segments.change(segment, members)))
 
+    @call("DELETE", "/segments/{name}")
     async def delete(self, request: Request) -> Response:
         """Delete a segment that has no definitions."""
         segment = self._segment_of(request, "segments:edit")
-        if self._segments.environments_of(segment["workspace_id"], segment["name"]):
+        if self._services.segments.environments_of(segment["workspace_id"], segment["name"]):
             raise RefusedError(400, "hasDependents")
-        self._segments.delete(segment["workspace_id"], segment["name"])
+        self._services.segments.delete(segment["workspace_id"], segment["name"])
         return deleted()
 
+    @call("GET", "/segment-definitions")
     async def definitions(self, request: Request) -> Response:
         """List the definitions of standard segments in an environment; `status` chooses some."""
-        environment, _, _ = self._scopes.environment_of(request, "segments:view")
+        environment, _, _ = self._target(request, "segments:view")
         none = request.query_params.get("status", "ACTIVE") != "ACTIVE"
-        found = [] if none else self._segments.definitions(environment["id"])
-        return self._scopes.page(request, found, shape=shown_definition)
+        found = [] if none else self._services.segments.definitions(environment["id"])
+        return self._page(request, found, shape=shown_definition)
 
+    @call("POST", "/segment-definitions/{name}")
     async def activate(self, request: Request) -> Response:
         """Create the definition of a standard segment in an environment."""
-        environment, workspace, _ = self._scopes.environment_of(request, "segments:edit")
+        environment, workspace, _ = self._target(request, "segments:edit")
         name = request.path_params["name"]
-        self._segments.of_workspace(workspace["id"], name, "STANDARD")
+        self._services.segments.of_workspace(workspace["id"], name, "STANDARD")
         given = await body_of(request, DefinitionBody)
-        if self._segments.is_active(environment["id"], name):
+        if self._services.segments.is_active(environment["id"], name):
             raise RefusedError(409, "Segment definition already exists")
-        return written(shown_definition(self._segments.activate(environment, name, given.description or None)))
+        return written(shown_definition(self._services.segments.activate(environment, name, given.description or None)))
 
+    @call("GET", "/segment-definitions/{name}")
     async def definition(self, request: Request) -> Response:
         """Show one definition."""
-        _, definition = self._definition_of(request, "segments:view")
+        _, definition = self._definition(request, "segments:view")
         return json_answer(shown_definition(definition))
 
+    @call("PATCH", "/segment-definitions/{name}")
     async def describe(self, request: Request) -> Response:
         """Change the description of a definition."""
-        _, definition = self._definition_of(request, "segments:edit")
+        _, definition = self._definition(request, "segments:edit")
         given = await body_of(request, DefinitionBody, MERGE_PATCH)
         if given.description is not UNSET:
-            definition = self._segments.describe(definition, given.description)
+            definition = self._services.segments.describe(definition, given.description)
         return written(shown_definition(definition))
 
+    @call("DELETE", "/segment-definitions/{name}")
     async def deactivate(self, request: Request) -> Response:
         """Delete a definition that has no keys."""
-        target, definition = self._definition_of(request, "segments:edit")
-        if self._segments.keys.count(target.environment["id"], definition["name"]):
+        target, definition = self._definition(request, "segments:edit")
+        if self._services.segments.keys.count(target.environment["id"], definition["name"]):
             raise RefusedError(400, "hasDependents")
-        self._segments.deactivate(target.environment["id"], definition["name"])
+        self._services.segments.deactivate(target.environment["id"], definition["name"])
         return deleted()
 
     def _segment_of(self, request: Request, permission: Permission) -> dict[str, Any]:
-        workspace, _ = self._scopes.of(request, permission)
-        return self._segments.of_workspace(workspace["id"], request.path_params["name"], _segment_type(request))
-
-    def _definition_of(self, request: Request, permission: Permission) -> tuple[Target, dict[str, Any]]:
-        return definition_of(self._scopes, self._segments, request, permission)
-
-
-def definition_of(
-    scopes: Scopes, segments: Segments, request: Request, permission: Permission
-) -> tuple[Target, dict[str, Any]]:
-    """The definition of a standard segment that a request is about, and its environment.
-
-    Raises:
-        RefusedError: 400, 401, 403 or 404.
-    """
-    target = scopes.environment_of(request, permission)
-    name = request.path_params["name"]
-    segments.of_workspace(target.workspace["id"], name, "STANDARD")
-    return target, segments.definition(target.environment["id"], name)
+        workspace, _ = self._scope(request, permission)
+        name, segment_type = request.path_params["name"], _segment_type(request)
+        return self._services.segments.of_workspace(workspace["id"], name, segment_type)
 
 
 def _segment_type(request: Request) -> SegmentType:

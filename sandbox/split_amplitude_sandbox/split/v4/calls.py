@@ -16,15 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from split_amplitude_sandbox.answers import json_answer
+from split_amplitude_sandbox.calls import Calls
 from split_amplitude_sandbox.clock import from_ms
-from split_amplitude_sandbox.settings import Settings
-from split_amplitude_sandbox.split.access import Access, Permission, account_of
+from split_amplitude_sandbox.split.access import Permission, account_of
 from split_amplitude_sandbox.split.answers import RefusedError
 from split_amplitude_sandbox.split.paging import bounds, total
-from split_amplitude_sandbox.split.settings import SplitSettings
-from split_amplitude_sandbox.split.workspaces import Workspaces
+from split_amplitude_sandbox.split.services import Services
 
-BASE = "/fme/api/v4"
 PAGE = 100
 """Default and largest `limit` of all lists except feature flags."""
 JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
@@ -48,41 +46,48 @@ class Target(NamedTuple):
     token: str
 
 
-class Scopes:
-    """Checks what all v4 calls have in common."""
+class V4Calls(Calls[Services]):
+    """Base of the calls."""
 
-    def __init__(self, access: Access, workspaces: Workspaces, settings: Settings[SplitSettings]) -> None:
-        self._access = access
-        self._workspaces = workspaces
-        self._settings = settings
+    base = "/fme/api/v4"
 
-    def of(self, request: Request, permission: Permission) -> Scope:
+    def _scope(self, request: Request, permission: Permission) -> Scope:
         """The project that the three parameters name.
 
         Raises:
             RefusedError: 400 without one of them, 401, 403, or 404 for an unknown project.
         """
-        token = self._access.v4(request, permission)
+        token = self._services.access.v4(request, permission)
         account_id, organization, project = (
             required(request, name) for name in ("account_id", "organization_identifier", "project_identifier")
         )
-        workspace = self._workspaces.project(account_id, organization, project)
+        workspace = self._services.workspaces.project(account_id, organization, project)
         if account_of(token) != account_id:
             raise RefusedError(403, "The token belongs to another account")
         return Scope(workspace, token)
 
-    def environment_of(self, request: Request, permission: Permission) -> Target:
+    def _target(self, request: Request, permission: Permission) -> Target:
         """The environment that `environment_id` names; it is an id, never a name.
 
         Raises:
             RefusedError: 400 without one of the parameters, 401, 403, or 404.
         """
-        workspace, token = self.of(request, permission)
-        environment = self._workspaces.environment(required(request, "environment_id"), workspace["id"])
-        self._access.v4(request, permission, environment["id"])
+        workspace, token = self._scope(request, permission)
+        environment = self._services.workspaces.environment(required(request, "environment_id"), workspace["id"])
+        self._services.access.v4(request, permission, environment["id"])
         return Target(environment, workspace, token)
 
-    def page(
+    def _definition(self, request: Request, permission: Permission) -> tuple[Target, dict[str, Any]]:
+        """The definition of a standard segment that a request is about, and its environment.
+
+        Raises:
+            RefusedError: 400, 401, 403 or 404.
+        """
+        target, name = self._target(request, permission), request.path_params["name"]
+        self._services.segments.of_workspace(target.workspace["id"], name, "STANDARD")
+        return target, self._services.segments.definition(target.environment["id"], name)
+
+    def _page(
         self,
         request: Request,
         found: Sequence[Any],
@@ -104,7 +109,7 @@ class Scopes:
         shown = list(found[offset : offset + limit])
         request.state.items = len(shown)
         envelope = {member: [shape(one) for one in shown] if shape else shown, "limit": limit, "offset": offset}
-        return json_answer(envelope | total("totalCount", len(found), self._settings.current))
+        return json_answer(envelope | total("totalCount", len(found), self._services.settings.current))
 
 
 def required(request: Request, name: str) -> str:
