@@ -34,7 +34,6 @@ START_BEFORE = timedelta(hours=12)
 
 
 def main() -> int:
-    """Run the demo; return the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     try:
@@ -80,7 +79,6 @@ def circle() -> bool:
 
 
 def receive(batches: list[list[dict[str, Any]]]) -> None:
-    """Post impressions to the receiver, which is gone again afterwards."""
     count = sum(map(len, batches))
     say(f"Posting {count:,} impressions to the receiver in {len(batches)} batches, as Split's webhook does")
     with receiver(WORK / "impressions", WORK / "receiver.log") as url:
@@ -156,7 +154,6 @@ def compared(
 
 
 def nothing_sent(outcomes: list[Outcome]) -> bool:
-    """Print which pipelines sent something; return whether none did."""
     for outcome in outcomes:
         if sent := outcome.count("records_sent"):
             print(f"  DIFFERS: {outcome.pipeline.command} sent {sent:,} records again in the second run")
@@ -164,7 +161,6 @@ def nothing_sent(outcomes: list[Outcome]) -> bool:
 
 
 def say(text: str) -> None:
-    """Tell what comes next."""
     print(f"• {text}", flush=True)
 
 

@@ -34,8 +34,13 @@ def identity(row: Row) -> tuple[str, str]:
     return ("device_id" if row["split"] in ACCOUNT_FLAGS else "user_id", row["key"])
 
 
+def stored_identity(row: Row) -> tuple[str, str]:
+    """Return the id under which Amplitude holds an event or a user."""
+    kind = "user_id" if row.get("user_id") else "device_id"
+    return (kind, row[kind])
+
+
 def expected_events(impressions: list[Row]) -> Counter[Any]:
-    """Return the events that impressions become."""
     return Counter(
         (*identity(row), row["time"], row["split"], row["treatment"], row["environmentName"], row["label"])
         for row in impressions
@@ -43,16 +48,12 @@ def expected_events(impressions: list[Row]) -> Counter[Any]:
 
 
 def stored_events(events: list[Row]) -> Counter[Any]:
-    """Return the same of what Amplitude holds."""
-    found: Counter[Any] = Counter()
-    for event in events:
-        if event["event_type"] == "get_treatment":
-            properties = event["event_properties"]
-            kind = "user_id" if event.get("user_id") else "device_id"
-            names = ("split_name", "treatment", "environment_name", "label")
-            place = (kind, event[kind], event["time"], *(properties.get(name) for name in names))
-            found[place] += 1
-    return found
+    names = ("split_name", "treatment", "environment_name", "label")
+    return Counter(
+        (*stored_identity(event), event["time"], *(event["event_properties"].get(name) for name in names))
+        for event in events
+        if event["event_type"] == "get_treatment"
+    )
 
 
 def expected_exposures(impressions: list[Row]) -> Counter[Any]:
@@ -65,15 +66,13 @@ def expected_exposures(impressions: list[Row]) -> Counter[Any]:
 
 
 def stored_exposures(events: list[Row]) -> Counter[Any]:
-    """Return the same of what Amplitude holds."""
     found: Counter[Any] = Counter()
     for event in events:
         if event["event_type"] in ("$exposure", "[Experiment] Exposure"):
             properties = event["event_properties"]
-            kind = "user_id" if event.get("user_id") else "device_id"
             flag = properties.get("flag_key", properties.get("[Experiment] Flag Key"))
             variant = properties.get("variant", properties.get("[Experiment] Variant"))
-            found[kind, event[kind], event["time"], flag, variant] += 1
+            found[*stored_identity(event), event["time"], flag, variant] += 1
     return found
 
 
@@ -88,12 +87,9 @@ def expected_properties(impressions: list[Row]) -> Counter[Any]:
 
 
 def stored_properties(users: list[Row], flags: Iterable[str]) -> Counter[Any]:
-    """Return the same of what Amplitude holds."""
     wanted = set(flags)
     return Counter(
-        ("user_id", user["user_id"], name, value)
-        if user.get("user_id")
-        else ("device_id", user["device_id"], name, value)
+        (*stored_identity(user), name, value)
         for user in users
         for name, value in user["user_properties"].items()
         if name in wanted
@@ -109,12 +105,10 @@ def expected_split_events(products: list[Row]) -> Counter[Any]:
 
 
 def stored_split_events(events: list[Row]) -> Counter[Any]:
-    """Return the same of what Split holds."""
     return Counter((event["key"], event["timestamp"]) for event in events)
 
 
 def expected_members(members: list[Row]) -> set[str]:
-    """Return the keys of the segment."""
     return {member["user_id"] for member in members if member["user_id"]}
 
 
@@ -124,7 +118,6 @@ def stored_members(segments: list[Row]) -> set[str]:
 
 
 def milliseconds(text: str) -> int:
-    """Return the whole milliseconds of an exported time."""
     moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
@@ -150,5 +143,4 @@ class Compared:
 
     @property
     def verdict(self) -> str:
-        """Say it in a word, or how they differ."""
         return f"DIFFERS ({self.difference})" if self.difference else "equal"

@@ -91,7 +91,6 @@ def impressions(newest: datetime) -> list[dict[str, Any]]:
 
 
 def impression(chance: random.Random, users: list[str], accounts: list[str], moment: int) -> dict[str, Any]:
-    """Return one impression."""
     flag = chance.choice(list(FLAGS))
     environment = chance.choices(list(ENVIRONMENTS), weights=[8, 1, 1])[0]
     control = chance.random() < 0.03
@@ -171,7 +170,6 @@ def product_event(chance: random.Random, uploaded: datetime, number: int) -> dic
 
 
 def cohort_members() -> list[dict[str, Any]]:
-    """Return the members of the cohort; some are anonymous and cannot become keys of a segment."""
     return [
         {"amplitude_id": 200_000_000_000 + number, "user_id": f"user-{number:04}" if number % 9 else None}
         for number in range(250)
@@ -179,5 +177,4 @@ def cohort_members() -> list[dict[str, Any]]:
 
 
 def export_time(moment: datetime) -> str:
-    """Write a time as the Export API does: UTC, a space, six digits."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -22,7 +22,6 @@ class Pipeline:
 
     @property
     def command(self) -> str:
-        """The command a person types."""
         return f"meltano run {self.tap} {self.target}"
 
 
@@ -45,11 +44,9 @@ class Outcome:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count(self, metric: str) -> int:
-        """Return one counter, added up over its reasons."""
         return sum(count for (name, _), count in self.counts.items() if name == metric)
 
     def reasons(self, metric: str) -> dict[str, int]:
-        """Return one counter by reason."""
         return {reason: count for (name, reason), count in self.counts.items() if name == metric and count and reason}
 
 

@@ -50,7 +50,6 @@ def running(
 
 
 def let_signals_in() -> None:
-    """Take the signals that were held back."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
@@ -68,7 +67,6 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def group_lives(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process of the group is left."""
     process.poll()  # an ended leader that nobody waited for would count
     try:
         os.killpg(process.pid, 0)

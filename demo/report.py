@@ -65,7 +65,6 @@ def pipeline(first: Outcome, second: Outcome) -> str:
 
 
 def timeline(outcomes: Sequence[Outcome]) -> str:
-    """Return an SVG with a bar for each run, from its start to its end."""
     begin = min(outcome.started for outcome in outcomes)
     span = max(outcome.started + outcome.seconds for outcome in outcomes) - begin
     bars = []
@@ -84,7 +83,6 @@ def timeline(outcomes: Sequence[Outcome]) -> str:
 
 
 def volume(outcomes: Sequence[Outcome]) -> str:
-    """Return table rows: what each way of loading impressions costs in event volume."""
     rows = []
     for outcome in outcomes:
         if outcome.pipeline.target in WAYS:
@@ -98,5 +96,4 @@ def volume(outcomes: Sequence[Outcome]) -> str:
 
 
 def cells(*texts: str) -> str:
-    """Return a table row."""
     return "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in texts) + "</tr>"

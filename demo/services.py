@@ -17,17 +17,13 @@ from demo.processes import BIN, DemoError, await_answer, running
 
 
 class Sandbox:
-    """A running sandbox."""
-
     def __init__(self, url: str) -> None:
         self.url = url
 
     def store(self, path: str, body: Any) -> None:
-        """Put something into it, below /_sandbox."""
         requests.post(f"{self.url}/_sandbox{path}", json=body, timeout=60).raise_for_status()
 
     def holds(self, path: str) -> list[dict[str, Any]]:
-        """List what it holds, below /_sandbox."""
         answer = requests.get(f"{self.url}/_sandbox{path}", timeout=60)
         answer.raise_for_status()
         lines = answer.headers.get("Content-Type", "").startswith("application/x-ndjson")
@@ -72,7 +68,6 @@ def post(url: str, batches: Iterable[list[dict[str, Any]]]) -> None:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

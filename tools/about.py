@@ -12,7 +12,6 @@ from tools import hub, settings
 
 
 def main() -> None:
-    """Write the files, or check them."""
     parser = argparse.ArgumentParser(prog="python -m tools.about", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail when a file does not agree")
     check = parser.parse_args().check

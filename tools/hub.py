@@ -6,13 +6,10 @@ released package.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
-from tools.settings import PLUGINS, ROOT, capabilities, meltano_setting
+from tools.settings import PLUGINS, ROOT, capabilities, meltano_settings, yaml_text
 
 LABELS = {
     "tap-split-impressions": ("Split Impressions", "https://www.split.io"),
@@ -23,7 +20,6 @@ LABELS = {
 
 
 def definition(plugin: str, group: str, said: dict[str, Any]) -> dict[str, Any]:
-    """Return a plugin's definition in the shape of MeltanoHub's plugin files."""
     label, domain = LABELS[plugin]
     schema = said["settings"]
     return {
@@ -38,22 +34,13 @@ def definition(plugin: str, group: str, said: dict[str, Any]) -> dict[str, Any]:
         "keywords": ["meltano_sdk"],
         "capabilities": capabilities(said, group),
         "settings_group_validation": [sorted(schema["required"])] if schema.get("required") else [],
-        "settings": [
-            meltano_setting(name, setting, required=name in schema.get("required", ()))
-            for name, setting in schema["properties"].items()
-        ],
+        "settings": meltano_settings(schema),
     }
 
 
 def wanted_files(abouts: dict[str, dict[str, Any]]) -> dict[Path, str]:
-    """Return every definition's file, with the text it must have."""
-    yaml = YAML()
-    yaml.width = 120
-    yaml.indent(mapping=2, sequence=2, offset=0)
-    files = {}
-    for group, plugins in PLUGINS.items():
-        for plugin in plugins:
-            output = io.StringIO()
-            yaml.dump(definition(plugin, group, abouts[plugin]), output)
-            files[ROOT / "docs" / "hub" / group / f"{plugin}.yml"] = output.getvalue()
-    return files
+    return {
+        ROOT / "docs" / "hub" / group / f"{plugin}.yml": yaml_text(definition(plugin, group, abouts[plugin]))
+        for group, plugins in PLUGINS.items()
+        for plugin in plugins
+    }

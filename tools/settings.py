@@ -25,7 +25,6 @@ MELTANO_SCHEMA = Path(str(files("meltano.schemas"))) / "meltano.schema.json"
 
 
 def about(plugin: str) -> dict[str, Any]:
-    """Return what a connector says of itself."""
     command = [str(Path(sys.executable).parent / plugin), "--about", "--format=json"]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     return dict(json.loads(answer.stdout))
@@ -39,8 +38,12 @@ def capabilities(said: dict[str, Any], group: str) -> list[str]:
     return sorted(set(said["capabilities"]).intersection(known))
 
 
+def meltano_settings(schema: dict[str, Any]) -> list[CommentedMap]:
+    required = schema.get("required", ())
+    return [meltano_setting(name, one, required=name in required) for name, one in schema["properties"].items()]
+
+
 def meltano_setting(name: str, schema: dict[str, Any], *, required: bool) -> CommentedMap:
-    """Return a setting as meltano.yml writes it."""
     entry = CommentedMap(name=name, kind=kind_of(schema))
     if schema.get("title"):
         entry["label"] = schema["title"]
@@ -65,23 +68,22 @@ def kind_of(schema: dict[str, Any]) -> str:
 
 
 def meltano_yml(text: str, abouts: dict[str, dict[str, Any]]) -> str:
-    """Return meltano.yml with the settings of the four plugins replaced."""
-    yaml = YAML()
-    yaml.width = 120
-    yaml.indent(mapping=2, sequence=2, offset=0)
-    project = yaml.load(text)
+    project = YAML().load(text)
     for group, names in PLUGINS.items():
         for plugin in project["plugins"][group]:
             if plugin["name"] in names:
                 said = abouts[plugin["name"]]
-                schema = said["settings"]
                 plugin["capabilities"] = capabilities(said, group)
-                plugin["settings"] = [
-                    meltano_setting(name, setting, required=name in schema.get("required", ()))
-                    for name, setting in schema["properties"].items()
-                ]
+                plugin["settings"] = meltano_settings(said["settings"])
+    return yaml_text(project)
+
+
+def yaml_text(content: Any) -> str:
+    yaml = YAML()
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=2, offset=0)
     output = io.StringIO()
-    yaml.dump(project, output)
+    yaml.dump(content, output)
     return output.getvalue()
 
 
@@ -105,21 +107,18 @@ def readme(text: str, schema: dict[str, Any]) -> str:
 
 
 def default_cell(schema: dict[str, Any], *, required: bool) -> str:
-    """Return the default of a setting as a table says it."""
     if required:
         return "**required**"
     return f"`{json.dumps(schema['default'], ensure_ascii=False)}`" if schema.get("default") is not None else ""
 
 
 def description(schema: dict[str, Any]) -> str:
-    """Return a setting's description for a table's cell, its options named."""
     text = str(schema.get("description", "")).replace("|", "\\|").replace("\n", " ")
     options = [f"`{value}`" for value in schema.get("enum", ()) if value is not None]
     return f"{text} One of {', '.join(options)}." if options else text
 
 
 def wanted_files(abouts: dict[str, dict[str, Any]]) -> dict[Path, str]:
-    """Return every file that holds settings, with the text it must have."""
     found = {ROOT / "meltano.yml": meltano_yml((ROOT / "meltano.yml").read_text(encoding="utf-8"), abouts)}
     for name, said in abouts.items():
         path = ROOT / name / "README.md"

@@ -37,14 +37,12 @@ LOG = logging.getLogger("mkdocs.hooks.site")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages beside docs/."""
     for path in BESIDE:
         files.append(File.generated(config, path, content=(ROOT / path).read_text(encoding="utf-8")))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Return a page's text as the site needs it."""
     source = page.file.src_uri
     place = source if source in BESIDE else f"docs/{source}"
 

@@ -43,7 +43,6 @@ LEFT_OUT = ("tools/words.py", "CHANGELOG.md", "LICENSE", "sandbox/LICENSE")
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield the path and the content of every text of the repository."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
         path = ROOT / name
@@ -52,7 +51,6 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 def findings() -> Iterator[str]:
-    """Yield a line for each word that is not said."""
     rules = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS.items()]
     for name, text in texts():
         for number, line in enumerate(text.splitlines(), start=1):
