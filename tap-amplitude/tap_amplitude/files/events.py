@@ -21,16 +21,16 @@ NAMESPACE = uuid.UUID("5a0b7d39-6f0e-4f0b-9c39-0d6f1f8f0a51")
 
 def blocks_of(opened: Opened, reader: RowReader, hour: datetime) -> Iterator[Rows]:
     """Yield the rows of a file."""
-    lines = whole_lines(decompressed(opened.content))
+    lines, export_hour = whole_lines(decompressed(opened.content)), rfc3339(hour)
     if opened.kind is Kind.EVENTS:
         named = hour_of_name(opened.unread.file.path) is not None
         for block in lines:
-            yield reader.read(block, rfc3339(hour), hour_of_upload=not named)
+            yield reader.read(block, export_hour, hour_of_upload=not named)
         return
     for block in lines:
         events = [event for line in block.split(b"\n") if line and (event := event_of_line(line))]
         if events:
-            yield reader.read(b"\n".join(events), rfc3339(hour), hour_of_upload=True)
+            yield reader.read(b"\n".join(events), export_hour, hour_of_upload=True)
 
 
 class StoredLine(msgspec.Struct, gc=False):
