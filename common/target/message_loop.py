@@ -66,10 +66,11 @@ class MessageLoop:
             return False
         self._pause = 0
         is_stopping, process, name = self._stopping.is_set, stream.process_record, stream.name
+        read = self._streams.records_read
         for position, record in enumerate(records):
             if is_stopping():
                 return True
-            self._streams.records_read += 1
+            read[name] += 1
             process(record, MessageLine(name, block, position))
         self._counts["RECORD"] += len(records)
         self._number += len(records)
@@ -83,7 +84,7 @@ class MessageLoop:
             stream = self._current
             record = None if stream is None or not line else stream.record(line)
             if stream is not None and record is not None:
-                self._streams.records_read += 1
+                self._streams.records_read[stream.name] += 1
                 self._counts["RECORD"] += 1
                 stream.process_record(record, MessageLine(stream.name, block, position))
             elif line and not line.isspace():

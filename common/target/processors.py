@@ -56,7 +56,7 @@ class Processors:
 
     def _record(self, message: Message, origin: MessageLine) -> None:
         name, record = record_of(message)
-        self._streams.records_read += 1
+        self._streams.records_read[name] += 1
         self._streams.get(name, "RECORD").take(record, origin)
 
     def _schema(self, message: Message, _: MessageLine) -> None:
@@ -89,7 +89,7 @@ class Processors:
             if self._stopping.is_set():
                 return
             if not line.isspace():
-                self._streams.records_read += 1
+                self._streams.records_read[stream.name] += 1
                 stream.take_batch_line(BatchLine(stream.name, line, number))
             if number % LINES_PER_TICK == 0:
                 self._tick()

@@ -184,7 +184,7 @@ def send_again(replay: Replay, streams: Streams, services: Services, tick: Calla
     for origin, record in replay.records():
         if services.stopping.is_set():
             return
-        streams.records_read += 1
+        streams.records_read[origin.stream] += 1
         skipped = services.summary["records_skipped"]
         streams.get(origin.stream, "RECORD").take(record, origin)
         if services.summary["records_skipped"] > skipped:

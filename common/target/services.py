@@ -67,8 +67,8 @@ class Services:
     stopping: threading.Event
     logger: logging.Logger
 
-    def skip(self, reason: str, stream: str = "") -> None:
-        """Count a record that is left out. From the main thread."""
+    def skip(self, reason: str, stream: str) -> None:
+        """Count a record of a stream that is left out. From the main thread."""
         self.summary.add("records_skipped", 1, reason, stream)
         self.proof.skipped(reason)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -160,7 +161,7 @@ class Streams:
         validate: Whether records are checked against their schemas.
 
     Attributes:
-        records_read: How many records came so far.
+        records_read: How many records came so far, by the name that the tap gives their stream.
     """
 
     def __init__(
@@ -175,7 +176,7 @@ class Streams:
         self._services = services
         self._make_sink = make_sink
         self._validate = validate
-        self.records_read = 0
+        self.records_read: Counter[str] = Counter()
         self._streams: dict[str, InputStream] = {}
         self._sinks: dict[str, StreamingSink] = {}
         self._decoded: dict[str, DecodedStream] = {}

@@ -78,7 +78,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             stopping=self.stopping,
             logger=self.logger,
         )
-        self._records_counted = 0
+        self._records_counted: Counter[str] = Counter()
         self._replay: Replay | None = None
         self._streams = Streams(
             self.mapper, self.services, self._new_sink, validate=self.config.get("validate_records", True)
@@ -89,7 +89,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         config = self.config
         limits = RejectLimits(config["max_rejects"], float(config.get("max_reject_share", DEFAULT_REJECT_SHARE)))
         writer = None if self._sends_nothing else self.rejects_file
-        rejects = Rejects(writer, limits, self.summary, lambda: self._streams.records_read)
+        rejects = Rejects(writer, limits, self.summary, lambda: sum(self._streams.records_read.values()))
         rejects.check()
         return rejects
 
@@ -221,8 +221,9 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             self.summary.note(f"{kept} kept in {path}. Fix the cause, then send them again with --replay.")
 
     def _count_read(self) -> None:
-        read = self._streams.records_read
-        self.summary.add("records_read", read - self._records_counted)
+        read = self._streams.records_read.copy()
+        for stream, count in (read - self._records_counted).items():
+            self.summary.add("records_read", count, stream=stream)
         self._records_counted = read
 
     @classmethod

@@ -23,7 +23,7 @@ from target_split.mapping.segments import GroupError, SegmentMapping
 from target_split.mapping.stream_kind import SIZE_COLUMN
 from target_split.segments.buffer import SegmentBuffer
 from target_split.segments.change_buffer import ChangeBuffer
-from target_split.segments.history import PushedChange
+from target_split.segments.history import PushedChange, PushedChanges
 from target_split.segments.member_list import MemberList, size_of
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -105,7 +105,7 @@ class MemberSink(StreamingSink):
             self._buffer.note_dropped(self.stream_name)
             return
         members = self._buffer.list_of(
-            self.stream_name, id_text(group), lambda: MemberList(id_text(group), mapping.name(record))
+            self.stream_name, id_text(group), lambda: MemberList(self.stream_name, id_text(group), mapping.name(record))
         )
         size = size_of(mapping.size(record)) if mapping.size else None
         problem: str | None = None
@@ -181,7 +181,7 @@ class CohortSink(StreamingSink):
             self._buffer.note_computed(cohort, computed)
         if record.get("size") == 0 and record.get("finished") is not False and not record.get("archived"):
             row = {"cohort_id": record["id"], "cohort_name": record.get("name"), SIZE_COLUMN: 0}
-            self._buffer.note_empty(MemberList(cohort, self._mapping.name(row), size=0))
+            self._buffer.note_empty(MemberList(self.stream_name, cohort, self._mapping.name(row), size=0))
 
 
 class ChangeSink(StreamingSink):
@@ -231,7 +231,8 @@ class ChangeSink(StreamingSink):
         if problem := key_problem(key):
             return problem
         group = id_text(self._mapping.group(record))
-        self._buffer.add(group, self._mapping.name(record), traffic_type, key, change)
+        name = self._mapping.name(record)
+        self._buffer.add(PushedChanges(self.stream_name, group, name, traffic_type, {key: change}))
         return None
 
 

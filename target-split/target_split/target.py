@@ -113,12 +113,12 @@ class TargetSplit(AuditReporting):
 
     def _event_sink(self, stream: Stream, given: Mapping[str, Any]) -> EventSink:
         def truncated(what: str) -> None:
-            self.summary.add("records_truncated", 1, what)
+            self.summary.add("records_truncated", 1, what, stream.name)
 
-        converter = read_mapping(
-            stream.name,
-            lambda: Converter(stream, given, self._event_options, truncated, self.services.skip),
-        )
+        def skipped(why: str) -> None:
+            self.services.skip(why, stream.name)
+
+        converter = read_mapping(stream.name, lambda: Converter(stream, given, self._event_options, truncated, skipped))
         if self._connection.workspace is not None:
             self._connection.workspace.check_traffic_types(converter.traffic_types)
         self._converters.append(converter)

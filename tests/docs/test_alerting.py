@@ -109,7 +109,9 @@ def test_the_rule_for_logs_reads_what_a_run_of_meltano_writes(tmp_path: Path, sa
     labels = dict(re.findall(r'(\w+)="((?:\w+\.)*\w+)"', re.search(r"\| json (.+)$", PAGE, re.MULTILINE)[1]))
     found = [labelled for line in log.splitlines() if (labelled := labels_of(line, labels)).get("metric")]
     rejected = [one for one in found if one["metric"] == "records_rejected" and one["reason"]]
-    assert [(one["plugin"], one["value"]) for one in rejected] == [("target-amplitude", 1)]
+    assert [(one["plugin"], one["singer_stream"], one["value"]) for one in rejected] == [
+        ("target-amplitude", "impressions", 1)
+    ]
     named = set(re.findall(r"^\| `([a-z_]+)` \| (?!counter|gauge|histogram)", PAGE, re.MULTILINE))
     assert len(named) == 5
     assert named - {"records_ambiguous"} <= {one["metric"] for one in found}  # that one is target-split's

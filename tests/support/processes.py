@@ -56,6 +56,19 @@ class Result:
             totals[point["metric"]] = totals.get(point["metric"], 0) + point["value"]
         return totals
 
+    @property
+    def counts_of_records(self) -> dict[str, dict[str, dict[str, float]]]:
+        """By stream and counter of records (`read`, `sent`, …), the count of each reason; all points have a `pid`."""
+        counts: dict[str, dict[str, dict[str, float]]] = {}
+        for point in self.points("counter"):
+            tags, counter = point["tags"], point["metric"].removeprefix("records_")
+            assert tags["pid"]
+            if point["value"] and counter != point["metric"]:
+                reasons = counts.setdefault(tags.get("stream", ""), {}).setdefault(counter, {})
+                assert tags.get("reason", "") not in reasons
+                reasons[tags.get("reason", "")] = point["value"]
+        return counts
+
 
 class Workplace:
     """Runs connectors in a temporary folder that holds their settings, states and files."""

@@ -101,7 +101,7 @@ NAME = ListName("amp_c", "amp_c_c1", "cohort 'c'", "")
 
 
 def members(rows: int, size: int | None, **how: Any) -> MemberList:
-    one = MemberList("c1", NAME, **how)
+    one = MemberList("cohort_members", "c1", NAME, **how)
     for number in range(rows):
         one.add(f"u{number}", number, size)
     return one
@@ -161,7 +161,7 @@ def test_rows_that_disagree_on_the_size_prove_nothing():
 
 
 def test_too_many_keys_are_not_kept():
-    one = MemberList("c1", NAME)
+    one = MemberList("cohort_members", "c1", NAME)
     for number in range(MAX_KEYS_PER_SEGMENT + 1):
         one.add(str(number), number, None)
     assert one.is_too_large

@@ -89,7 +89,7 @@ class ExpectedSink(StreamingSink):
         except Skipped as reason:
             self.skip(str(reason))
         except Rejected as reason:
-            self.services.summary.add("records_rejected", 1, str(reason))
+            self.services.summary.add("records_rejected", 1, str(reason), self.stream_name)
             key = key_of(json.dumps(record, sort_keys=True, default=str))
             label = self._label(record, {})
             self._file.add("left_out", LeftOut(key, hour_of(record.get("time")), label, "rejected", str(reason)))
@@ -107,7 +107,7 @@ class ExpectedSink(StreamingSink):
         known = [one for one in (hour, hour_of(record.get("received_at"))) if one is not None]
         key, since, label = key_of(event["insert_id"]), max(known, default=None), self._label(record, event)
         self._file.add("expected", Expected(key, hour, since, label, *self._file.keep(origin)))
-        self.services.summary.add("records_skipped", 1, "audit: noted as expected")
+        self.services.summary.add("records_skipped", 1, "audit: noted as expected", self.stream_name)
 
     def _label(self, record: Mapping[str, Any], event: Mapping[str, Any]) -> int:
         name = record.get(self._label_path) if self._label_path else event.get("event_type", self.stream_name)
@@ -129,4 +129,4 @@ class ArrivedSink(StreamingSink):
             return
         row = (key_of(str(insert_id)), key_of(str(record.get("uuid"))), hour_of(record.get("server_upload_time")))
         self._file.add("arrived", row)
-        self.services.summary.add("records_skipped", 1, "audit: noted as arrived")
+        self.services.summary.add("records_skipped", 1, "audit: noted as arrived", self.stream_name)

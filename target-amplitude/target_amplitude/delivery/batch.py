@@ -20,12 +20,12 @@ class Payload(Delivery, gc=False):
 
     Attributes:
         route: How it is sent; `sent` is what stands in the body.
-        merged: Where further records came from that it was made of.
+        merged: Stream and origin of further records that it was made of.
         changed: Whose properties it sets, and the time of each; None where that is not remembered.
     """
 
     route: Route
-    merged: Sequence[Origin] = ()
+    merged: Sequence[tuple[str, Origin]] = ()
     changed: tuple[str, Mapping[str, int]] | None = None
 
     def content(self) -> dict[str, Any]:

@@ -193,7 +193,7 @@ class Router:
             for source, origin in merged.origins:
                 self._services.rejects.reject(source, str(reason), origin, None, content)
             return None
-        return Payload(stream, part, first, hold, route, [origin for _, origin in others], merged.changed)
+        return Payload(stream, part, first, hold, route, others, merged.changed)
 
 
 def as_sent(identification: Identification, route: Route) -> dict[str, Any]:

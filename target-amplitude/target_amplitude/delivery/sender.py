@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from itertools import groupby
 
 from target_amplitude.api.responses import OVER_QUOTA, Action, Named, Reaction
@@ -185,9 +185,11 @@ class Sender:
     def _accept(self, batch: list[Payload], ingested: int | None) -> None:
         metric, reason = self._gateway.transport.accepted_as
         confirmed = len(batch) if ingested is None else min(ingested, len(batch))
-        self._services.summary.add(metric, confirmed, reason)
+        # Which of them are not confirmed is not told.
+        for part, why in ((batch[:confirmed], reason), (batch[confirmed:], "not confirmed")):
+            for stream, count in Counter(payload.stream for payload in part).items():
+                self._services.summary.add(metric, count, why, stream)
         if confirmed < len(batch):
-            self._services.summary.add(metric, len(batch) - confirmed, "not confirmed")
             self._services.logger.warning(
                 "Amplitude counted %d events of %d sent. It may have known the others.", confirmed, len(batch)
             )
@@ -197,8 +199,8 @@ class Sender:
         finish(batch)
 
     def _reject(self, payload: Payload, reason: str, status: int) -> None:
-        for origin in (payload.origin, *payload.merged):
-            self._services.rejects.reject(payload.stream, reason, origin, status, payload.json_text())
+        for stream, origin in ((payload.stream, payload.origin), *payload.merged):
+            self._services.rejects.reject(stream, reason, origin, status, payload.json_text())
         finish([payload])
 
 

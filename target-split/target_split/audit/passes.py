@@ -129,7 +129,7 @@ class EventAuditSink(StreamingSink):
         try:
             made = self._convert(record)
         except InvalidEventError as error:
-            self.services.summary.add("records_rejected", 1, str(error))
+            self.services.summary.add("records_rejected", 1, str(error), self.stream_name)
             self._leave_out(record, "rejected", str(error))
             return
         if made is None:
@@ -142,7 +142,7 @@ class EventAuditSink(StreamingSink):
         uploaded = hour_of(record.get(UPLOAD_COLUMN))
         since = hour if uploaded is None else uploaded
         self._file.add("expected", Expected(identity, hour, since, self._label(record), *self._file.keep(origin)))
-        self.services.summary.add("records_skipped", 1, "audit: noted as expected")
+        self.services.summary.add("records_skipped", 1, "audit: noted as expected", self.stream_name)
 
     def _leave_out(self, record: dict[str, Any], kind: str, reason: str) -> None:
         try:

@@ -87,9 +87,10 @@ class EventSender:
         if self._ledger is None:
             return batch
         sifted = self._ledger.sift(batch.ids)
-        self._summary.add("records_deduplicated", len(batch.ids) - len(sifted.fresh) - sifted.skipped)
-        self._count_ambiguous(sifted.skipped, "skipped")
-        self._count_ambiguous(sifted.resent, "resent")
+        known = len(batch.ids) - len(sifted.fresh) - sifted.skipped
+        self._summary.add("records_deduplicated", known, stream=batch.stream)
+        self._count_ambiguous(batch.stream, sifted.skipped, "skipped")
+        self._count_ambiguous(batch.stream, sifted.resent, "resent")
         return batch.chosen(sifted.fresh)
 
     def _deliver(self, batch: Batch, refusal: Refusal | None) -> bool:
@@ -137,7 +138,8 @@ class EventSender:
                 raise
             if reaction.action is Action.ACCEPT:
                 entry.accepted()
-                self._summary.add(self._transport.counts_as[0], len(batch.events), self._transport.counts_as[1])
+                metric, reason = self._transport.counts_as
+                self._summary.add(metric, len(batch.events), reason, batch.stream)
                 return None
             if reaction.action is Action.BISECT and answer is not None:
                 # Events that Split refuses now, it refused before: an answer that was lost said the same.
@@ -158,13 +160,13 @@ class EventSender:
                 entry.refused()
             retry.wait(f"events: {why}", answer.retry_after if answer else None)
 
-    def _count_ambiguous(self, count: int, reason: str) -> None:
+    def _count_ambiguous(self, stream: str, count: int, reason: str) -> None:
         if count:
-            self._summary.add("records_ambiguous", count, reason)
+            self._summary.add("records_ambiguous", count, reason, stream)
 
     def _list_ambiguous(self, batch: Batch, why: str) -> None:
         """Note an ambiguous request for the closing summary, by what the user can look up in Split."""
-        self._count_ambiguous(len(batch.events), "skipped" if self._skip_ambiguous else "resent")
+        self._count_ambiguous(batch.stream, len(batch.events), "skipped" if self._skip_ambiguous else "resent")
         with self._lock:
             self._listed += 1
             if self._listed == MAX_LISTED + 1:

@@ -20,13 +20,11 @@ class Arriving:
     """A list on its way.
 
     Attributes:
-        stream: Its stream.
         members: What came of it.
         hold: Holds back STATE until it is delivered.
         began: When its first row came, by the monotonic clock.
     """
 
-    stream: str
     members: MemberList
     hold: Hold
     began: float = field(default_factory=time.monotonic)
@@ -65,7 +63,7 @@ class SegmentBuffer:
             self._sync_current()
             self._current = key
         if key not in self._arriving:
-            self._arriving[key] = Arriving(stream, new_list(), self._checkpoints.begin())
+            self._arriving[key] = Arriving(new_list(), self._checkpoints.begin())
             self._arrived.add(group)
         return self._arriving[key].members
 
@@ -116,11 +114,11 @@ class SegmentBuffer:
             self._deliver(self._arriving.pop(self._current))
 
     def _deliver(self, arriving: Arriving) -> None:
-        members, stream = arriving.members, arriving.stream
-        members.dropped = self._dropped[stream]
+        members = arriving.members
+        members.dropped = self._dropped[members.stream]
         if not self._synced(members, age=time.monotonic() - arriving.began + LIST_AGE_SECONDS):
             return
-        if members.is_delivered or stream in self._incremental:
+        if members.is_delivered or members.stream in self._incremental:
             arriving.hold.done()
         else:
             self._logger.warning(

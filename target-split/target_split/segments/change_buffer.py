@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from target_split.api.admin import RefusedError
 from target_split.common.errors import ConnectorError
 from target_split.common.target.checkpoints import Checkpoints, Hold
-from target_split.mapping.segments import ListName
-from target_split.segments.history import PushedChange
+from target_split.segments.history import PushedChanges
 from target_split.segments.sync import SegmentSync
 
 # A push brings up to 1,000 users; several are applied together, as Split limits the Admin API to 2 calls a second.
@@ -23,17 +22,13 @@ class Pending:
     """Changes of one cohort that are not applied yet.
 
     Attributes:
-        name: What the cohort is called.
-        traffic_type: Of its members.
+        changes: What changes.
         hold: Holds back STATE until they are applied.
-        changes: By key, the newest change of each.
         began: When the first one came, by the monotonic clock.
     """
 
-    name: ListName
-    traffic_type: str
+    changes: PushedChanges
     hold: Hold
-    changes: dict[str, PushedChange] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
 
@@ -53,18 +48,15 @@ class ChangeBuffer:
         self._pending: dict[str, Pending] = {}  # by cohort
         self._failures: dict[str, str] = {}  # by cohort
 
-    def add(self, group: str, name: ListName, traffic_type: str, key: str, change: PushedChange) -> None:
-        """Take a change; of several for one key the newest counts, in whatever order they come."""
+    def add(self, changes: PushedChanges) -> None:
+        """Take changes; of several for one key the newest counts, in whatever order they come."""
+        group = changes.group
         pending = self._pending.get(group)
-        if pending is not None and pending.traffic_type != traffic_type:
-            self._apply(group)
-            pending = None
-        if pending is None:
-            pending = self._pending[group] = Pending(name, traffic_type, self._checkpoints.begin())
-        before = pending.changes.get(key)
-        if before is None or change.time >= before.time:
-            pending.changes[key] = change
-        if len(pending.changes) >= MAX_CHANGES:
+        if pending is None or not pending.changes.add(changes):
+            if pending is not None:
+                self._apply(group)
+            pending = self._pending[group] = Pending(changes, self._checkpoints.begin())
+        if len(pending.changes.by_key) >= MAX_CHANGES:
             self._apply(group)
 
     def flush_old(self) -> None:
@@ -94,7 +86,7 @@ class ChangeBuffer:
         if group in self._failures:
             return  # in order: nothing overtakes what failed
         try:
-            is_done = self._sync.apply_changes(group, pending.name, pending.traffic_type, pending.changes)
+            is_done = self._sync.apply_changes(pending.changes)
         except RefusedError as error:
             self._failures[group] = str(error)
             self._logger.error("%s", error)

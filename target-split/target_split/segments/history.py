@@ -19,6 +19,7 @@ import msgspec
 
 from target_split.common.private_files import PRIVATE_MODE, check_private_file
 from target_split.common.sqlite_errors import sqlite_errors
+from target_split.mapping.segments import ListName
 
 SUFFIX = ".segments"
 IN_USE = "is in use by another run. Give each pipeline its own ledger."
@@ -61,6 +62,35 @@ class PushedChange:
 
     time: float
     is_added: bool
+
+
+@dataclass
+class PushedChanges:
+    """Changes to the keys of one cohort that Amplitude pushed.
+
+    Attributes:
+        stream: Their stream.
+        group: The cohort's id.
+        name: What the cohort is called.
+        traffic_type: Of its members.
+        by_key: By key, the newest change of each.
+    """
+
+    stream: str
+    group: str
+    name: ListName
+    traffic_type: str
+    by_key: dict[str, PushedChange]
+
+    def add(self, others: PushedChanges) -> bool:
+        """Add changes, in whatever order they come; return False when they cannot be applied together with these."""
+        if (others.stream, others.traffic_type) != (self.stream, self.traffic_type):
+            return False
+        for key, change in others.by_key.items():
+            before = self.by_key.get(key)
+            if before is None or change.time >= before.time:
+                self.by_key[key] = change
+        return True
 
 
 class SegmentHistory:

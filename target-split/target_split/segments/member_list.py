@@ -16,6 +16,7 @@ class MemberList:
     """A list of members as far as it came.
 
     Attributes:
+        stream: Its stream.
         group: What tells it from other lists: the cohort's id, or the segment's name.
         name: What it is called, and which segment it fills.
         traffic_type: Name of the traffic type; empty until a key has come.
@@ -32,6 +33,7 @@ class MemberList:
         is_disputed: Whether rows named different sizes.
     """
 
+    stream: str
     group: str
     name: ListName
     traffic_type: str = ""

@@ -20,9 +20,8 @@ from target_split.api.limits import MAX_KEYS_PER_SEGMENT
 from target_split.common.service_clock import ServiceClock, not_in_future
 from target_split.common.target.services import Services
 from target_split.common.words import counted
-from target_split.mapping.segments import ListName
 from target_split.segments.claims import Claim, Claims
-from target_split.segments.history import PushedChange, SegmentHistory
+from target_split.segments.history import PushedChange, PushedChanges, SegmentHistory
 from target_split.segments.member_list import MemberList
 from target_split.segments.plan import Plan, calls, plan
 
@@ -123,33 +122,28 @@ class SegmentSync:
             allow_empty=self._rules.allow_empty,
         )
         (self._logger.warning if changes.kept_because else self._logger.info)("%s %s.", claim.label, changes)
-        self._summary.add("records_deduplicated", len(members.keys) - len(changes.adds))
-        is_done = self._apply(claim, members.traffic_type, members.name.description, changes, held)
+        known = len(members.keys.difference(changes.adds))
+        self._summary.add("records_deduplicated", known, stream=members.stream)
+        is_done = self._apply(claim, members, changes, held)
         if changes.is_failure:
             raise RefusedError(
                 f"{claim.label} keeps {counted(changes.surplus, 'key')}, because {changes.kept_because}."
             )
         return is_done
 
-    def apply_changes(self, group: str, name: ListName, traffic_type: str, changes: Mapping[str, PushedChange]) -> bool:
+    def apply_changes(self, pushed: PushedChanges) -> bool:
         """Add and remove single keys; return whether nothing of them is left to do.
-
-        Args:
-            group: The cohort's id.
-            name: What the cohort is called.
-            traffic_type: Of its members.
-            changes: By key, the newest change of each.
 
         Raises:
             RefusedError: The segment could not follow. The message says why and what to do.
         """
-        claim = self._claims.claim(group, name, traffic_type)
+        claim = self._claims.claim(pushed.group, pushed.name, pushed.traffic_type)
         identity = self._identity(claim)
         known = self._history.changes(identity, since=0.0)
         now = self._clock.latest()
-        changes = {key: PushedChange(not_in_future(one.time, now), one.is_added) for key, one in changes.items()}
+        changes = {key: PushedChange(not_in_future(one.time, now), one.is_added) for key, one in pushed.by_key.items()}
         newer = {key: one for key, one in changes.items() if key not in known or one.time >= known[key].time}
-        self._summary.add("records_skipped", len(changes) - len(newer), "older change")
+        self._summary.add("records_skipped", len(changes) - len(newer), "older change", pushed.stream)
         adds = {key for key, one in newer.items() if one.is_added}
         removes = newer.keys() - adds
         if claim.found is None and not adds:
@@ -162,7 +156,7 @@ class SegmentSync:
         before = len(held) if held is not None else len(removes)
         plan_ = Plan(before, sorted(adds), sorted(removes), 0)
         self._logger.info("%s: %s to add, %s to remove.", claim.label, counted(len(adds), "key"), f"{len(removes):,}")
-        is_done = self._apply(claim, traffic_type, name.description, plan_, held)
+        is_done = self._apply(claim, pushed, plan_, held)
         if is_done:
             self._record_changes(identity, newer)
         return is_done
@@ -207,17 +201,17 @@ class SegmentSync:
 
     # The change
 
-    def _apply(self, claim: Claim, traffic_type: str, description: str, changes: Plan, held: set[str] | None) -> bool:
+    def _apply(self, claim: Claim, wanted: MemberList | PushedChanges, changes: Plan, held: set[str] | None) -> bool:
         if changes.after > MAX_KEYS_PER_SEGMENT:
             raise RefusedError(
                 f"{claim.label} is left as it is: it would have {changes.after:,} keys, {TOO_MANY_HINT}."
             )
         if self._rules.dry_run:
-            self._summary.add("records_skipped", len(changes.adds) + len(changes.removes), "dry run")
+            self._summary.add("records_skipped", len(changes.adds) + len(changes.removes), "dry run", wanted.stream)
             return True
         try:
-            self._create(claim, traffic_type, description)
-            self._change_keys(claim, changes, held)
+            self._create(claim, wanted.traffic_type, wanted.name.description)
+            self._change_keys(claim, wanted.stream, changes, held)
         except ApprovalRequiredError as error:
             if self._rules.on_approval == "stop":
                 raise RefusedError(f"{claim.label} is left as it is: {error}.") from None
@@ -250,14 +244,14 @@ class SegmentSync:
             )
         return found
 
-    def _change_keys(self, claim: Claim, changes: Plan, held: set[str] | None) -> None:
+    def _change_keys(self, claim: Claim, stream: str, changes: Plan, held: set[str] | None) -> None:
         identity = self._identity(claim)
         todo = list(calls(changes))
         if todo:
             self._history.forget(identity)
         for action, keys in todo:
             self._admin.change_keys(self._environment, claim.name, action, keys, self._rules.change)
-            self._summary.add("records_sent", len(keys))
+            self._summary.add("records_sent", len(keys), stream=stream)
         if todo and held is not None:
             self._history.remember(identity, (held | set(changes.adds)) - set(changes.removes), runs=0)
 
