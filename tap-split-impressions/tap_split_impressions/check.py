@@ -8,9 +8,9 @@ from typing import Any
 
 from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.folder.folder import Folder
+from tap_split_impressions.common.record_paths import glob_matcher
 from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.common.words import counted
-from tap_split_impressions.impressions.filters import matcher
 from tap_split_impressions.settings import is_v4
 
 MOST_NAMES = 20
@@ -36,9 +36,8 @@ def look_at_admin_api(api: AdminLists, config: Mapping[str, Any]) -> Iterator[st
     environments = [f"{row.get('name')} ({row.get('id')})" for row in api.environments]
     yield f"Environments: {listed(environments)}."
     if wanted := config.get("environments"):
-        matching = matcher(wanted)
-        known = [row for row in api.environments if any(matching.match(str(row.get(name))) for name in ("id", "name"))]
-        if not known:
+        is_wanted = glob_matcher(wanted)
+        if not any(is_wanted(str(row.get(name))) for row in api.environments for name in ("id", "name")):
             yield f"Warning: the setting 'environments' matches none of them: {', '.join(wanted)}."
     yield f"Traffic types: {listed([str(row.get('name')) for row in api.traffic_types])}."
     yield f"Feature flags: {len(api.feature_flags):,}. Segments: {len(api.segments):,}."

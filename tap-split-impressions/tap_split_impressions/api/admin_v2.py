@@ -11,11 +11,11 @@ from tap_split_impressions.api.client import (
     Access,
     AdminClient,
     Refusals,
+    Rows,
     all_pages,
     part,
     rows_of,
 )
-from tap_split_impressions.api.lists import Rows
 from tap_split_impressions.common.errors import ConnectorError, hint
 
 BASE_PATH = "/internal/api/v2"
@@ -34,7 +34,7 @@ REFUSALS = Refusals(
 
 
 class AdminV2:
-    """The lists of `AdminLists` over v2.
+    """The lists of a workspace over v2.
 
     Args:
         access: How it is reached.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from tap_split_impressions.api.client import BARE, Access, AdminClient, Refusals, all_pages
-from tap_split_impressions.api.lists import Rows
+from tap_split_impressions.api.client import BARE, Access, AdminClient, Refusals, Rows, all_pages
 
 BASE_PATH = "/fme/api/v4"
 DEFAULT_URL = "https://app.harness.io"
@@ -33,7 +32,7 @@ def account_of(token: str) -> str | None:
 
 
 class AdminV4:
-    """The lists of `AdminLists` over v4.
+    """The lists of a project over v4.
 
     Args:
         access: How it is reached.

@@ -35,6 +35,8 @@ RESET_HEADERS = ("X-RateLimit-Reset-Seconds-Org", "X-RateLimit-Reset-Seconds-IP"
 
 BEARER, BARE = "Authorization", "x-api-key"
 
+Rows = list[dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Refusals:
@@ -169,7 +171,7 @@ class AdminClient:
         raise ConnectorError(f"Cannot list {what}: Split answered {status}.")
 
 
-def rows_of(page: Any, what: str) -> list[dict[str, Any]]:
+def rows_of(page: Any, what: str) -> Rows:
     """Return the objects of a list, bare or in a page of either API.
 
     Raises:
@@ -199,9 +201,9 @@ def is_last_page(page: Any, rows: int, offset: int, limit: int) -> bool:
     return rows < (lowered if isinstance(lowered, int) else limit)
 
 
-def all_pages(client: AdminClient, path: str, what: str, limit: int, **query: Any) -> list[dict[str, Any]]:
+def all_pages(client: AdminClient, path: str, what: str, limit: int, **query: Any) -> Rows:
     """Return the rows of a list that comes in pages."""
-    found: list[dict[str, Any]] = []
+    found: Rows = []
     while True:
         page = client.get(path, what, offset=len(found), limit=limit, **query)
         rows = rows_of(page, what)

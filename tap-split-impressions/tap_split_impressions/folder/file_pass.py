@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tap_split_impressions.common.folder.comparison import Reading, Unread
-from tap_split_impressions.folder.readers.base import Row
-from tap_split_impressions.impressions.item import Item
+from tap_split_impressions.impressions.item import Item, Row
 
 
 class FilePass:

@@ -19,9 +19,9 @@ from tap_split_impressions.common.folder.storage import storage_errors
 from tap_split_impressions.common.summary import Summary
 from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.folder.file_pass import FilePass
-from tap_split_impressions.folder.readers import CsvOptions, DamagedFileError, Row, UnknownFormatError, read
+from tap_split_impressions.folder.readers import CsvOptions, DamagedFileError, UnknownFormatError, read
 from tap_split_impressions.impressions.filters import Filters
-from tap_split_impressions.impressions.item import FOREIGN, NOT_AN_OBJECT, NotAnImpression
+from tap_split_impressions.impressions.item import FOREIGN, NOT_AN_OBJECT, NotAnImpression, Row
 from tap_split_impressions.impressions.record import Impression, Shaper
 
 CLOCK_SKEW_SECONDS = 86_400.0  # the most by which the clocks of Split, a receiver and a storage may differ
@@ -37,10 +37,11 @@ class Selection:
     end: int | None = None
 
 
+@dataclass(kw_only=True)
 class Scan:
     """Reads what the bookmark has not seen, and moves the bookmark with it.
 
-    Args:
+    Attributes:
         folder: Where the files are.
         reading: The bookmark compared with a listing of the folder.
         selection: Which rows are wanted.
@@ -51,42 +52,28 @@ class Scan:
         settle_seconds: How long ago a local file must have changed.
         csv_options: How to read CSV files.
         is_stopping: Whether the run is to end.
-
-    Attributes:
         newest: The latest time of arrival sent, in milliseconds.
         damaged: How many files could not be read and stay unread.
     """
 
-    def __init__(  # noqa: PLR0913  # what a scan consists of
-        self,
-        *,
-        folder: Folder,
-        reading: Reading,
-        selection: Selection,
-        shaper: Shaper,
-        summary: Summary,
-        stream: str,
-        logger: logging.Logger,
-        settle_seconds: float,
-        csv_options: CsvOptions,
-        is_stopping: Callable[[], bool],
-    ) -> None:
-        self.folder = folder
-        self.reading = reading
-        self.selection = selection
-        self.shaper = shaper
-        self.summary = summary
-        self.stream = stream
-        self.logger = logger
-        self.settle_seconds = settle_seconds
-        self.csv_options = csv_options
-        self.is_stopping = is_stopping
-        self.newest = 0
-        self.damaged = 0
-        self._held_back_since = math.inf  # the earliest arrival of a file that a later run must come back to
+    folder: Folder
+    reading: Reading
+    selection: Selection
+    shaper: Shaper
+    summary: Summary
+    stream: str
+    logger: logging.Logger
+    settle_seconds: float
+    csv_options: CsvOptions
+    is_stopping: Callable[[], bool]
+    newest: int = 0
+    damaged: int = 0
+    _held_back_since: float = math.inf  # the earliest arrival of a file that a later run must come back to
+
+    def __post_init__(self) -> None:
         for metric in ("records_read", "records_skipped", "records_rejected"):
-            summary.add(metric, 0, stream=stream)
-        summary.add("files_repeated", reading.same_content)
+            self.summary.add(metric, 0, stream=self.stream)
+        self.summary.add("files_repeated", self.reading.same_content)
 
     def blocks(self) -> Iterator[list[Impression]]:
         """Yield impressions; between two blocks the bookmark tells exactly what is out."""

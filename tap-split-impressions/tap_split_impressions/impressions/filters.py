@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from fnmatch import translate
 from functools import lru_cache
 
+from tap_split_impressions.common.record_paths import glob_matcher
 from tap_split_impressions.impressions.item import Item
 
 MOST_SEEN = 50
-
-
-def matcher(globs: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern that matches what any of the globs (`*`, `?`, `[…]`, case counts) matches."""
-    return re.compile("|".join(translate(glob) for glob in globs))
 
 
 class Filters:
@@ -31,9 +25,9 @@ class Filters:
         self, environments: Iterable[str] = (), flags: Iterable[str] = (), exclude_treatments: Iterable[str] = ()
     ) -> None:
         environments = () if "*" in environments else environments
-        self._environments = matcher(environments) if environments else None
-        self._flags = matcher(flags) if flags else None
-        self._treatments = matcher(exclude_treatments) if exclude_treatments else None
+        self._environments = glob_matcher(environments) if environments else None
+        self._flags = glob_matcher(flags) if flags else None
+        self._treatments = glob_matcher(exclude_treatments) if exclude_treatments else None
         self.active = bool(environments or flags or exclude_treatments)
         self.seen: dict[str, set[str]] = {"environments": set(), "flags": set()}
         self._reason = lru_cache(maxsize=65536)(self._decide)
@@ -50,12 +44,12 @@ class Filters:
         for setting, text in (("environments", environment), ("flags", flag)):
             if len(self.seen[setting]) < MOST_SEEN:
                 self.seen[setting].add(text)
-        if self._flags and not self._flags.match(flag):
+        if self._flags and not self._flags(flag):
             return "flag"
-        if self._treatments and self._treatments.match(treatment):
+        if self._treatments and self._treatments(treatment):
             return "treatment"
         if self._environments and not any(
-            self._environments.match(text) for text in (environment_id, environment_name) if text is not None
+            self._environments(text) for text in (environment_id, environment_name) if text is not None
         ):
             return "environment"
         return None

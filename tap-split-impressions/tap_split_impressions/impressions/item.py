@@ -69,6 +69,10 @@ class Item(
     received: int | None = None
 
 
+Row = Item | NotAnImpression
+# Fields that are whole numbers; all others are texts, but for `properties` and `attributes`.
+WHOLE_NUMBERS = ("time", "version", "previous_time", "received")
+
 # What stands beside `impression` in an object of a JavaScript listener, and the field that it fills.
 LISTENER_CONTEXT = {
     "ip": "machine_ip",
@@ -113,8 +117,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
 FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
 NECESSARY = ("key", "split", "treatment", "time")
 # Fields that may stand around the impression in a listener's object.
-AROUND = {"environment_id", "environment_name", "traffic_type", "attributes"} | {
-    *("sdk", "sdk_version", "machine_name", "machine_ip")
+AROUND = {
+    *("environment_id", "environment_name", "traffic_type", "attributes"),
+    *("sdk", "sdk_version", "machine_name", "machine_ip"),
 }
 FOREIGN, NOT_AN_OBJECT = "an object of another kind", "not an object"  # reasons that tell of data of another kind
 
@@ -125,7 +130,7 @@ def field_of(name: str) -> str | None:
     return FIELD_OF.get("".join(letter for letter in name.lower() if letter.isalnum()))
 
 
-def items_of(body: Any) -> Iterator[Item | NotAnImpression]:
+def items_of(body: Any) -> Iterator[Row]:
     """Yield what a decoded payload of any source holds; what is not an impression comes as the reason instead.
 
     Takes the webhook's array, the `impressions` object of Evaluator, Synchronizer and Proxy, the objects of the SDKs'
@@ -151,7 +156,7 @@ def items_of(body: Any) -> Iterator[Item | NotAnImpression]:
         yield from items_of_group(body, {})
 
 
-def items_of_group(group: Mapping[str, Any], context: Mapping[str, Any]) -> Iterator[Item | NotAnImpression]:
+def items_of_group(group: Mapping[str, Any], context: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the impressions of one flag, `{"testName": …, "keyImpressions": […]}`, or an object that is one itself."""
     found = members_of(group)
     if found is None:
@@ -164,33 +169,24 @@ def items_of_group(group: Mapping[str, Any], context: Mapping[str, Any]) -> Iter
         yield item_or_reason({**shared, **spelled_out(member)}) if is_object else NotAnImpression(NOT_AN_OBJECT)
 
 
-def item_or_reason(values: Mapping[str, Any]) -> Item | NotAnImpression:
-    """Return `item_from` of the values, or why there is none."""
-    try:
-        return item_from(values)
-    except NotAnImpression as reason:
-        return reason
-
-
-def item_from(values: Mapping[str, Any]) -> Item:
-    """Return the item that an object or row holds, its fields under any of their known names.
-
-    Raises:
-        NotAnImpression: When it lacks a key, a flag, a treatment or a time, or a time cannot be read.
-    """
+def item_or_reason(values: Mapping[str, Any]) -> Row:
+    """Return the item that an object holds, its fields under any of their known names, or why there is none."""
     known: dict[str, Any] = {}
     for name, value in values.items():
         field = field_of(name)
         if field and known.get(field) is None:
             known[field] = value
-    return item_of_fields(known)
+    try:
+        return item_of_fields(known)
+    except NotAnImpression as reason:
+        return reason
 
 
 def item_of_fields(fields: dict[str, Any]) -> Item:
     """Return the item of values already under the names of `Item`'s fields; the given dictionary is changed.
 
     Raises:
-        NotAnImpression: As `item_from`.
+        NotAnImpression: It lacks a key, a flag, a treatment or a time, or one of them cannot be read.
     """
     missing = [name for name in NECESSARY if fields.get(name) is None]
     if missing:
@@ -289,11 +285,6 @@ def moment_or_none(value: Any) -> int | None:
         return None
 
 
-def unchanged(value: Any) -> Any:
-    """Return the value."""
-    return value
-
-
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "key": necessary_text,
     "split": necessary_text,
@@ -301,8 +292,8 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "time": time_of,
     "bucketing_key": id_of,
     "version": version_of,
-    "properties": unchanged,
-    "attributes": unchanged,
+    "properties": lambda value: value,
+    "attributes": lambda value: value,
     "previous_time": moment_or_none,
     "received": moment_or_none,
 }

@@ -19,8 +19,10 @@ from tap_split_impressions.common.lenient_json import decoded
 from tap_split_impressions.impressions.item import (
     LISTENER_CONTEXT,
     NECESSARY,
+    WHOLE_NUMBERS,
     Item,
     NotAnImpression,
+    Row,
     conversion_of,
     field_of,
     items_of,
@@ -32,10 +34,7 @@ MOST_LAYOUTS, MOST_MEMBERS, MOST_CHANGES = 8, 100, 64
 NOT_YET = "\ue000"  # what the names of members that have not come yet begin with
 IMPOSSIBLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # in a name, for msgspec
 
-Row = Item | NotAnImpression
-
 TYPES = {one.name: one.type for one in msgspec.structs.fields(Item)}
-WHOLE_NUMBERS = ("time", "version", "previous_time", "received")
 
 
 @dataclass

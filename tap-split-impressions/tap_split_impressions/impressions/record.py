@@ -64,18 +64,10 @@ def properties_of(value: Any) -> dict[str, Any] | None:
     if not value:
         return None
     if isinstance(value, str):
-        value = properties_in(value.encode("utf-8", "surrogatepass")) if value.strip() else None
+        value = decoded(value.encode("utf-8", "surrogatepass")) if value.strip() else None
     if value is not None and not isinstance(value, dict):
         raise ValueError("properties are not an object")
     return value or None
-
-
-def properties_in(text: bytes) -> Any:
-    """Return the value of a JSON text, which a broken number or character in it does not make invalid."""
-    try:
-        return msgspec.json.decode(text)
-    except ValueError:
-        return decoded(text)
 
 
 class Names(NamedTuple):

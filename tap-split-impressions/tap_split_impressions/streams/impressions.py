@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import Any
 
@@ -166,7 +166,11 @@ class ImpressionsStream(PlainStream):
         return Scan(
             folder=folder,
             reading=reading,
-            selection=selection_of(config),
+            selection=Selection(
+                Filters(*(config.get(name) or () for name in ("environments", "flags", "exclude_treatments"))),
+                time_of(config.get("start_date")),
+                time_of(config.get("end_date")),
+            ),
             shaper=Shaper(config["traffic_type"], names_of(api) if api else None),
             summary=self._services.summary,
             stream=self.name,
@@ -210,12 +214,3 @@ def bookmark_of(state: dict[str, Any], folder: Folder) -> Bookmark:
             "start without state."
         )
     return bookmark
-
-
-def selection_of(config: Mapping[str, Any]) -> Selection:
-    """Return what the settings select."""
-    return Selection(
-        Filters(config.get("environments") or (), config.get("flags") or (), config.get("exclude_treatments") or ()),
-        time_of(config.get("start_date")),
-        time_of(config.get("end_date")),
-    )

@@ -16,7 +16,6 @@ from typing import IO, Any
 
 from tap_split_impressions.folder.readers.base import (
     DamagedFileError,
-    Row,
     UnknownFormatError,
     decompressed,
     other_compression,
@@ -24,6 +23,7 @@ from tap_split_impressions.folder.readers.base import (
 )
 from tap_split_impressions.folder.readers.csv_export import CsvOptions, is_csv, read_csv, wide_encoding
 from tap_split_impressions.folder.readers.json_text import is_json, read_json
+from tap_split_impressions.impressions.item import Row
 
 __all__ = ["CsvOptions", "DamagedFileError", "Row", "UnknownFormatError", "read"]
 

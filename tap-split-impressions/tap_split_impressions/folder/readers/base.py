@@ -11,9 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from tap_split_impressions.impressions.item import Item, NotAnImpression
-
-Row = Item | NotAnImpression
 BUFFER_BYTES = 256 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 OTHER_COMPRESSIONS = {

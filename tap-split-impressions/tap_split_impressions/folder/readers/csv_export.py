@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_split_impressions.common.number_ids import LOST_DIGITS, has_lost_digits
-from tap_split_impressions.folder.readers.base import DamagedFileError, Row
+from tap_split_impressions.folder.readers.base import DamagedFileError
 from tap_split_impressions.impressions.item import (
     CONVERSIONS,
     NECESSARY,
     Item,
     NotAnImpression,
+    Row,
     field_of,
     item_of_fields,
 )

@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 
 from tap_split_impressions.common.lenient_json import decoded, decoded_values, repaired
-from tap_split_impressions.folder.readers.base import BUFFER_BYTES, DamagedFileError, Row
+from tap_split_impressions.folder.readers.base import BUFFER_BYTES, DamagedFileError
 from tap_split_impressions.impressions.item import (
     Item,
     NotAnImpression,
+    Row,
     arrival_or_none,
     items_of,
     with_plausible_arrival,

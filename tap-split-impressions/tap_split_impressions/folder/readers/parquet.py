@@ -21,11 +21,13 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from tap_split_impressions.common.timestamps import USUAL_MILLISECONDS, rfc3339
-from tap_split_impressions.folder.readers.base import DamagedFileError, Row
+from tap_split_impressions.folder.readers.base import DamagedFileError
 from tap_split_impressions.impressions.item import (
     NECESSARY,
+    WHOLE_NUMBERS,
     Item,
     NotAnImpression,
+    Row,
     field_of,
     item_of_fields,
     with_plausible_arrival,
@@ -35,7 +37,6 @@ BLOCK_ROWS = 2000
 LARGEST_EXACT_FLOAT32 = 2**24
 BUFFER_BYTES = 64 * 1024
 FIELDS = Item.__struct_fields__
-WHOLE_NUMBERS = ("time", "version", "previous_time", "received")
 OBJECTS = ("properties", "attributes")
 
 # What pyarrow raises for a file or value that it cannot read; ArrowException covers only a part.
