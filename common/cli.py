@@ -40,8 +40,6 @@ from .settings import (
 from .stdout import silence_stdout
 from .stream_maps import failure_message
 
-__all__ = ["ConnectorError", "PlainCommand", "PlainMessages", "hint", "setting_error", "silence_stdout"]
-
 # An output of ours that is redirected to a file can meet these; files named by settings are the connectors' business.
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

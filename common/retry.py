@@ -134,30 +134,18 @@ def retry_after_seconds(headers: Mapping[str, str], *reset_headers: str) -> floa
         headers: Headers of the answer.
         reset_headers: Names of other headers, such as `X-RateLimit-Reset-Seconds-Org`.
     """
-    waits = [_seconds(headers.get(name, "")) for name in reset_headers]
-    retry_after = headers.get("Retry-After", "")
-    now = _moment(headers.get("Date", "")) or datetime.now(UTC)
-    waits.append(_seconds(retry_after) if _is_number(retry_after) else _seconds_until(retry_after, now))
-    return max((wait for wait in waits if wait is not None), default=None)
+    waits = [_number(headers.get(name, "")) for name in ("Retry-After", *reset_headers)]
+    if moment := _moment(headers.get("Retry-After", "")):
+        now = _moment(headers.get("Date", "")) or datetime.now(UTC)
+        waits.append(max(0.0, (moment - now).total_seconds()))
+    return max((wait for wait in waits if 0 <= wait <= LONGEST_RETRY_AFTER_SECONDS), default=None)
 
 
-def _is_number(text: str) -> bool:
+def _number(text: str) -> float:
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return True
-
-
-def _seconds(text: str) -> float | None:
-    seconds = float(text) if _is_number(text) else math.nan
-    return seconds if 0 <= seconds <= LONGEST_RETRY_AFTER_SECONDS else None
-
-
-def _seconds_until(date: str, now: datetime) -> float | None:
-    """Return the seconds until an HTTP date; 0 when it is past, None when it is not one."""
-    moment = _moment(date)
-    return None if moment is None else _seconds(str(max(0.0, (moment - now).total_seconds())))
+        return math.nan
 
 
 def _moment(date: str) -> datetime | None:

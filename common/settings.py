@@ -60,22 +60,20 @@ def settings_from_environment(
         prefix: Beginning of the variables' names, such as `TAP_AMPLITUDE_`.
         environment: The variables.
     """
-    config, problems = {}, []
-    for name, setting in schema["properties"].items():
-        variable = prefix + name.upper().replace("-", "_")
-        text = environment.get(variable)
-        if is_blank(text):
-            continue
-        assert text is not None  # noqa: S101  # for mypy; is_blank says so
-        try:
-            config[name] = _parse(text, _types(setting))
-        except ValueError as error:
-            problems.append(f"Setting '{name}' (environment variable {variable}) must be {error}.")
-    return config, problems
+    variables = {name: prefix + name.upper().replace("-", "_") for name in schema["properties"]}
+    texts = {name: environment.get(variable) for name, variable in variables.items()}
+    return read_texts(without_blanks(texts), schema, variables)
 
 
-def read_texts(config: Mapping[str, Any], schema: JSONSchema) -> tuple[dict[str, Any], list[str]]:
+def read_texts(
+    config: Mapping[str, Any], schema: JSONSchema, variables: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Read the texts among settings by their types: Meltano passes what variables hold as it is.
+
+    Args:
+        config: The settings.
+        schema: JSON Schema of all settings.
+        variables: Environment variable of each setting, if the texts come from there.
 
     Returns:
         The settings that could be read, and what is wrong with others, a sentence each.
@@ -86,7 +84,8 @@ def read_texts(config: Mapping[str, Any], schema: JSONSchema) -> tuple[dict[str,
         try:
             read[name] = _parse(value, _types(setting)) if setting and isinstance(value, str) else value
         except ValueError as error:
-            problems.append(f"Setting '{name}' must be {error}.")
+            source = f" (environment variable {variables[name]})" if variables else ""
+            problems.append(f"Setting '{name}'{source} must be {error}.")
     return without_blanks(read), problems
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from html import escape
+from itertools import islice
 
 from ..words import counted
 from .report import Counts, Findings, Line, Report
@@ -12,6 +13,7 @@ from .subject import Subject
 MAX_ROWS = 2_000
 CHART_WIDTH, CHART_HEIGHT = 960, 220
 WIDEST_BAR = 60
+NOTABLE = ("missing", "duplicated", "rejected", "too_recent", "ambiguous", "forgotten")
 # Bottom to top of each bar: count, color.
 PARTS = (("arrived", "#2f7d4f"), ("too_recent", "#b9bfc6"), ("ambiguous", "#d9a514"), ("missing", "#c2410c"))
 
@@ -43,45 +45,31 @@ def section(findings: Findings, report: Report) -> str:
     verdict = "Nothing is missing." if report.is_clean else f"{missing} missing."
     if report.problems:
         verdict = "The audit cannot tell."
-    shown = [line for _, line in zip(range(MAX_ROWS), filter(is_notable, findings.lines()), strict=False)]
+    shown = list(islice(filter(is_notable, findings.lines()), MAX_ROWS))
     more = f"<p>The first {MAX_ROWS:,} are shown.</p>" if len(shown) == MAX_ROWS else ""
     messages = "".join(f"<p>{escape(text)}</p>" for text in (*report.problems, *report.notes))
-    differing = f"<h3>Where they differ, by hour and {escape(subject.group)}</h3>{table(subject, rows(shown))}{more}"
+    differing = f"<h3>Where they differ, by hour and {escape(subject.group)}</h3>{table(subject, shown)}{more}"
     return (
         f'<h2>{escape(subject.title)}</h2><p class="verdict {"good" if report.is_clean else "bad"}">{escape(verdict)}'
-        f"</p>{messages}{table(subject, [('all', '', report.total)])}{chart(subject, report.hours)}"
+        f"</p>{messages}{table(subject, [Line('all', '', report.total)])}{chart(subject, report.hours)}"
         f"{differing if shown else ''}"
     )
 
 
 def is_notable(line: Line) -> bool:
     """Whether a line has anything but arrived and skipped records."""
-    counts = line.counts
-    return bool(
-        counts.missing
-        or counts.duplicated
-        or counts.rejected
-        or counts.too_recent
-        or counts.ambiguous
-        or counts.forgotten
-    )
+    return any(getattr(line.counts, name) for name in NOTABLE)
 
 
-def rows(lines: Iterable[Line]) -> Iterator[tuple[str, str, Counts]]:
-    """Yield the rows of a table."""
-    for line in lines:
-        yield line.hour, line.group, line.counts
-
-
-def table(subject: Subject, content: Iterable[tuple[str, str, Counts]]) -> str:
+def table(subject: Subject, lines: Iterable[Line]) -> str:
     """Return a table of counts."""
     names = ("hour (UTC)", subject.group, *subject.columns.values())
     head = "".join(f"<th>{escape(name.capitalize().replace('utc', 'UTC'))}</th>" for name in names)
     body = "".join(
-        f"<tr><td>{escape(hour)}</td><td>{escape(group)}</td>"
-        + "".join(f"<td>{getattr(counts, name):,}</td>" for name in subject.columns)
+        f"<tr><td>{escape(line.hour)}</td><td>{escape(line.group)}</td>"
+        + "".join(f"<td>{getattr(line.counts, name):,}</td>" for name in subject.columns)
         + "</tr>"
-        for hour, group, counts in content
+        for line in lines
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -6,12 +6,9 @@ key: 64 bits of the digest of an id (of ten million, two collide once in 350,000
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import sqlite3
-import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import ConnectorError
+from ..private_files import PRIVATE_MODE, check_private_file
 from ..sqlite_errors import sqlite_errors
 from .subject import Subject
 
@@ -109,7 +107,8 @@ class AuditStore:
         if subject is None and not self.path.exists():
             raise ConnectorError(f"There is no audit file {self.path}. Set 'audit_path' and run the passes first.")
         with self._errors():
-            self._make_private()
+            if not check_private_file(self.path, "audit_path"):
+                self.path.touch(PRIVATE_MODE)
             self.database = sqlite3.connect(self.path, isolation_level=None)
         try:
             self._open(subject)
@@ -128,16 +127,6 @@ class AuditStore:
                 f"Setting 'audit_path': {self.path} is an audit of {self.subject.target}. Give each target a file of "
                 "its own; --audit-report takes several."
             )
-
-    def _make_private(self) -> None:
-        """Make the file its owner's alone; refuse what is not a regular file."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "it is not a regular file")
-            os.fchmod(descriptor, 0o600)
-        finally:
-            os.close(descriptor)
 
     def _set_up(self, subject: Subject | None) -> Subject:
         execute = self.database.execute

@@ -101,12 +101,13 @@ class FolderListener:
             self._thread.start()
 
     def _run(self) -> None:
+        path, options, seal_seconds = self._target
         storage: Storage | None = None
         reported = 0
         while True:
             stopping = self._stopped.wait(WRITE_SECONDS)
             try:
-                storage = storage or self._open()
+                storage = storage or open_storage(path, options, prefix=FILE_PREFIX, seal_seconds=seal_seconds)
                 self._write(storage)
                 storage.tick()
                 if stopping:
@@ -121,10 +122,6 @@ class FolderListener:
                 reported = self.dropped
             if stopping:
                 return
-
-    def _open(self) -> Storage:
-        path, options, seal_seconds = self._target
-        return open_storage(path, options, prefix=FILE_PREFIX, seal_seconds=seal_seconds)
 
     def _write(self, storage: Storage) -> None:
         while self._waiting or self._batch:

@@ -161,11 +161,10 @@ def account_of(config: Mapping[str, Any]) -> str | None:
 
 def problems(config: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with settings beyond their types, one sentence each."""
-    return [*time_problems(config), *file_problems(config), *admin_problems(config)]
+    return [*_time_problems(config), *_file_problems(config), *_admin_problems(config)]
 
 
-def time_problems(config: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with `start_date` and `end_date`."""
+def _time_problems(config: Mapping[str, Any]) -> list[str]:
     errors, times = [], {}
     for name in ("start_date", "end_date"):
         try:
@@ -177,8 +176,7 @@ def time_problems(config: Mapping[str, Any]) -> list[str]:
     return errors
 
 
-def file_problems(config: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the settings of CSV files."""
+def _file_problems(config: Mapping[str, Any]) -> list[str]:
     errors = [
         f"Setting 'csv_columns': there is no field {name} (the fields are the columns of stream impressions)."
         for name in config.get("csv_columns") or {}
@@ -191,8 +189,7 @@ def file_problems(config: Mapping[str, Any]) -> list[str]:
     return errors
 
 
-def admin_problems(config: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the settings of the Admin API."""
+def _admin_problems(config: Mapping[str, Any]) -> list[str]:
     default = admin_v4.DEFAULT_URL if is_v4(config) else admin_v2.DEFAULT_URL
     errors = url_problems("api_url", config["api_url"], default) if config.get("api_url") else []
     if not config.get("admin_api_key"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tap_amplitude.common.cli import ConnectorError
+from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.streams.state import bookmark_object, bookmark_time, require_state
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pytest
 
 from support.processes import BIN, Result, Workplace
 from support.receiver import Run, Write, numbers_of
-from tap_split_impressions.common.cli import ConnectorError
+from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.folder.prune import prune, seconds_of, stream_state
 

@@ -192,7 +192,7 @@ def item_of_fields(fields: dict[str, Any]) -> Item:
     if missing:
         raise NotAnImpression(FOREIGN if len(missing) == len(NECESSARY) else f"without {missing[0]}")
     for field, value in fields.items():
-        fields[field] = conversion_of(field)(value)
+        fields[field] = CONVERSIONS[field](value)
     if fields["time"] is None:
         raise NotAnImpression("without time")
     return Item(**fields)
@@ -285,7 +285,8 @@ def moment_or_none(value: Any) -> int | None:
         return None
 
 
-CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+# What converts a value for each field of `Item`.
+CONVERSIONS: dict[str, Callable[[Any], Any]] = dict.fromkeys(Item.__struct_fields__, text_of) | {
     "key": necessary_text,
     "split": necessary_text,
     "treatment": necessary_text,
@@ -297,8 +298,3 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "previous_time": moment_or_none,
     "received": moment_or_none,
 }
-
-
-def conversion_of(name: str) -> Callable[[Any], Any]:
-    """Return what converts a value for a field of `Item`."""
-    return CONVERSIONS.get(name, text_of)

@@ -17,13 +17,13 @@ import msgspec
 
 from tap_split_impressions.common.lenient_json import decoded
 from tap_split_impressions.impressions.item import (
+    CONVERSIONS,
     LISTENER_CONTEXT,
     NECESSARY,
     WHOLE_NUMBERS,
     Item,
     NotAnImpression,
     Row,
-    conversion_of,
     field_of,
     items_of,
 )
@@ -135,7 +135,7 @@ class Shape:
         self.items: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[kind])
         self.stored: msgspec.json.Decoder[Any] = msgspec.json.Decoder(batch)
         self._conversions: list[tuple[str, Callable[[Any], Any]]] = [
-            (name, conversion_of(name)) for name in sorted(layout.loose if layout else ())
+            (name, CONVERSIONS[name]) for name in sorted(layout.loose if layout else ())
         ]
 
     def rows(self, decoded_items: list[Any]) -> list[Row]:
@@ -160,7 +160,7 @@ def unwrapped(listener: Any) -> Item:
     item: Item = listener.impression
     for name, target in LISTENER_CONTEXT.items():
         if getattr(item, target) is None and (value := getattr(listener, name)) is not None:
-            setattr(item, target, conversion_of(target)(value))
+            setattr(item, target, CONVERSIONS[target](value))
     return item
 
 

@@ -119,19 +119,18 @@ def parts_of(body: Any) -> Iterator[Any]:
         for element in body:
             yield from parts_of(element)
     elif isinstance(body, dict) and isinstance(body.get("impressions"), list):
-        context = without(body, "impressions")
+        context = _without(body, "impressions")
         for group in body["impressions"]:
             yield from parts_of({**context, **group} if isinstance(group, dict) else [group])
     elif isinstance(body, dict) and isinstance(body.get("keyImpressions"), list):
-        context = without(body, "keyImpressions")
+        context = _without(body, "keyImpressions")
         for member in body["keyImpressions"]:
             yield {**context, **member} if isinstance(member, dict) else member
     else:
         yield body
 
 
-def without(body: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return an object without one of its members."""
+def _without(body: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key != name}
 
 
@@ -160,5 +159,5 @@ def compact(text: bytes) -> bytes:
 
 
 def stored_line(batch: bytes, received: int) -> bytes:
-    """Return a line of the file. The batch is a JSON list without line feeds."""
+    """Return a line of the file. The batch is a JSON list _without line feeds."""
     return b'{"received":%d,"batch":%b}\n' % (received, batch)

@@ -24,8 +24,8 @@ class ListStream(PlainStream):
 
     selected_by_default = True
 
-    # Column to the path in the API's object.
-    columns: ClassVar[dict[str, tuple[str, ...]]]
+    # The path in the API's object of columns that have another name there.
+    paths: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def __init__(self, tap: Tap, api: AdminLists, services: Services) -> None:
         super().__init__(tap)
@@ -36,11 +36,11 @@ class ListStream(PlainStream):
         """Yield the list's rows."""
         for entry in getattr(self._api, self.name):
             self._services.end_if_stopping()
-            record = {column: reached(entry, path) for column, path in self.columns.items()}
+            record = {name: reached(entry, self.paths.get(name, (name,))) for name in self.schema["properties"]}
             if "created_at" in record:
                 created = moment_or_none(record["created_at"])
                 record["created_at"] = None if created is None else rfc3339(created)
-            yield {"workspace_id": self._api.scope, **record}
+            yield record | {"workspace_id": self._api.scope}
 
 
 class FeatureFlags(ListStream):
@@ -48,16 +48,11 @@ class FeatureFlags(ListStream):
 
     name = "feature_flags"
     primary_keys = ("workspace_id", "name")
-    columns: ClassVar = {
-        "id": ("id",),
-        "name": ("name",),
-        "description": ("description",),
+    paths: ClassVar = {
         "traffic_type_id": ("trafficType", "id"),
         "traffic_type": ("trafficType", "name"),
         "created_at": ("creationTime",),
         "rollout_status": ("rolloutStatus", "name"),
-        "tags": ("tags",),
-        "owners": ("owners",),
     }
     schema = th.PropertiesList(
         th.Property("workspace_id", TEXT, required=True),
@@ -78,7 +73,6 @@ class Environments(ListStream):
 
     name = "environments"
     primary_keys = ("id",)
-    columns: ClassVar = {"id": ("id",), "name": ("name",), "production": ("production",)}
     schema = th.PropertiesList(
         th.Property("workspace_id", TEXT, required=True),
         th.Property("id", TEXT, required=True),
@@ -92,7 +86,7 @@ class TrafficTypes(ListStream):
 
     name = "traffic_types"
     primary_keys = ("id",)
-    columns: ClassVar = {"id": ("id",), "name": ("name",), "display_attribute_id": ("displayAttributeId",)}
+    paths: ClassVar = {"display_attribute_id": ("displayAttributeId",)}
     schema = th.PropertiesList(
         th.Property("workspace_id", TEXT, required=True),
         th.Property("id", TEXT, required=True),
@@ -106,14 +100,7 @@ class Segments(ListStream):
 
     name = "segments"
     primary_keys = ("workspace_id", "name")
-    columns: ClassVar = {
-        "name": ("name",),
-        "description": ("description",),
-        "traffic_type_id": ("trafficType", "id"),
-        "traffic_type": ("trafficType", "name"),
-        "created_at": ("creationTime",),
-        "tags": ("tags",),
-    }
+    paths: ClassVar = {key: FeatureFlags.paths[key] for key in ("traffic_type_id", "traffic_type", "created_at")}
     schema = th.PropertiesList(
         th.Property("workspace_id", TEXT, required=True),
         th.Property("name", TEXT, required=True),

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-import msgspec
-
 from tap_split_impressions.common.number_ids import LOST_DIGITS, has_lost_digits
 from tap_split_impressions.folder.readers.base import DamagedFileError
 from tap_split_impressions.impressions.item import (
@@ -25,6 +23,7 @@ from tap_split_impressions.impressions.item import (
     Row,
     field_of,
     item_of_fields,
+    text_of,
 )
 
 BLOCK_ROWS = 1000
@@ -144,14 +143,10 @@ def header_of(text: Any, options: CsvOptions) -> Header | None:
 
 
 def fields_of(headers: list[str], columns: Mapping[str, str]) -> list[str | None]:
-    """Return the field that each column holds, by the setting first and by the header's own name else."""
+    """Return the field of each column: by the setting, else by its name unless the setting gives that field another."""
     chosen = {header.strip().lower(): field_of(name) for name, header in columns.items()}
-    return [chosen.get(header.strip().lower()) or unless_chosen(field_of(header), chosen) for header in headers]
-
-
-def unless_chosen(name: str | None, chosen: Mapping[str, str | None]) -> str | None:
-    """Return a guessed field unless the setting gives it another column."""
-    return None if name in chosen.values() else name
+    guessed = [None if (name := field_of(header)) in chosen.values() else name for header in headers]
+    return [chosen.get(header.strip().lower()) or guess for header, guess in zip(headers, guessed, strict=True)]
 
 
 class Column(NamedTuple):
@@ -171,7 +166,7 @@ class Column(NamedTuple):
 def columns_of(header: Header) -> list[Column]:
     """Return the columns that hold fields, in their order."""
     return [
-        Column(place, name, CSV_CONVERSIONS.get(name) or CONVERSIONS.get(name) if name not in TEXTS else None)
+        Column(place, name, None if name in TEXTS else CSV_CONVERSIONS.get(name, CONVERSIONS[name]))
         for place, name in enumerate(header.fields)
         if name
     ]
@@ -198,12 +193,7 @@ def row_of(cells: list[str], columns: list[Column], count: int) -> Row:
         return reason
 
 
-def whole_key(cell: str) -> str:
-    """Return a key.
-
-    Raises:
-        NotAnImpression: It has lost its last digits.
-    """
+def _whole_key(cell: str) -> str:
     if has_lost_digits(cell):
         raise NotAnImpression(f"a key {LOST_DIGITS}")
     return cell
@@ -219,10 +209,10 @@ def usual_time(convert: Callable[[Any], Any]) -> Callable[[str], Any]:
     return converted
 
 
-TEXTS = frozenset(one.name for one in msgspec.structs.fields(Item)) - CONVERSIONS.keys() | {"split", "treatment"}
+TEXTS = {name for name, convert in CONVERSIONS.items() if convert is text_of} | {"split", "treatment"}
 CSV_CONVERSIONS: dict[str, Callable[[str], Any]] = {
-    "key": whole_key,
-    "bucketing_key": whole_key,
+    "key": _whole_key,
+    "bucketing_key": _whole_key,
     **{name: usual_time(CONVERSIONS[name]) for name in ("time", "previous_time", "received")},
 }
 NECESSARY_FIELDS = frozenset(NECESSARY)

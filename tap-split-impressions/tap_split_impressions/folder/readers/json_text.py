@@ -75,7 +75,7 @@ def read_json(stream: io.BufferedReader[Any]) -> Iterator[list[Row]]:
 def separator_of(text: bytes) -> re.Pattern[bytes] | None:
     """Return what stands between the values of a file, by its beginning; None for lines."""
     line = text.partition(b"\n")[0].strip()
-    if line.startswith(STORED_BEGINNING) or is_valid(line):
+    if line.startswith(STORED_BEGINNING) or _is_valid(line):
         return None
     if text.startswith(b"["):
         return None if line.endswith(b"]") else IN_ARRAY
@@ -83,8 +83,7 @@ def separator_of(text: bytes) -> re.Pattern[bytes] | None:
     return ADJOINING if ADJOINING.search(line) or line.endswith((b"{", b"[", b",")) else None
 
 
-def is_valid(text: bytes) -> bool:
-    """Whether a text is one JSON value."""
+def _is_valid(text: bytes) -> bool:
     try:
         decoded(text)
     except (ValueError, RecursionError):

@@ -95,14 +95,12 @@ def plain(column: Any) -> Any:
     return column
 
 
-def texts_of_bytes(column: Any) -> Any:
-    """Return bytes as texts."""
+def _texts_of_bytes(column: Any) -> Any:
     texts = (None if value is None else value.decode("utf-8", "backslashreplace") for value in column.to_pylist())
     return pa.array(texts, pa.string())
 
 
-def texts_of_decimals(column: Any) -> Any:
-    """Return decimals as texts of their digits."""
+def _texts_of_decimals(column: Any) -> Any:
     return pa.array([None if value is None else decimal_text(value) for value in column.to_pylist()], pa.string())
 
 
@@ -118,28 +116,26 @@ def moments(column: Any) -> Any:
     values = whole.to_pylist()
     if all(value is None or value in USUAL_MILLISECONDS for value in values):
         return whole
-    return pa.array([None if value is None else moment_text(value) for value in values], pa.string())
+    return pa.array([None if value is None else _moment_text(value) for value in values], pa.string())
 
 
-def moment_text(milliseconds: int) -> str:
-    """Return a time as RFC 3339; one that has no such form as a text that is not a time."""
+def _moment_text(milliseconds: int) -> str:
     try:
         return rfc3339(milliseconds)
     except OverflowError:
         return f"{milliseconds} ms"
 
 
-def is_binary(kind: Any) -> bool:
-    """Whether a type is bytes, of whatever size."""
+def _is_binary(kind: Any) -> bool:
     checks = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
     return any(check(kind) for check in checks)
 
 
 CONVERSIONS_OF_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Any]], ...] = (
-    (is_binary, texts_of_bytes),
+    (_is_binary, _texts_of_bytes),
     (pa.types.is_timestamp, moments),
     (pa.types.is_date, moments),
-    (pa.types.is_decimal, texts_of_decimals),
+    (pa.types.is_decimal, _texts_of_decimals),
     (pa.types.is_float32, exact_floats),
     (pa.types.is_float16, exact_floats),
 )
@@ -183,7 +179,7 @@ def values_of(column: Any) -> list[Any]:
 def object_values(column: Any) -> list[Any]:
     """Return values that may be objects, in the types of JSON."""
     coarse = column.cast(without_nanoseconds(column.type), safe=False)
-    return [json_value(value, coarse.type) for value in values_of(coarse)]
+    return [_json_value(value, coarse.type) for value in values_of(coarse)]
 
 
 def without_nanoseconds(kind: Any) -> Any:
@@ -199,16 +195,15 @@ def without_nanoseconds(kind: Any) -> Any:
     return kind
 
 
-def json_value(value: Any, kind: Any) -> Any:
-    """Return a value in the types of JSON."""
+def _json_value(value: Any, kind: Any) -> Any:
     if value is None:
         return None
     if pa.types.is_map(kind):
-        return {str(json_value(key, kind.key_type)): json_value(item, kind.item_type) for key, item in value}
+        return {str(_json_value(key, kind.key_type)): _json_value(item, kind.item_type) for key, item in value}
     if pa.types.is_struct(kind):
-        return {field.name: json_value(value.get(field.name), field.type) for field in kind}
+        return {field.name: _json_value(value.get(field.name), field.type) for field in kind}
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return [json_value(item, kind.value_type) for item in value]
+        return [_json_value(item, kind.value_type) for item in value]
     return json_scalar(value)
 
 
@@ -217,7 +212,7 @@ def json_scalar(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, Decimal):
-        return decimal_value(value)
+        return _decimal_value(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
@@ -230,6 +225,5 @@ def decimal_text(value: Decimal) -> str:
     return format(value.to_integral_value() if value == value.to_integral_value() else value, "f")
 
 
-def decimal_value(value: Decimal) -> int | float:
-    """Return a decimal as a number, whole where it is."""
+def _decimal_value(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
