@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..folder.names import is_sealed
 from ..folder.storage import locate
@@ -13,26 +14,37 @@ from .settings import ReceiverSettings
 from .storage import SEAL_BYTES, SEAL_SECONDS, open_storage
 
 
-def build(
-    settings: ReceiverSettings,
+def build(  # noqa: PLR0913  # each is an option of the receivers' commands
+    connector: str,
     routes: Mapping[str, Parse],
-    *,
     prefix: str,
+    path: str | None = None,
+    *,
+    token: str | None = None,
+    allow_origin: Sequence[str] = (),
+    storage_options: Mapping[str, Any] | None = None,
     seal_seconds: float = SEAL_SECONDS,
     seal_bytes: int = SEAL_BYTES,
 ) -> Receiver:
-    """Return a receiver that writes to a folder.
+    """Return a receiver that writes to a folder. Settings that are not given come from the environment.
 
     Args:
-        settings: Folder, token and origins.
+        connector: Name of the connector, which its environment variables begin with; see `ReceiverSettings`.
         routes: Path to what parses the bodies posted there.
         prefix: What the names of its files begin with.
-        seal_seconds: Age at which a local file is sealed.
-        seal_bytes: Size at which it is.
+        path: Folder or URL to write to.
+        token: What senders must show; empty lets everybody in.
+        allow_origin: Origins of web pages that may send; `*` allows all.
+        storage_options: Options of the fsspec file system.
+        seal_seconds: Age at which a local file goes to the tap; 0 seals after each commit.
+        seal_bytes: Size at which it does.
 
     Raises:
-        ConnectorError: The folder cannot be written.
+        ConnectorError: There is no path, or the folder cannot be written.
     """
+    settings = ReceiverSettings.of_environment(
+        connector, path=path, token=token, allow_origin=allow_origin, storage_options=storage_options
+    )
     path, options = settings.path, settings.storage_options
     storage = open_storage(path, options, prefix=prefix, seal_seconds=seal_seconds, seal_bytes=seal_bytes)
     location = locate(path, options)

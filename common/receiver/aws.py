@@ -59,7 +59,9 @@ def http_request(event: Any) -> HttpRequest | None:
         query = query_string(event.get("multiValueQueryStringParameters") or event.get("queryStringParameters"))
     else:
         return None
-    headers = event.get("headers") or {name: values[-1:] for name, values in multi_value(event).items()}
+    headers = event.get("headers") or {}
+    if not headers and isinstance(multiple := event.get("multiValueHeaders"), dict):  # of a load balancer set to these
+        headers = {name: values[-1:] for name, values in multiple.items()}
     body = event.get("body") or ""
     return HttpRequest(
         str(method).upper(),
@@ -68,12 +70,6 @@ def http_request(event: Any) -> HttpRequest | None:
         {str(name).lower(): value if isinstance(value, str) else "".join(value) for name, value in headers.items()},
         from_base64(body) if event.get("isBase64Encoded") else str(body).encode("utf-8", "surrogatepass"),
     )
-
-
-def multi_value(event: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the headers of a load balancer that is set to multi-value headers."""
-    found = event.get("multiValueHeaders")
-    return found if isinstance(found, dict) else {}
 
 
 def query_string(parameters: Any) -> str:

@@ -14,7 +14,7 @@ import click
 from ..errors import ConnectorError
 from .app import Receiver
 from .log import BackgroundHandler
-from .settings import variables_of
+from .settings import json_object, variables_of
 from .storage import SEAL_BYTES, SEAL_SECONDS
 
 STOP_SECONDS = 10  # for requests in work when asked to stop
@@ -60,12 +60,20 @@ def receiver_options(connector: str) -> Callable[[Any], Any]:
     return decorate
 
 
-def serve(app: Receiver, host: str, port: int, path: str) -> None:
+def serve(create_app: Callable[..., Receiver], *, host: str, port: int, storage_options: str, **settings: Any) -> None:
     """Listen until SIGTERM or SIGINT, then seal the file in work.
 
+    Args:
+        create_app: Makes the application of the other settings.
+        host: Address to listen on.
+        port: Port to listen on.
+        storage_options: As JSON.
+        settings: The other options of the command.
+
     Raises:
-        ConnectorError: uvicorn is not installed.
+        ConnectorError: A setting is not valid, or uvicorn is not installed.
     """
+    app = create_app(storage_options=json_object(storage_options), **settings)
     try:
         import uvicorn  # noqa: PLC0415  # an extra
 
@@ -78,7 +86,7 @@ def serve(app: Receiver, host: str, port: int, path: str) -> None:
             await super().startup(sockets)
             if self.started:
                 shown = self.servers[0].sockets[0].getsockname()[1]
-                print(f"Listening on http://{host}:{shown}, writing to {path}", flush=True)  # noqa: T201  # the line that users wait for
+                print(f"Listening on http://{host}:{shown}, writing to {settings['path']}", flush=True)  # noqa: T201  # the line that users wait for
 
     # Without an access log: it would hold the token of ?token=.
     config = uvicorn.Config(

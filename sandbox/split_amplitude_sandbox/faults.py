@@ -99,14 +99,7 @@ class Faults:
         ]
 
     def fault_for(self, method: str, path: str, headers: Mapping[str, str], text: Callable[[], bytes]) -> Plan | None:
-        """The first plan that fires; the plans after it do not see the request.
-
-        Args:
-            method: of the request.
-            path: of the request.
-            headers: of the request.
-            text: gives its query and its uncompressed body, for plans that look for something in them.
-        """
+        """The first plan that fires; those after it do not see the request. `text`: its query and decompressed body."""
         for plan in self._plans:
             if plan.matches(method, path, headers, text) and plan.fires():
                 return plan

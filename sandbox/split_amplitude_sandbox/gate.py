@@ -19,13 +19,7 @@ CREDENTIAL_HEADERS = ("authorization", "x-api-key", "cookie")
 
 
 class Gate:
-    """ASGI application around the services.
-
-    Args:
-        app: the services.
-        faults: the planned failures.
-        clock: stamps the requests.
-    """
+    """ASGI application around the services: writes every request down, and lets those fail that a plan hits."""
 
     def __init__(self, app: ASGIApp, faults: Faults, clock: Clock) -> None:
         self._app = app

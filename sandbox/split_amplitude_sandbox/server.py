@@ -42,13 +42,7 @@ def _leave(*_: Any) -> None:
 
 
 def serve(app: ASGIApp, listener: socket.socket, *, verbose: bool) -> None:
-    """Answer requests until SIGTERM or SIGINT; both exit with code 0.
-
-    Args:
-        app: the application.
-        listener: a bound socket.
-        verbose: log each request to the console.
-    """
+    """Answer requests at a bound socket until SIGTERM or SIGINT; both exit with code 0."""
     # uvicorn finishes its requests on either signal, then raises it again.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)

@@ -104,12 +104,7 @@ class Store:
         self.database.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, identity))
 
     def count_arrivals(self, kind: str, items: Mapping[str, int]) -> None:
-        """Count what arrived, for the page.
-
-        Args:
-            kind: what arrived, for example `Amplitude events`.
-            items: name -> number of items.
-        """
+        """Count what arrived, for the page: a number of items by name, of a kind such as `Amplitude events`."""
         moment = self._clock.now_ms() // 1000 // ARRIVAL_SECONDS * ARRIVAL_SECONDS
         self.database.executemany(
             "INSERT INTO arrivals VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET items = items + excluded.items",

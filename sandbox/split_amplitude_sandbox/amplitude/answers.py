@@ -40,10 +40,6 @@ def rest_error(status: int, details: str) -> RefusedError:
 
 
 def require_read_access(request: Request) -> None:
-    """Require an API key and a secret key.
-
-    Raises:
-        RefusedError: 403.
-    """
+    """Require an API key and a secret key, or answer 403."""
     if not has_read_access(request):
         raise RefusedError(403, "Invalid API Key")

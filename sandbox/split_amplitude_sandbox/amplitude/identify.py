@@ -55,7 +55,6 @@ class Identify(Calls[Services]):
     @call("GET", IDENTIFY)
     @call("POST", IDENTIFY)
     async def identify(self, request: Request) -> Response:
-        """Change users' properties."""
         given = _read(await _form(request), _is_identification)
         request.state.items = len(given)
         with self._services.store.transaction():
@@ -66,7 +65,6 @@ class Identify(Calls[Services]):
     @call("GET", GROUP_IDENTIFY)
     @call("POST", GROUP_IDENTIFY)
     async def group_identify(self, request: Request) -> Response:
-        """Record groups' properties."""
         given = _read(await _form(request), _is_group_identification)
         if len(given) > MAX_GROUP_IDENTIFICATIONS:
             raise RefusedError(400, "missing_event")
@@ -116,11 +114,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _read(form: dict[str, str], is_valid: Check) -> list[dict[str, Any]]:
-    """The identifications of a form.
-
-    Raises:
-        RefusedError: 400, the key is wrong, there are none, or one is not valid.
-    """
+    """The identifications of a form; 400 when the key is wrong, there are none, or one is not valid."""
     if not is_accepted(form.get("api_key", "")):
         raise RefusedError(400, "invalid_api_key")
     try:

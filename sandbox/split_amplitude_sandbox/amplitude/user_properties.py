@@ -57,12 +57,7 @@ def are_valid(given: Properties) -> bool:
 
 
 def apply(current: Properties, given: Properties) -> None:
-    """Change a user's properties in place; plain values are set.
-
-    Args:
-        current: the user's properties.
-        given: plain values, or operation -> property -> value, as `are_valid` takes them.
-    """
+    """Change a user's properties in place by what `are_valid` takes; plain values are set."""
     if "$clearAll" in given:
         current.clear()
     if not any(name in OPERATIONS for name in given):

@@ -63,11 +63,7 @@ class Access:
             self._store.put_document(TOKEN, one.token, one)
 
     def v2(self, request: Request, permission: Permission, environment_id: str | None = None) -> str:
-        """The token of a v2 request, which stands in one of the headers that the settings allow.
-
-        Raises:
-            RefusedError: 401 without an accepted token, 403 without the permission.
-        """
+        """The token of a v2 request, which stands in one of the headers that the settings allow; 401 or 403 without."""
         headers = self._settings.current.admin_headers
         token = bearer_token(request) if "authorization" in headers else ""
         if not token and "x-api-key" in headers:
@@ -75,11 +71,7 @@ class Access:
         return self._permitted(token, permission, environment_id)
 
     def v4(self, request: Request, permission: Permission, environment_id: str | None = None) -> str:
-        """The token of a v4 request: a Harness token in `x-api-key`; keys of Split are refused.
-
-        Raises:
-            RefusedError: 401 without an accepted token, 403 without the permission.
-        """
+        """The token of a v4 request: a Harness token in `x-api-key`, not a key of Split; 401 or 403 without."""
         token = request.headers.get("x-api-key", "")
         return self._permitted(token if HARNESS_TOKEN.fullmatch(token) else "", permission, environment_id)
 

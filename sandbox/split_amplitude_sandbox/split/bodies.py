@@ -12,11 +12,7 @@ Body = TypeVar("Body")
 
 
 def decoded(body: bytes, kind: type[Body]) -> Body:
-    """A JSON body as the given type.
-
-    Raises:
-        RefusedError: 400, it is not JSON or does not fit.
-    """
+    """A JSON body as the given type; 400 when it is not JSON or does not fit."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -51,11 +51,7 @@ class ChangeRequests:
         token: str,
         scheduled_for: int | None = None,
     ) -> dict[str, Any]:
-        """Create a change request.
-
-        Raises:
-            RefusedError: 409, one is open for this segment and environment.
-        """
+        """Create a change request; 409 while one is open for this segment and environment."""
         if self.open_one(environment["id"], segment) is not None:
             raise RefusedError(409, "The segment has an open change request")
         now = self._clock.now_ms()
@@ -79,11 +75,7 @@ class ChangeRequests:
         return made
 
     def decide(self, request_id: str, decision: Decision, token: str) -> dict[str, Any]:
-        """Approve, reject or withdraw; an approved change is applied at once.
-
-        Raises:
-            RefusedError: 400 when it is closed, 403 when a token approves its own request, 404 when there is none.
-        """
+        """Approve, reject or withdraw; 400 when it is closed, 403 when a token approves its own request."""
         request = self.one(request_id)
         if request["status"] not in OPEN:
             raise RefusedError(400, "The change request is closed")
@@ -97,11 +89,7 @@ class ChangeRequests:
         return decided
 
     def one(self, request_id: str) -> dict[str, Any]:
-        """A change request by its id.
-
-        Raises:
-            RefusedError: 404.
-        """
+        """A change request by its id, or 404."""
         found: dict[str, Any] | None = self._store.document(CHANGE_REQUEST, request_id)
         if found is None:
             raise RefusedError(404, "Change request not found")

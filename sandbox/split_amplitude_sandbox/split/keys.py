@@ -25,11 +25,7 @@ class KeyChange(msgspec.Struct, kw_only=True):
 
 
 def check_change(workspace: dict[str, Any], change: KeyChange, *, may_be_empty: bool = False) -> None:
-    """Check an addition or a removal of keys.
-
-    Raises:
-        RefusedError: 400.
-    """
+    """Answer 400 to an addition or a removal of keys that is not allowed."""
     if workspace["requiresTitleAndComments"] and not (change.title and change.comment):
         raise RefusedError(400, "Comment/title combination invalid for workspace")
     if not all(change.keys) or not (change.keys or may_be_empty):
@@ -47,17 +43,7 @@ class SegmentKeys:
         self._keys: list[str] = []
 
     def add(self, environment_id: str, name: str, keys: Sequence[str], *, replace: bool) -> None:
-        """Add keys; keys that the segment already has stay.
-
-        Args:
-            environment_id: where.
-            name: of the segment.
-            keys: to add.
-            replace: whether to remove all other keys.
-
-        Raises:
-            RefusedError: 400, the segment would be too large; it does not change.
-        """
+        """Add keys, or replace all others; 400, and no change, when the segment would be too large."""
         with self._store.transaction() as database:
             if replace:
                 self.clear(environment_id, name)

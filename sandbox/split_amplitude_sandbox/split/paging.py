@@ -29,11 +29,7 @@ def total(member: str, count: int, settings: SplitSettings) -> dict[str, int | N
 
 
 def bounds(request: Request, default_limit: int, max_limit: int) -> tuple[int, int]:
-    """`offset` and `limit` of a request.
-
-    Raises:
-        RefusedError: 400 when one is not a number or is out of range.
-    """
+    """`offset` and `limit` of a request; 400 when one is not a number or is out of range."""
     try:
         offset = int(request.query_params.get("offset", 0))
         limit = int(request.query_params.get("limit", default_limit))

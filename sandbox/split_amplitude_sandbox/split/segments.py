@@ -50,11 +50,7 @@ class Segments:
         self.keys = SegmentKeys(store)
 
     def put(self, given: Iterable[Segment]) -> None:
-        """Plant segments; keys are added to those the segment already has.
-
-        Raises:
-            RefusedError: the traffic type or the environment does not exist.
-        """
+        """Plant segments; keys are added to those the segment already has."""
         for one in given:
             self.create(one)
             if one.environment_id is not None:
@@ -119,22 +115,14 @@ class Segments:
         ]
 
     def of_workspace(self, workspace_id: str, name: str, segment_type: SegmentType | None) -> dict[str, Any]:
-        """One segment, of the given type or of any.
-
-        Raises:
-            RefusedError: 404.
-        """
+        """One segment, of the given type or of any, or 404."""
         found: dict[str, Any] | None = self._store.document(SEGMENT, f"{workspace_id}/{name}")
         if found is None or segment_type not in {None, found["segment_type"]}:
             raise RefusedError(404, "Segment not found")
         return found
 
     def definition(self, environment_id: str, name: str) -> dict[str, Any]:
-        """One segment's definition in an environment; the first calls after its activation do not find it.
-
-        Raises:
-            RefusedError: 404.
-        """
+        """One segment's definition in an environment, or 404, as in the first calls after its activation."""
         found: dict[str, Any] | None = self._store.document(DEFINITION, f"{environment_id}/{name}")
         if found is not None and not found["not_found"]:
             return found
@@ -144,11 +132,7 @@ class Segments:
         raise RefusedError(404, "Segment not found in this environment")
 
     def create(self, given: Segment) -> dict[str, Any]:
-        """Create a segment; its traffic type is an id or a name.
-
-        Raises:
-            RefusedError: 404, there is no such traffic type.
-        """
+        """Create a segment; its traffic type is an id or a name, or 404."""
         segment = {
             "id": uuid.uuid4().hex,
             "workspace_id": given.workspace_id,
@@ -165,11 +149,7 @@ class Segments:
         return segment
 
     def create_new(self, given: Segment) -> dict[str, Any]:
-        """Create a segment for a client.
-
-        Raises:
-            RefusedError: 400 for a name that is not allowed, 404 for an unknown traffic type, 409 for a known name.
-        """
+        """Create a segment for a client; 400 for a name that is not allowed, 409 for a known one."""
         if not NAME_PATTERN.fullmatch(given.name) or given.name in FORBIDDEN_NAMES:
             raise RefusedError(400, "Segment names start with a letter, followed by letters, digits, '-' and '_'")
         if self._store.document(SEGMENT, f"{given.workspace_id}/{given.name}"):
@@ -185,14 +165,7 @@ class Segments:
     def activate(
         self, environment: dict[str, Any], name: str, description: str | None = None, not_found: int | None = None
     ) -> dict[str, Any]:
-        """Activate a segment in an environment.
-
-        Args:
-            environment: where.
-            name: of the segment.
-            description: of the definition.
-            not_found: how many calls will not find it; by default what the settings say.
-        """
+        """Activate a segment in an environment; by default the settings say how many calls will not find it."""
         definition = {
             "id": uuid.uuid4().hex,
             "workspace_id": environment["workspace_id"],

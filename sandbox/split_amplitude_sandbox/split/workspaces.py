@@ -101,19 +101,11 @@ class Workspaces:
         return self._store.documents(WORKSPACE)
 
     def workspace(self, workspace_id: str) -> dict[str, Any]:
-        """A workspace by its id.
-
-        Raises:
-            RefusedError: 404.
-        """
+        """A workspace by its id, or 404."""
         return _found(self._store.document(WORKSPACE, workspace_id), "Workspace not found")
 
     def project(self, account_id: str, organization: str, project: str) -> dict[str, Any]:
-        """The workspace that is a project of a Harness account.
-
-        Raises:
-            RefusedError: 404.
-        """
+        """The workspace that is a project of a Harness account, or 404."""
         wanted = (account_id, organization, project)
         for one in self.all():
             if (one["account_id"], one["organizationIdentifier"], one["projectIdentifier"]) == wanted:
@@ -125,11 +117,7 @@ class Workspaces:
         return self._of_workspace(ENVIRONMENT, workspace_id)
 
     def environment(self, environment_id: str, workspace_id: str | None = None) -> dict[str, Any]:
-        """An environment by its id, of one workspace or of any.
-
-        Raises:
-            RefusedError: 404.
-        """
+        """An environment by its id, of one workspace or of any, or 404."""
         found: dict[str, Any] | None = self._store.document(ENVIRONMENT, environment_id)
         if found is not None and workspace_id not in {None, found["workspace_id"]}:
             found = None
@@ -140,11 +128,7 @@ class Workspaces:
         return [{"id": one["id"], "name": one["name"]} for one in self._of_workspace(TRAFFIC_TYPE, workspace_id)]
 
     def traffic_type(self, workspace_id: str, id_or_name: str) -> dict[str, Any]:
-        """A workspace's traffic type: `{id, name}`.
-
-        Raises:
-            RefusedError: 404.
-        """
+        """A workspace's traffic type: `{id, name}`, or 404."""
         for one in self.traffic_types(workspace_id):
             if id_or_name in (one["id"], one["name"]):
                 return one
@@ -155,11 +139,7 @@ class Workspaces:
         return self._of_workspace(FLAG, workspace_id)
 
     def flag(self, workspace_id: str, name: str) -> dict[str, Any]:
-        """A feature flag by its name.
-
-        Raises:
-            RefusedError: 404.
-        """
+        """A feature flag by its name, or 404."""
         return _found(self._store.document(FLAG, f"{workspace_id}/{name}"), "Feature flag not found")
 
     def event_names(self) -> tuple[set[str], set[str]]:

@@ -39,9 +39,7 @@ class AdminV2:
     Args:
         access: How it is reached.
         auth_header: The header that carries the key first; the other one is tried where Split answers 401.
-        workspace: Id or name of the workspace; None to look it up by the project.
-        organization: Identifier of the Harness organization.
-        project: Identifier of the Harness project.
+        workspace: Id or name of the workspace; None to look it up by the Harness organization and project.
     """
 
     def __init__(

@@ -32,14 +32,7 @@ def account_of(token: str) -> str | None:
 
 
 class AdminV4:
-    """The lists of a project over v4.
-
-    Args:
-        access: How it is reached.
-        account: Identifier of the Harness account.
-        organization: Identifier of the organization.
-        project: Identifier of the project.
-    """
+    """The lists of a project over v4."""
 
     def __init__(self, access: Access, account: str, organization: str, project: str) -> None:
         self.scope = f"{account}/{organization}/{project}"

@@ -42,16 +42,9 @@ class Scan:
     """Reads what the bookmark has not seen, and moves the bookmark with it.
 
     Attributes:
-        folder: Where the files are.
         reading: The bookmark compared with a listing of the folder.
-        selection: Which rows are wanted.
-        shaper: Gives each item the stream's shape.
-        summary: Counts rows and files.
-        stream: The stream that it counts them for.
-        logger: For the user's messages.
+        stream: The stream for which `summary` counts rows.
         settle_seconds: How long ago a local file must have changed.
-        csv_options: How to read CSV files.
-        is_stopping: Whether the run is to end.
         newest: The latest time of arrival sent, in milliseconds.
         damaged: How many files could not be read and stay unread.
     """

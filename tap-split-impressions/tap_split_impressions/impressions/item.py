@@ -233,12 +233,7 @@ def id_of(value: Any) -> str | None:
     return whole_text(value) or str(value)
 
 
-def necessary_text(value: Any) -> str:
-    """Return a value as text.
-
-    Raises:
-        NotAnImpression: When it is neither a text nor a number.
-    """
+def _necessary_text(value: Any) -> str:
     text = id_of(value)
     if text is None:
         raise NotAnImpression("a key, flag or treatment is not a text")
@@ -287,9 +282,9 @@ def moment_or_none(value: Any) -> int | None:
 
 # What converts a value for each field of `Item`.
 CONVERSIONS: dict[str, Callable[[Any], Any]] = dict.fromkeys(Item.__struct_fields__, text_of) | {
-    "key": necessary_text,
-    "split": necessary_text,
-    "treatment": necessary_text,
+    "key": _necessary_text,
+    "split": _necessary_text,
+    "treatment": _necessary_text,
     "time": time_of,
     "bucketing_key": id_of,
     "version": version_of,

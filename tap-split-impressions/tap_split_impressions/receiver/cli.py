@@ -23,10 +23,7 @@ from tap_split_impressions.webhook import NAME, create_app
 def command(context: click.Context, /, **settings: Any) -> None:
     """Receive impressions from Split's webhook, Evaluator, Synchronizer, Proxy or JavaScript listener."""
     if context.invoked_subcommand is None:
-        host, port, path = settings.pop("host"), settings.pop("port"), settings["path"]
-        options = json_object(settings.pop("storage_options"))
-        token = settings.pop("token") or ""
-        serve(create_app(token=token, storage_options=options, **settings), host, port, path)
+        serve(create_app, **settings)
 
 
 @command.command("prune")

@@ -26,12 +26,7 @@ encode_lines = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number").
 
 
 class Mapper:
-    """Applies a stream's maps to impressions.
-
-    Args:
-        maps: The stream's maps.
-        deselected: Columns that the catalog leaves out.
-    """
+    """Applies a stream's maps to impressions, without the columns that the catalog leaves out."""
 
     def __init__(self, maps: list[StreamMap], deselected: list[str]) -> None:
         self._maps = [(one.stream_alias, transformer(one)) for one in maps]

@@ -30,10 +30,6 @@ class Services:
     admin_api: AdminLists | None = None
 
     def end_if_stopping(self) -> None:
-        """End the run if a signal has asked for it.
-
-        Raises:
-            SystemExit: With the exit code of that signal.
-        """
+        """End the run, with the exit code of the signal, if one has asked for it."""
         if self.stopping.is_set():
             raise SystemExit(self.exit_code())

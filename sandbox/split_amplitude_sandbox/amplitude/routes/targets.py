@@ -14,11 +14,7 @@ S3 = frozenset({"s3", "s3a"})
 
 
 def check_url(url: str) -> None:
-    """Refuse a URL that leaves this machine.
-
-    Raises:
-        ValueError: the URL is not `http` or its host is not a loopback address.
-    """
+    """Raise `ValueError` for a URL that is not `http` to a loopback address."""
     parts = urlsplit(url)
     if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
         raise ValueError("the URL must start with http:// and name this machine (localhost, 127.0.0.1, ::1)")

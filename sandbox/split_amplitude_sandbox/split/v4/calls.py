@@ -52,11 +52,7 @@ class V4Calls(Calls[Services]):
     base = "/fme/api/v4"
 
     def _scope(self, request: Request, permission: Permission) -> Scope:
-        """The project that the three parameters name.
-
-        Raises:
-            RefusedError: 400 without one of them, 401, 403, or 404 for an unknown project.
-        """
+        """The project that the three parameters name; 400 without one of them, 404 for an unknown project."""
         token = self._services.access.v4(request, permission)
         account_id, organization, project = (
             required(request, name) for name in ("account_id", "organization_identifier", "project_identifier")
@@ -67,22 +63,14 @@ class V4Calls(Calls[Services]):
         return Scope(workspace, token)
 
     def _target(self, request: Request, permission: Permission) -> Target:
-        """The environment that `environment_id` names; it is an id, never a name.
-
-        Raises:
-            RefusedError: 400 without one of the parameters, 401, 403, or 404.
-        """
+        """The environment that `environment_id` names, which is never a name; 400 without it, or 404."""
         workspace, token = self._scope(request, permission)
         environment = self._services.workspaces.environment(required(request, "environment_id"), workspace["id"])
         self._services.access.v4(request, permission, environment["id"])
         return Target(environment, workspace, token)
 
     def _definition(self, request: Request, permission: Permission) -> tuple[Target, dict[str, Any]]:
-        """The definition of a standard segment that a request is about, and its environment.
-
-        Raises:
-            RefusedError: 400, 401, 403 or 404.
-        """
+        """The definition of a standard segment that a request is about, and its environment."""
         target, name = self._target(request, permission), request.path_params["name"]
         self._services.segments.of_workspace(target.workspace["id"], name, "STANDARD")
         return target, self._services.segments.definition(target.environment["id"], name)
@@ -113,11 +101,7 @@ class V4Calls(Calls[Services]):
 
 
 def required(request: Request, name: str) -> str:
-    """A query parameter.
-
-    Raises:
-        RefusedError: 400 when it is missing.
-    """
+    """A query parameter; 400 when it is missing."""
     value = request.query_params.get(name)
     if not value:
         raise RefusedError(400, f"{name} is required")

@@ -75,12 +75,7 @@ class Header:
 
 
 def is_csv(head: bytes, options: CsvOptions) -> bool:
-    """Whether a file begins as CSV does that has at least one column of an impression.
-
-    Args:
-        head: The file's first bytes.
-        options: Columns and encoding.
-    """
+    """Whether a file's first bytes begin as CSV does that has at least one column of an impression."""
     text = io.StringIO(head.decode(encoding_of(head, options), "replace"), newline="")
     header = header_of(text, options)
     return header is not None and len(header.missing) < len(NECESSARY) and "\0" not in "".join(header.names)
@@ -88,10 +83,6 @@ def is_csv(head: bytes, options: CsvOptions) -> bool:
 
 def read_csv(stream: io.BufferedReader[Any], options: CsvOptions) -> Iterator[list[Row]]:
     """Yield the rows of a CSV file with a header line.
-
-    Args:
-        stream: The file.
-        options: Columns and encoding.
 
     Raises:
         DamagedFileError: There is no column for a necessary field, or it is not text in its encoding.
@@ -173,13 +164,7 @@ def columns_of(header: Header) -> list[Column]:
 
 
 def row_of(cells: list[str], columns: list[Column], count: int) -> Row:
-    """Return a row's item. Of two columns for one field the first value counts; an absent value is none.
-
-    Args:
-        cells: The row.
-        columns: The columns that hold fields.
-        count: How many cells the header has.
-    """
+    """Return a row's item. Of two columns for one field the first value counts; an absent value is none."""
     if len(cells) != count and any(cells[count:] or ("?",)):
         return NotAnImpression("more or fewer cells than the header")
     values: dict[str, Any] = {}

@@ -92,12 +92,7 @@ def _is_valid(text: bytes) -> bool:
 
 
 def read_lines(first: bytes, stream: io.BufferedReader[Any]) -> Iterator[list[Row]]:
-    """Yield the rows of JSON lines.
-
-    Args:
-        first: What has been read of the stream.
-        stream: The rest.
-    """
+    """Yield the rows of JSON lines; `first` is what has been read of the stream."""
     decoders = Decoders()
     text = first + stream.readline()
     while text:
@@ -169,13 +164,7 @@ def rows_of_batch(line: bytes, decoders: Decoders) -> list[Row] | None:
 
 
 def read_values(first: bytes, stream: io.BufferedReader[Any], separator: re.Pattern[bytes]) -> Iterator[list[Row]]:
-    """Yield the rows of an array, or of objects behind one another.
-
-    Args:
-        first: What has been read of the stream.
-        stream: The rest.
-        separator: What stands between two objects.
-    """
+    """Yield the rows of an array, or of objects behind one another; `first` is what has been read of the stream."""
     decoders = Decoders()
     text = first[1:] if separator is IN_ARRAY else first
     while True:
@@ -235,11 +224,7 @@ def rows_of_values(text: bytes, separator: re.Pattern[bytes], decoders: Decoders
 
 
 def rows_of_pieces(text: bytes, decoders: Decoders) -> list[Row]:
-    """Return the rows of the objects of an array of which one is so odd that the array cannot be decoded.
-
-    Raises:
-        ValueError: A piece is not JSON: what looked like a separator was part of a text or of an object.
-    """
+    """Return the rows of an array of which an object is too odd for all to be decoded at once, or raise `ValueError`."""
     *pieces, last = IN_ARRAY.split(text)
     return [row for piece in (*(piece + b"}" for piece in pieces), last) for row in decoders.rows_of(piece)]
 
