@@ -260,11 +260,7 @@ class PlainMessages(PluginBase):
 
 
 def setting_error(error: Any) -> str:
-    """Say in one sentence what is wrong with a setting, without its value (it may be a key).
-
-    Args:
-        error: A `jsonschema.ValidationError` of the configuration.
-    """
+    """Say in one sentence what `jsonschema` finds wrong with a setting, without its value (it may be a key)."""
     path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]

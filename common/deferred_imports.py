@@ -22,12 +22,7 @@ SELDOM_USED = ("joblib", "upath", "jsonpath_ng", "backoff")
 
 
 class DeferredName:
-    """A name of a library that is not imported yet; stands for a function or a class.
-
-    Args:
-        module: Full name of the module.
-        name: The name in it.
-    """
+    """A name of a library that is not imported yet; stands for a function or a class."""
 
     def __init__(self, module: str, name: str) -> None:
         self._module = module

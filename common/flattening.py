@@ -17,11 +17,7 @@ encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Flattener:
-    """Flattens records of JSON's types, with the same outcome as `singer_sdk.helpers._flattening.flatten_record`.
-
-    Args:
-        stream_map: The map whose options and schema count.
-    """
+    """Flattens records of JSON's types, with the same outcome as `singer_sdk.helpers._flattening.flatten_record`."""
 
     def __init__(self, stream_map: StreamMap) -> None:
         options = stream_map.flattening_options
@@ -58,12 +54,7 @@ class Flattener:
 
 
 class Level:
-    """What is known of the objects at a place in records.
-
-    Attributes:
-        path: Names of the members that lead to them.
-        names: The flattened names of their members.
-    """
+    """The objects at a place in records: the path to them, and the flattened names of their members."""
 
     __slots__ = ("_below", "names", "path")
 

@@ -4,7 +4,7 @@ A path begins with a record's column and reaches into objects by dots (`event_pr
 itself holds a dot is written in double quotes (`event_properties."cart.total"`). An object may also be written as JSON
 text. A source is a path, a list of paths
 (the first that gives a non-empty value), or `{"value": X}` for a literal. Columns whose names begin with `_sdc_` can
-be read although a schema does not list them.
+be read although a schema does not list them. All functions raise `MappingError` for what is malformed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,7 @@ class MappingError(ConnectorError):
 
 
 def parse_path(text: str) -> tuple[str, ...]:
-    """Split a path into its parts.
-
-    Raises:
-        MappingError: The text is not a path (empty, an empty part, an unclosed quote).
-    """
+    """Split a path into its parts, none of which is empty."""
     parts: list[str] = []
     position = 0
     while match := PATH_PART.match(text, position):
@@ -86,11 +82,7 @@ def is_empty(value: Any) -> bool:
 
 
 def source_paths(source: Any) -> list[tuple[str, ...]]:
-    """Return the paths that a source reads; none for a literal.
-
-    Raises:
-        MappingError: It is not a source.
-    """
+    """Return the paths that a source reads; none for a literal."""
     if isinstance(source, str):
         return [parse_path(source)]
     if isinstance(source, list) and source and all(isinstance(item, str) for item in source):
@@ -120,22 +112,14 @@ def source_getter(source: Any) -> Getter:
 
 
 def field_or_literal(member: Any) -> Getter:
-    """Read a member whose bare text is a literal and whose `{"field": path}` reads the record (`event_type`).
-
-    Raises:
-        MappingError: It is neither.
-    """
+    """Read a member whose bare text is a literal and whose `{"field": path}` reads the record (`event_type`)."""
     if isinstance(member, str):
         return lambda _: member
     return getter(field_path(member))
 
 
 def field_path(member: Any) -> tuple[str, ...]:
-    """Return the path of a `{"field": path}` member.
-
-    Raises:
-        MappingError: It is neither a text nor such an object.
-    """
+    """Return the path of a `{"field": path}` member."""
     if isinstance(member, dict) and member.keys() == {"field"} and isinstance(member["field"], str):
         return parse_path(member["field"])
     raise MappingError(f'{member!r} must be a text, or {{"field": path}} to read it from the record.')
@@ -158,20 +142,13 @@ def filter_test(conditions: Mapping[str, Any]) -> Callable[[Record], bool]:
     Args:
         conditions: By path, what the value must be: a list of values, or `{"include": [values], "exclude": [values]}`
             with either part optional. Texts are globs; other values, null among them, are compared as they are.
-
-    Raises:
-        MappingError: A path or a condition is malformed.
     """
     tests = [(getter(parse_path(path)), condition_test(path, condition)) for path, condition in conditions.items()]
     return lambda record: all(test(get(record)) for get, test in tests)
 
 
 def condition_test(path: str, condition: Any) -> Callable[[Any], bool]:
-    """Return a test whether a value meets one condition of a filter.
-
-    Raises:
-        MappingError: It is neither a list nor an object of lists.
-    """
+    """Return a test whether a value meets one condition of a filter."""
     parts = condition if isinstance(condition, dict) else {"include": condition}
     if not parts or not parts.keys() <= {"include", "exclude"} or not all(isinstance(p, list) for p in parts.values()):
         raise MappingError(

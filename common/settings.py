@@ -53,13 +53,7 @@ def _without_blank_items(value: Any) -> Any:
 def settings_from_environment(
     schema: JSONSchema, prefix: str, environment: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the settings that environment variables give, and what is wrong with others, a sentence each.
-
-    Args:
-        schema: JSON Schema of all settings.
-        prefix: Beginning of the variables' names, such as `TAP_AMPLITUDE_`.
-        environment: The variables.
-    """
+    """Return the settings of environment variables such as `TAP_AMPLITUDE_PATH`, and what is wrong with others."""
     variables = {name: prefix + name.upper().replace("-", "_") for name in schema["properties"]}
     texts = {name: environment.get(variable) for name, variable in variables.items()}
     return read_texts(without_blanks(texts), schema, variables)
@@ -69,11 +63,6 @@ def read_texts(
     config: Mapping[str, Any], schema: JSONSchema, variables: Mapping[str, str] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Read the texts among settings by their types: Meltano passes what variables hold as it is.
-
-    Args:
-        config: The settings.
-        schema: JSON Schema of all settings.
-        variables: Environment variable of each setting, if the texts come from there.
 
     Returns:
         The settings that could be read, and what is wrong with others, a sentence each.

@@ -50,13 +50,7 @@ TARGET_PHRASES = (
 
 
 class Summary:
-    """Counters of a run. Thread-safe.
-
-    Args:
-        logger: Takes the words.
-        metrics_logger: Takes the Singer metrics.
-        phrases: What is said, in this order. Other counters are metrics only.
-    """
+    """Counters of a run. Thread-safe. The `phrases` are said in their order; other counters are metrics only."""
 
     def __init__(
         self, logger: Logger, metrics_logger: logging.Logger, phrases: Sequence[Phrase] = TARGET_PHRASES

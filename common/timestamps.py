@@ -110,11 +110,7 @@ def _since_epoch(moment: datetime) -> int:
 
 
 def _moment(notation: re.Pattern[str], text: str) -> datetime:
-    """Return the time that a text writes, with its offset, or UTC.
-
-    Raises:
-        ValueError: It does not write one.
-    """
+    """Return the time that a text writes, with its offset, or UTC."""
     match = notation.fullmatch(text)
     if match is None:
         raise ValueError("a text that is neither RFC 3339 nor a number")
@@ -132,11 +128,7 @@ def _moment(notation: re.Pattern[str], text: str) -> datetime:
 
 
 def _number(text: str) -> int | float:
-    """Return the number that a text writes.
-
-    Raises:
-        ValueError: It does not write one, or an exponent has taken some of its digits.
-    """
+    """Return the number that a text writes, unless an exponent has taken some of its digits."""
     match = NUMBER.fullmatch(text) if len(text) <= LONGEST_NUMBER else None
     if match is None:
         raise ValueError("a text that is neither RFC 3339 nor a number")
@@ -147,11 +139,7 @@ def _number(text: str) -> int | float:
 
 
 def _from_number(number: float) -> int:
-    """Return microseconds from a number whose digits tell what it is.
-
-    Raises:
-        ValueError: They do not.
-    """
+    """Return microseconds from a number whose digits tell what it is."""
     if isinstance(number, float) and not math.isfinite(number):  # of a large integer `isfinite` raises
         raise ValueError("not a finite number")
     whole = int(number)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 
 def counted(count: int, one: str, several: str = "") -> str:
-    """Return a count and what is counted: `1 file`, `2 files`, `1,024 files`.
-
-    Args:
-        count: How many.
-        one: What follows a single one.
-        several: What follows any other number; by default `one` with an s.
+    """Return a count and what is counted, in the plural (by default with an s) unless it is one.
 
     Example:
         >>> counted(1, "record was", "records were"), counted(2_000, "key")

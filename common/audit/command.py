@@ -48,11 +48,7 @@ def run_report(paths: Sequence[str], *, html: str | None, missing: str | None, a
 
 
 def write_missing(path: str, findings: Findings, report: Report) -> None:
-    """Write the missing records as Singer messages.
-
-    Raises:
-        ConnectorError: The audit cannot tell what is missing, or the file cannot be written.
-    """
+    """Write the missing records as Singer messages, unless the audit cannot tell which are."""
     if report.problems:
         raise ConnectorError(f"--missing: nothing is written, because the audit cannot tell. {report.problems[0]}")
     count = write_file(path, findings.missing_messages())
@@ -63,11 +59,7 @@ def write_missing(path: str, findings: Findings, report: Report) -> None:
 
 
 def write_file(path: str, lines: Iterator[bytes] | list[bytes]) -> int:
-    """Write lines to a private file; return their number.
-
-    Raises:
-        ConnectorError: The file cannot be written.
-    """
+    """Write lines to a private file; return their number."""
     count = 0
     try:
         descriptor = os.open(Path(path).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

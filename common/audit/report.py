@@ -111,12 +111,7 @@ class Report:
 
 
 class Findings:
-    """Evaluates an audit file.
-
-    Args:
-        store: The file.
-        now: Epoch seconds.
-    """
+    """Evaluates an audit file, as of `now` in epoch seconds."""
 
     def __init__(self, store: AuditStore, now: float | None = None) -> None:
         self.subject = store.subject

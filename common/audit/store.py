@@ -70,15 +70,7 @@ class Expected(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A record that is not sent.
-
-    Attributes:
-        key: Tells it from others.
-        hour: UTC hour of its time; None without one.
-        label: Number of its flag or event type.
-        kind: `rejected` or `skipped`.
-        reason: Why, in words.
-    """
+    """A record that is not sent: `kind` is `rejected` or `skipped`, `reason` says why; the rest is as in `Expected`."""
 
     key: int | bytes
     hour: int | None

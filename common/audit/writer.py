@@ -24,16 +24,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class AuditWriter:
-    """Appends to an audit file. STATE waits for the commit of what was read before it.
-
-    Args:
-        path: The audit file.
-        subject: What it is about.
-        services: What all sinks share.
-
-    Attributes:
-        store: The file.
-    """
+    """Appends to an audit file. STATE waits for the commit of what was read before it."""
 
     def __init__(self, path: str, subject: Subject, services: Services) -> None:
         self.store = AuditStore(path, subject)
@@ -49,15 +40,7 @@ class AuditWriter:
         self._committed = time.monotonic()
 
     def begin_pass(self, kind: str, settings: Mapping[str, Any]) -> None:
-        """Begin a pass, unless this run did so before.
-
-        Args:
-            kind: `expected` or `arrived`.
-            settings: The settings on which keys depend.
-
-        Raises:
-            ConnectorError: They changed since an earlier pass.
-        """
+        """Begin a pass, unless this run did so before; see `AuditStore.begin_pass`."""
         self.commit()
         if kind not in self._passes:
             self._passes[kind] = self.store.begin_pass(kind, settings)

@@ -10,13 +10,7 @@ PREFLIGHT_SECONDS = "86400"  # for which a browser remembers the answer
 
 
 def has_token(token: str | None, query: str, authorization: str) -> bool:
-    """Whether a request shows the token, as `?token=` or `Authorization: Bearer`; without a token everybody may send.
-
-    Args:
-        token: The expected token; None or empty lets everybody in.
-        query: The query string.
-        authorization: The header's value.
-    """
+    """Whether a request shows the token, as `?token=` or `Authorization: Bearer`; without one everybody may send."""
     if not token:
         return True
     scheme, _, bearer = authorization.partition(" ")

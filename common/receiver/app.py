@@ -217,11 +217,7 @@ class Receiver:
 
 
 async def next_chunk(receive: Receive) -> tuple[bytes, bool]:
-    """Return the next bytes of a body, and whether more follow.
-
-    Raises:
-        Refused: The client is gone.
-    """
+    """Return the next bytes of a body, and whether more follow."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Refused(400, "The client is gone.")
@@ -229,10 +225,6 @@ async def next_chunk(receive: Receive) -> tuple[bytes, bool]:
 
 
 def require(method: str, *allowed: str) -> None:
-    """Refuse any other method.
-
-    Raises:
-        Refused: With 405.
-    """
+    """Refuse any other method, with 405."""
     if method not in allowed:
         raise Refused(405, f"Use {' or '.join(allowed)}.", (b"allow", ", ".join(allowed).encode()))

@@ -68,7 +68,7 @@ def http_request(event: Any) -> HttpRequest | None:
         str(path or "/"),
         str(query),
         {str(name).lower(): value if isinstance(value, str) else "".join(value) for name, value in headers.items()},
-        from_base64(body) if event.get("isBase64Encoded") else str(body).encode("utf-8", "surrogatepass"),
+        _from_base64(body) if event.get("isBase64Encoded") else str(body).encode("utf-8", "surrogatepass"),
     )
 
 
@@ -78,11 +78,7 @@ def query_string(parameters: Any) -> str:
 
 
 def messages(event: Any) -> Iterator[Message]:
-    """Yield the messages of an SQS, SNS or Kinesis event.
-
-    Raises:
-        UnknownEventError: It is none of these.
-    """
+    """Yield the messages of an SQS, SNS or Kinesis event, or raise `UnknownEventError`."""
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
         raise UnknownEventError("neither a request nor messages of SQS, SNS or Kinesis")
@@ -95,7 +91,7 @@ def messages(event: Any) -> Iterator[Message]:
             yield Message(None, str(record["Sns"]["Message"]).encode())
         elif source == "aws:kinesis":
             data = record["kinesis"]
-            yield Message(str(data.get("sequenceNumber")), from_base64(data.get("data") or ""))
+            yield Message(str(data.get("sequenceNumber")), _from_base64(data.get("data") or ""))
         else:
             raise UnknownEventError("a record that is not of SQS, SNS or Kinesis")
 
@@ -111,12 +107,7 @@ def unwrapped(body: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def from_base64(text: Any) -> bytes:
-    """Return decoded base64.
-
-    Raises:
-        UnknownEventError: It is not valid.
-    """
+def _from_base64(text: Any) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, TypeError, ValueError):

@@ -18,14 +18,7 @@ class BodyTooLargeError(ValueError):
 
 
 class Parsed(NamedTuple):
-    """What of a body is to be stored.
-
-    Attributes:
-        lines: JSON lines.
-        rejects: Lines of what was rejected of it.
-        accepted: How many records `lines` holds.
-        rejected: How many `rejects` holds.
-    """
+    """What of a body is to be stored: JSON lines of its records and of its rejects, and how many there are of each."""
 
     lines: bytes
     rejects: bytes

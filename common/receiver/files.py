@@ -228,13 +228,7 @@ def sync_folder(folder: Path) -> None:
 
 
 class ObjectFiles:
-    """Writes each commit as one object; a store has no appending, and an object is complete or not there.
-
-    Args:
-        files: The fsspec file system.
-        root: The folder (key prefix) of the objects.
-        prefix: What their names begin with.
-    """
+    """Writes each commit as one object; a store has no appending, and an object is complete or not there."""
 
     def __init__(self, files: Any, root: str, prefix: str) -> None:
         self._files = files
@@ -242,11 +236,7 @@ class ObjectFiles:
         self._names = Names(prefix)
 
     def commit(self, lines: bytes, rejects: bytes) -> None:
-        """Put the objects and wait for the store's answer.
-
-        Raises:
-            OSError: When the store refuses.
-        """
+        """Put the objects and wait for the store's answer."""
         name = self._names.next()
         if rejects:
             self._files.pipe_file(f"{self._root}/{name}{REJECTS_SUFFIX}", rejects)

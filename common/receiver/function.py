@@ -121,11 +121,7 @@ class Function:
         return parsed
 
     def _commit(self, batches: list[Parsed]) -> None:
-        """Store batches.
-
-        Raises:
-            OSError: Nothing of them is stored.
-        """
+        """Store batches; after an `OSError` nothing of them is stored."""
         lines, rejects = b"".join(batch.lines for batch in batches), b"".join(batch.rejects for batch in batches)
         try:
             if lines or rejects:

@@ -56,11 +56,7 @@ class Journal:
         return self._thread.is_alive() and not self._closed
 
     def store(self, lines: bytes, rejects: bytes = b"") -> Future[None]:
-        """Queue a batch; the future is done when it is stored, or holds the OSError.
-
-        Raises:
-            BusyError: When too much waits already, or the journal is closed.
-        """
+        """Queue a batch; the future is done when it is stored, or holds the OSError. BusyError when too much waits."""
         size = len(lines) + len(rejects)
         with self._lock:
             if not self.alive or (self._waiting and self._waiting + size > self._queue_bytes):

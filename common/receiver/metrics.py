@@ -17,15 +17,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 @dataclass
 class Metrics:
-    """What a receiver has done since it started. Used by one thread.
-
-    Attributes:
-        connector: The label of every metric.
-        batches: Batches stored, that is, answered with 200.
-        records: Records in them.
-        rejected: Records written to the rejects.
-        bytes: Bytes of bodies as they were sent.
-    """
+    """What a receiver has done since it started; `text` says what each count is. Used by one thread."""
 
     connector: str
     batches: int = 0
@@ -43,11 +35,7 @@ class Metrics:
         self._buckets[bisect_left(BUCKETS, seconds)] += 1
 
     def text(self, unread_files: int | None) -> str:
-        """Return all metrics.
-
-        Args:
-            unread_files: Files that wait for a tap; None where counting them would be expensive.
-        """
+        """Return all metrics; `unread_files` wait for a tap, None where counting them would be expensive."""
         lines: list[str] = []
         for name, value, meaning in (
             ("receiver_batches_total", self.batches, "Batches stored."),

@@ -21,11 +21,7 @@ STOP_SECONDS = 10  # for requests in work when asked to stop
 
 
 def receiver_options(connector: str) -> Callable[[Any], Any]:
-    """Return a decorator that gives a click command the options of `serve`.
-
-    Args:
-        connector: Name of the connector, which its environment variables begin with.
-    """
+    """Return a decorator that gives a click command the options of `serve`."""
     variables = variables_of(connector)
     options = [
         click.option("--path", envvar=f"{variables}_PATH", help="Folder or URL to write to; the tap's setting path."),
@@ -61,14 +57,7 @@ def receiver_options(connector: str) -> Callable[[Any], Any]:
 
 
 def serve(create_app: Callable[..., Receiver], *, host: str, port: int, storage_options: str, **settings: Any) -> None:
-    """Listen until SIGTERM or SIGINT, then seal the file in work.
-
-    Args:
-        create_app: Makes the application of the other settings.
-        host: Address to listen on.
-        port: Port to listen on.
-        storage_options: As JSON.
-        settings: The other options of the command.
+    """Make the application of a command's settings and listen until SIGTERM or SIGINT, then seal the file in work.
 
     Raises:
         ConnectorError: A setting is not valid, or uvicorn is not installed.

@@ -67,11 +67,7 @@ def variables_of(connector: str) -> str:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return the value of `--storage-options`.
-
-    Raises:
-        ConnectorError: It is not a JSON object.
-    """
+    """Return the object that `--storage-options` holds as JSON."""
     try:
         value = json.loads(text.strip() or "{}")
     except ValueError:

@@ -224,7 +224,7 @@ def rows_of_values(text: bytes, separator: re.Pattern[bytes], decoders: Decoders
 
 
 def rows_of_pieces(text: bytes, decoders: Decoders) -> list[Row]:
-    """Return the rows of an array of which an object is too odd for all to be decoded at once, or raise `ValueError`."""
+    """Return the rows of an array of which an object is too odd for all to be decoded at once, else `ValueError`."""
     *pieces, last = IN_ARRAY.split(text)
     return [row for piece in (*(piece + b"}" for piece in pieces), last) for row in decoders.rows_of(piece)]
 
