@@ -22,7 +22,6 @@ from support.exports import archive_of, entry_name, export_row, lines_of, rows_o
 from support.processes import Workplace
 from support.sandbox import Sandbox
 from support.scripted import Answer, scripted
-from tap_amplitude.export import batch_files
 
 Runs = Callable[..., Any]
 
@@ -61,15 +60,17 @@ def test_the_files_hold_the_records_and_state_stands_behind_them(
     assert Counter(row["uuid"] for row in found) == Counter(by_id.keys())
     assert all(row == by_id[row["uuid"]] for row in found)
     before: list[dict[str, Any]] = []
+    sizes: list[int] = []
     for message in batches.messages:
         if message["type"] == "BATCH":
             assert message["encoding"] == {"format": "jsonl", "compression": compression}
-            assert [len(contents(url)) for url in message["manifest"]] == [10, 10, 5]
+            sizes.append(len(rows_of([message])))
             before += rows_of([message])
         elif mark := message.get("value", {}).get("bookmarks", {}).get("events", {}).get("replication_key_value"):
             assert sorted(row["uuid"] for row in before) == sorted(
                 row["uuid"] for row in rows if row["server_upload_time"].replace(" ", "T") < mark
             )
+    assert sizes == [10, 10, 5] * 4
     assert batches.state == records.state
     assert batches.metrics["record_count"] == 100
 
@@ -138,12 +139,11 @@ def test_bad_rows_and_values_are_counted_as_with_records(run_tap: Runs, tmp_path
     assert json.loads(aside.read_text())["line"] == "no json"
 
 
-def test_a_large_hour_comes_in_several_messages(run_tap: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_files, "FILES_PER_MESSAGE", 4)
+def test_each_file_is_announced_once_it_is_complete(run_tap: Runs, tmp_path: Path) -> None:
     rows = rows_over(hours=1, per_hour=230)
     with scripted(lambda _: Answer(archive_of({entry_name(0): rows}))) as server:
         result = run_tap(api_url=server.url, end_date="2026-03-15", batch_config=batch_config(tmp_path, batch_size=25))
-    assert [len(message["manifest"]) for message in result.of_type("BATCH")] == [4, 4, 2]
+    assert [len(message["manifest"]) for message in result.of_type("BATCH")] == [1] * 10
     assert [row["uuid"] for row in rows_of(result.messages)] == [row["uuid"] for row in rows]
 
 

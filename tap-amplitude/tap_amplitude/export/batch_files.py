@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
@@ -14,9 +14,6 @@ from tap_amplitude.common.compression import compressor
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.sdk_private import BatchConfig
 from tap_amplitude.export.rows import Row
-
-# So many files go into one message, so that a target can begin with a large hour before it is over.
-FILES_PER_MESSAGE = 10
 
 
 class BatchFile:
@@ -74,28 +71,12 @@ class BatchFiles:
         self._suffix = ".jsonl.gz" if config.encoding.compression == "gzip" else ".jsonl"
         self._count = 0
 
-    def manifests(self, blocks: Iterable[list[Row]]) -> Generator[list[str], None, None]:
-        """Write rows; yield the URLs of complete files, several at a time. Files not yielded are removed.
+    def written(self, blocks: Iterable[list[Row]]) -> Generator[str, None, None]:
+        """Write rows; yield the URL of each file once it is complete. One that does not get there is removed.
 
         Raises:
             ConnectorError: They cannot be written.
         """
-        complete: list[BatchFile] = []
-        try:
-            for file in self._written(blocks):
-                complete.append(file)
-                if len(complete) == FILES_PER_MESSAGE:
-                    manifest, complete = complete, []
-                    yield [one.url for one in manifest]
-            manifest, complete = complete, []
-            if manifest:
-                yield [one.url for one in manifest]
-        finally:
-            for file in complete:
-                file.remove()
-
-    def _written(self, blocks: Iterable[list[Row]]) -> Iterator[BatchFile]:
-        """Yield each file once it is complete; remove the one in work when that fails."""
         file: BatchFile | None = None
         try:
             for rows in blocks:
@@ -110,12 +91,12 @@ class BatchFiles:
                     start += len(part)
                     if not file.room:
                         done, file = file, None
-                        yield done
+                        yield done.url
             if file:
                 with self._storage():
                     file.close()
                 done, file = file, None
-                yield done
+                yield done.url
         finally:
             if file:
                 file.remove()
@@ -125,7 +106,7 @@ class BatchFiles:
         return BatchFile(self._config.storage.get_url(f"{self._name}-{self._count}{self._suffix}"), self._config)
 
     @contextmanager
-    def _storage(self) -> Iterator[None]:
+    def _storage(self) -> Generator[None, None, None]:
         """Turn whatever a storage raises, each has exceptions of its own, into a sentence."""
         try:
             yield

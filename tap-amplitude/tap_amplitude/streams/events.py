@@ -170,14 +170,14 @@ class EventsStream(EventRowsStream):
         batch_config: BatchConfig,
         context: Context = None,
     ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
-        """Write batch files; yield them as they are done, and move the bookmark behind those of an hour."""
+        """Write batch files; yield each as it is complete, so that the target begins with the first one."""
         self.write_state()  # the SDK writes the state after each BATCH, when it has changed: it must know the first one
         files = BatchFiles(batch_config, self.name)
         with self.get_record_counter() as counter:
             for blocks in self._hours():
-                with closing(files.manifests(counted(blocks, counter.increment))) as manifests:
-                    for manifest in manifests:
-                        yield batch_config.encoding, manifest
+                with closing(files.written(counted(blocks, counter.increment))) as urls:
+                    for url in urls:
+                        yield batch_config.encoding, [url]
 
     def _hours(self) -> Iterator[Iterator[list[Row]]]:
         """Yield the rows of each hour in blocks, and move the bookmark after each hour whose rows were taken."""
