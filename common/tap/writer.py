@@ -27,7 +27,7 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
 
     def __init__(self) -> None:
         self._encoder = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number")
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | memoryview] = []
         self._size = 0
         self._is_writing = False
         self._exit_code: int | None = None
@@ -65,13 +65,13 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
             before = b'{"type":"RECORD","stream":%b,"record":' % self._encoder.encode(stream)
             after = b',"time_extracted":%b}\n' % self._encoder.encode(extracted)
             # An encoded record holds no line feed. This is faster than an object for each message.
-            lines = self._encoder.encode_lines(records).removesuffix(b"\n")
-            self.write_lines(before + lines.replace(b"\n", after + before) + after)
+            lines = self._encoder.encode_lines(records).replace(b"\n", after + before)
+            self.write_lines(before, memoryview(lines)[: -len(before)])
 
-    def write_lines(self, lines: bytes) -> None:
-        """Write lines that end with a line feed."""
-        self._waiting.append(lines)
-        self._size += len(lines)
+    def write_lines(self, *pieces: bytes | memoryview) -> None:
+        """Write pieces that together are lines, each with its line feed."""
+        self._waiting += pieces
+        self._size += sum(map(len, pieces))
         if self._size >= FLUSH_BYTES:
             self.flush()
 

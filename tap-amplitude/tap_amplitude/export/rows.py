@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import chain, repeat
 from operator import attrgetter
 from types import NoneType
@@ -38,6 +39,11 @@ TYPES: Mapping[Kind, tuple[type, ...]] = {
 }
 # Values of these types need no cleaning.
 RIGHT_TYPES = {Kind.TEXT: str, Kind.INTEGER: int, Kind.BOOLEAN: bool, Kind.OBJECT: dict}
+# What a kind's cleaner does to values of another type, where that is one call.
+DIRECT_CLEANERS: Mapping[tuple[Kind, type], Callable[[Any], Any]] = {
+    (Kind.TEXT, int): str,
+    (Kind.INTEGER, str): int,
+}
 KEY, HOUR_FIELD = "uuid", "export_hour"
 # Members beyond the known ones that get a place in the struct. More would be names made of data; such rows take the
 # slow way.
@@ -117,7 +123,7 @@ class RowReader:
                 self._careful = CAREFUL_BLOCKS
         self._careful -= 1
         rows, repairs = Rows(), 0
-        for line in block.split(b"\n"):
+        for line in BytesIO(block):
             try:
                 rows.good.append(self._decoder.decode(line))
             except BROKEN_LINE:
@@ -126,7 +132,7 @@ class RowReader:
                 self._careful = CAREFUL_BLOCKS
                 whole = with_whole_characters(line)
                 repairs += whole is not line
-                if self._read_odd(whole, line, rows):
+                if self._read_odd(whole, line.removesuffix(b"\n"), rows):
                     return self._decode(block)
         # Where most rows need it, a whole block is repaired at once.
         self._repairing = self._repairing or 2 * repairs > len(rows.good)
@@ -211,9 +217,7 @@ class RowReader:
             gc=False,
         )
         self._decoder = msgspec.json.Decoder(self._struct)
-        self._cleaners = [
-            (attributes[name], RIGHT_TYPES.get(EXPORTED[name]), CLEANERS[EXPORTED[name]]) for name in self._loose
-        ]
+        self._loose_members = [(attributes[name], EXPORTED[name]) for name in self._loose]
         self._times = [name for name, kind in EXPORTED.items() if kind is Kind.TIME and name not in self._loose]
         self._times_of: Callable[[Any], Any] = attrgetter(*self._times) if len(self._times) > 1 else self._few_times
 
@@ -239,14 +243,20 @@ class RowReader:
     def _clean_loose(self, events: Sequence[Any]) -> int:
         """Clean the members that were decoded as anything; return how many values became null."""
         nulled = 0
-        for name, right_type, cleaner in self._cleaners:
+        for name, kind in self._loose_members:
             values = [getattr(event, name) for event in events]
+            types = {*map(type, values)} - {NoneType}
+            if types <= {RIGHT_TYPES.get(kind)}:
+                continue
+            cleaner = CLEANERS[kind]
+            if len(types) == 1:
+                cleaner = DIRECT_CLEANERS.get((kind, types.pop()), cleaner)
             try:
-                cleaned = [value if value is None or type(value) is right_type else cleaner(value) for value in values]
+                cleaned = [None if value is None else cleaner(value) for value in values]
             except WRONG_KIND:
                 cleaned = [cleaned_or_none(value, cleaner) for value in values]
+                nulled += cleaned.count(None) - values.count(None)
             set_all(events, name, cleaned)
-            nulled += cleaned.count(None) - values.count(None)
         return nulled
 
 

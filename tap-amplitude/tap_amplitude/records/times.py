@@ -76,14 +76,26 @@ def rfc3339_of_texts(texts: Sequence[str]) -> list[str | None]:
     first = zeros.partition("\n")[0]
     if first in ENDINGS and zeros == "\n".join([first] * len(texts)):
         return rfc3339_of_form(first, texts, lines)
-    forms = zeros.split("\n")
-    times = [None if form in ENDINGS else rfc3339_or_none(text) for text, form in zip(texts, forms, strict=True)]
-    for form in ENDINGS.keys() & forms:
-        positions = [position for position, its_form in enumerate(forms) if its_form == form]
-        alike = [texts[position] for position in positions]
-        converted = rfc3339_of_form(form, alike, "\n".join(alike).replace(" ", "T"))
-        for position, time in zip(positions, converted, strict=True):
-            times[position] = time
+    return rfc3339_of_mixed(texts, zeros.split("\n"))
+
+
+def rfc3339_of_mixed(texts: Sequence[str], forms: Sequence[str]) -> list[str | None]:
+    """Return the times of texts that have several forms: those of the most frequent one together, then the others.
+
+    Args:
+        texts: As Amplitude wrote them.
+        forms: The same with all digits zero.
+    """
+    form = max(ENDINGS.keys() & forms, key=forms.count, default=None)
+    if form is None:
+        return [*map(rfc3339_or_none, texts)]
+    others = [position for position, its_form in enumerate(forms) if its_form != form]
+    alike = list(texts)
+    for position in others:
+        alike[position] = texts[forms.index(form)]  # converted in its place and then overwritten
+    times = rfc3339_of_form(form, alike, "\n".join(alike).replace(" ", "T"))
+    for position, time in zip(others, rfc3339_of_texts([texts[position] for position in others]), strict=True):
+        times[position] = time
     return times
 
 
