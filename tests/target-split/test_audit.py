@@ -294,8 +294,7 @@ PROGRAMS = programs()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    if PROGRAMS is None:
-        pytest.skip("no PostgreSQL server is installed")
+    assert PROGRAMS is not None
     with running_postgres(PROGRAMS) as url:
         yield url.replace("+psycopg", "")
 
@@ -309,6 +308,7 @@ def shared(server: str, auditing: Auditing) -> Iterator[Auditing]:
         admin.execute("DROP TABLE IF EXISTS target_split_events, target_split_pruned")
 
 
+@pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server is installed")
 class TestALedgerInPostgres:
     def test_each_kind_is_counted(self, shared: Auditing):
         rows = [happened(n) for n in range(6)]

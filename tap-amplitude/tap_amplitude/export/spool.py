@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -55,7 +55,8 @@ class Spool:
             with self._room():
                 yield file
         except BaseException:
-            file.close()
+            with suppress(OSError):  # of a full disk: what is still buffered cannot be written, and is not needed
+                file.close()
             raise
 
     def write(self, file: IO[bytes], download: Download) -> None:
