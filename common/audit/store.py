@@ -184,15 +184,12 @@ class AuditStore:
         with self._errors():
             self.database.execute("INSERT OR REPLACE INTO schemas VALUES (?, ?)", (stream, message))
 
-    def new_block(self) -> int:
-        """Return the number of a block that `add_lines` is still to be given."""
+    def add_lines(self, block: bytes) -> int:
+        """Keep a block of messages, a line each; return its number."""
         self._blocks += 1
-        return int(self._blocks)
-
-    def add_lines(self, number: int, block: bytes) -> None:
-        """Keep a block of messages, a line each."""
         with self._errors():
-            self.database.execute("INSERT INTO lines VALUES (?, ?)", (number, zlib.compress(block, 1)))
+            self.database.execute("INSERT INTO lines VALUES (?, ?)", (self._blocks, zlib.compress(block, 1)))
+        return int(self._blocks)
 
     def begin(self) -> None:
         """Begin a transaction."""

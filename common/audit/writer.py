@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..target.checkpoints import Hold
-from ..target.delivery import BatchLine, MessageLine, Origin
+from ..target.delivery import Line, Origin
 from ..target.services import Services, Stream
 from ..timestamps import epoch_milliseconds
 from .store import HOUR_MS, AuditStore
@@ -17,8 +17,6 @@ from .subject import Subject
 
 BUFFERED_ROWS = 2_000
 COMMIT_SECONDS = 2.0
-# Messages made of batch files are kept in blocks of this size, as those of the input are.
-BLOCK_BYTES = 1 << 20
 
 encode = msgspec.json.Encoder().encode
 
@@ -35,8 +33,6 @@ class AuditWriter:
         self._sources: dict[str, Stream] = {}
         self._kept_schemas: set[str] = set()
         self._block: tuple[bytes, int] | None = None  # of the input, and its number
-        self._batch_lines: list[bytes] = []
-        self._batch_block = self._batch_bytes = 0
         self._committed = time.monotonic()
 
     def begin_pass(self, kind: str, settings: Mapping[str, Any]) -> None:
@@ -64,22 +60,10 @@ class AuditWriter:
         if origin.stream not in self._kept_schemas:
             self.store.add_schema(origin.stream, schema_message(self._sources[origin.stream]))
             self._kept_schemas.add(origin.stream)
-        if not isinstance(origin, MessageLine):
-            return self._keep_message(record_message(origin))
+        assert isinstance(origin, Line)  # noqa: S101  # replays are not audited
         if self._block is None or self._block[0] is not origin.block:
-            self._block = (origin.block, self.store.new_block())
-            self.store.add_lines(self._block[1], origin.block)
+            self._block = (origin.block, self.store.add_lines(origin.messages()))
         return self._block[1], origin.position
-
-    def _keep_message(self, message: bytes) -> tuple[int, int]:
-        if not self._batch_lines:
-            self._batch_block = self.store.new_block()
-        place = (self._batch_block, len(self._batch_lines))
-        self._batch_lines.append(message)
-        self._batch_bytes += len(message)
-        if self._batch_bytes >= BLOCK_BYTES:
-            self._write_batch_lines()
-        return place
 
     def commit_old(self) -> None:
         """Commit, if the last time is long enough ago: each commit waits for the disk."""
@@ -89,7 +73,6 @@ class AuditWriter:
     def commit(self) -> None:
         """Make durable what was read, and let STATE pass."""
         if self._hold is not None:
-            self._write_batch_lines()
             for table in self._rows:
                 self._write(table)
             self.store.commit()
@@ -125,12 +108,6 @@ class AuditWriter:
         self.store.add(table, self._rows[table])
         self._rows[table].clear()
 
-    def _write_batch_lines(self) -> None:
-        if self._batch_lines:
-            self.store.add_lines(self._batch_block, b"\n".join(self._batch_lines))
-            self._batch_lines.clear()
-            self._batch_bytes = 0
-
 
 def hour_of(moment: Any) -> int | None:
     """Return the UTC hour of a time, in hours since 1970; None when there is none."""
@@ -145,9 +122,3 @@ def schema_message(stream: Stream) -> bytes:
     return encode(
         {"type": "SCHEMA", "stream": stream.name, "schema": stream.schema, "key_properties": stream.key_properties}
     )
-
-
-def record_message(origin: Origin) -> bytes:
-    """Return the RECORD message of a record that came otherwise."""
-    record = origin.line.strip() if isinstance(origin, BatchLine) else encode(origin.record())
-    return b'{"type":"RECORD","stream":%s,"record":%s}' % (encode(origin.stream), record)

@@ -30,12 +30,12 @@ class Origin(msgspec.Struct, gc=False):
         raise NotImplementedError
 
 
-class MessageLine(Origin, gc=False):
-    """A record in a RECORD message.
+class Line(Origin, gc=False):
+    """A record in a line.
 
     Attributes:
-        block: Whole lines of the input.
-        position: Which of them holds the message, from 0.
+        block: Whole lines of the input, or of a batch file.
+        position: Which of them holds the record, from 0.
     """
 
     block: bytes
@@ -43,28 +43,38 @@ class MessageLine(Origin, gc=False):
 
     @property
     def line(self) -> bytes:
-        """The message."""
+        """The line."""
         return self.block.split(b"\n")[self.position]
+
+    def messages(self) -> bytes:
+        """Return the block with each line as a RECORD message."""
+        raise NotImplementedError
+
+
+class MessageLine(Line, gc=False):
+    """A record in a RECORD message."""
 
     def record(self) -> Any:
         """Return the record as the tap sent it."""
         return decode_line(self.line, self.position)["record"]
 
+    def messages(self) -> bytes:
+        """Return the block."""
+        return self.block
 
-class BatchLine(Origin, gc=False):
-    """A record in a batch file.
 
-    Attributes:
-        line: Its line in the file.
-        number: The line's number, from 1.
-    """
-
-    line: bytes
-    number: int
+class BatchLine(Line, gc=False):
+    """A record in a batch file."""
 
     def record(self) -> Any:
         """Return the record as the tap sent it."""
-        return decode_line(self.line, self.number, self.stream)
+        return decode_line(self.line, self.position, self.stream)
+
+    def messages(self) -> bytes:
+        """Return the block with each line as a RECORD message."""
+        stream = msgspec.json.encode(self.stream)
+        lines = self.block.split(b"\n")
+        return b"\n".join(b'{"type":"RECORD","stream":%s,"record":%s}' % (stream, line) for line in lines)
 
 
 class Delivery(msgspec.Struct, gc=False):

@@ -19,9 +19,6 @@ from .streams import DecodedStream, Streams
 
 Processor = Callable[[Message, MessageLine], None]
 
-# After a block that held anything else, so many blocks at most are read line by line before another is tried.
-MOST_BLOCKS_BY_LINE = 16
-
 
 class MessageLoop:
     """Processes blocks of lines.
@@ -39,7 +36,6 @@ class MessageLoop:
         self._current: DecodedStream | None = None  # the stream of the last record
         self._counts: Counter[str] = Counter()
         self._number = 0  # of the last line
-        self._blocks_by_line = self._pause = 0
 
     def run(self, blocks: Iterable[bytes]) -> Counter[str]:
         """Process all messages, or those before the stop signal; return how many of each type were processed.
@@ -55,16 +51,9 @@ class MessageLoop:
     def _take_block(self, block: bytes) -> bool:
         """Take a block of nothing but records of the current stream; return whether it was one."""
         stream = self._current
-        if stream is None:
+        records = None if stream is None else stream.messages.block(block)
+        if stream is None or records is None:
             return False
-        if self._blocks_by_line:
-            self._blocks_by_line -= 1
-            return False
-        records = stream.records(block)
-        if records is None:
-            self._pause = self._blocks_by_line = min(2 * self._pause + 1, MOST_BLOCKS_BY_LINE)
-            return False
-        self._pause = 0
         is_stopping, process, name = self._stopping.is_set, stream.process_record, stream.name
         read = self._streams.records_read
         for position, record in enumerate(records):
@@ -82,7 +71,7 @@ class MessageLoop:
                 return
             self._number += 1
             stream = self._current
-            record = None if stream is None or not line else stream.record(line)
+            record = None if stream is None or not line else stream.messages.line(line)
             if stream is not None and record is not None:
                 self._streams.records_read[stream.name] += 1
                 self._counts["RECORD"] += 1

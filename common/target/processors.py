@@ -6,16 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 
 from ..lenient_json import repaired
-from .decoding import batch_lines
+from .decoding import batch_blocks, decode_line, line_feeds
 from .delivery import BatchLine, MessageLine
 from .message_loop import Processor
 from .messages import Message, batch_of, record_of, schema_of, state_of, version_of
 from .rejects_file import RejectsFile
 from .services import Services, Stream
 from .streams import InputStream, Streams
-
-# How many lines of a batch file go by before `tick` runs.
-LINES_PER_TICK = 1_000
 
 
 class Processors:
@@ -79,17 +76,41 @@ class Processors:
         files = batch_of(message)
         stream = self._streams.get(files.stream, "BATCH")
         for url in files.urls:
-            if self._stopping.is_set():
-                return
-            self._read_batch_file(stream, url, is_packed=files.are_packed)
-            self._tick()
-
-    def _read_batch_file(self, stream: InputStream, url: str, *, is_packed: bool) -> None:
-        for number, line in enumerate(batch_lines(stream.name, url, is_packed=is_packed), start=1):
-            if self._stopping.is_set():
-                return
-            if not line.isspace():
-                self._streams.records_read[stream.name] += 1
-                stream.take_batch_line(BatchLine(stream.name, line, number))
-            if number % LINES_PER_TICK == 0:
+            lines = 0
+            for block in batch_blocks(stream.name, url, is_packed=files.are_packed):
+                if not self._take_rows(stream.name, block):
+                    self._take_lines(stream, block, lines)
+                if self._stopping.is_set():
+                    return
+                lines += line_feeds(block)
                 self._tick()
+
+    def _take_rows(self, name: str, block: bytes) -> bool:
+        """Take a block of a batch file of which the needed columns can be decoded; return whether it was one."""
+        stream = self._streams.decoded(name)
+        rows = None if stream is None else stream.rows.block(block)
+        if stream is None or rows is None:
+            return False
+        is_stopping, process, read = self._stopping.is_set, stream.process_record, self._streams.records_read
+        for position, row in enumerate(rows):
+            if is_stopping():
+                break
+            read[name] += 1
+            process(row, BatchLine(name, block, position))
+        return True
+
+    def _take_lines(self, stream: InputStream, block: bytes, before: int) -> None:
+        """Take a block of a batch file line by line; `before` is the number of lines before it."""
+        decoded = self._streams.decoded(stream.name)
+        for position, line in enumerate(block.split(b"\n")):
+            if self._stopping.is_set():
+                return
+            if not line or line.isspace():
+                continue
+            self._streams.records_read[stream.name] += 1
+            origin = BatchLine(stream.name, block, position)
+            row = None if decoded is None else decoded.rows.line(line)
+            if decoded is not None and row is not None:
+                decoded.process_record(row, origin)
+            else:
+                stream.take(decode_line(line, before + position + 1, stream.name), origin)

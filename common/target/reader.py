@@ -12,10 +12,10 @@ from typing import IO, Any
 
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
+from .decoding import BLOCK_BYTES
+
 # How long the input may be silent before `tick` runs, in seconds.
 IDLE_SECONDS = 0.5
-# More records at a time than this do not stay in the processor's cache until they are processed.
-READ_BYTES = 1 << 17
 
 
 def blocks(source: IO[Any], stopping: threading.Event, tick: Callable[[], None]) -> Iterator[bytes]:
@@ -36,7 +36,7 @@ def blocks(source: IO[Any], stopping: threading.Event, tick: Callable[[], None])
     pieces: list[bytes] = []  # of a line that is not complete yet
     while not stopping.is_set():
         if select.select([descriptor], [], [], IDLE_SECONDS)[0]:
-            chunk = os.read(descriptor, READ_BYTES)
+            chunk = os.read(descriptor, BLOCK_BYTES)
             if not chunk:
                 break
             end = chunk.rfind(b"\n") + 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 import abc
 from typing import Any
 
-import msgspec
-
+from .columns import Columns
 from .delivery import Origin
 from .services import Services, Stream
 
@@ -20,7 +19,12 @@ class StreamingSink(abc.ABC):
     Args:
         stream: What it takes.
         services: What all sinks share.
+
+    Attributes:
+        columns: Types of the columns that it needs, so that no others are decoded; None where it needs whole records.
     """
+
+    columns: Columns | None = None
 
     def __init__(self, stream: Stream, services: Services) -> None:
         self.stream = stream
@@ -38,18 +42,6 @@ class StreamingSink(abc.ABC):
             record: A record that keeps its stream's schema, after stream maps.
             origin: Where to find it as the tap sent it.
         """
-
-    @property
-    def message_decoder(self) -> msgspec.json.Decoder[Any] | None:
-        """What decodes RECORD messages of the stream, into structs whose `record` holds the columns that are needed.
-
-        It refuses every other line, and records that break the schema in these columns. None where that is not enough.
-        """
-        return None
-
-    def take_line(self, line: bytes) -> dict[str, Any] | None:
-        """Return the columns that the sink needs of a batch file's line; None to have the line read as a whole."""
-        return None
 
     def record_dropped(self) -> None:  # noqa: B027  # most sinks have nothing to do
         """Hear that a record of the stream does not come: it breaks the schema, or a stream map filters it out."""

@@ -13,18 +13,15 @@ from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTra
 
 from ..errors import ConnectorError
 from ..flattening import Flattener
-from ..lenient_json import repaired
-from .decoding import UNREADABLE
-from .delivery import BatchLine, Origin
+from .columns import Columns, message_decoder, record_decoder
+from .delivery import Origin
+from .row_decoders import MessageDecoder, RowDecoder
 from .schemas import compiled
 from .services import Services, Stream
 from .sink import StreamingSink
 from .validation import RecordValidator
 
 JSON_TYPES = frozenset({str, int, float, bool, type(None), dict, list})
-
-# What decoding raises for anything but a record of the stream that keeps its schema.
-UNDECODABLE = (*UNREADABLE, ValueError)
 
 Transform = Callable[[dict[str, Any]], dict[str, Any] | None]
 Branch = tuple[Transform, StreamingSink | None]
@@ -70,18 +67,6 @@ class InputStream:
         else:
             self._map(record, origin)
 
-    def take_batch_line(self, origin: BatchLine) -> None:
-        """Take a line of a batch file.
-
-        Raises:
-            ConnectorError: It is not a JSON object, or as `take`.
-        """
-        read = None if self._validator is None or self.direct is None else self.direct.take_line(origin.line)
-        if read is not None and self.direct is not None:
-            self.direct.process_record(read, origin)
-        else:
-            self.take(origin.record(), origin)
-
     def activate_version(self, version: Any) -> None:
         """Tell the sinks that all records of a version have come."""
         for sink in self.sinks:
@@ -110,45 +95,24 @@ class InputStream:
 
 
 class DecodedStream:
-    """A stream whose sink decodes its messages itself.
+    """A stream of which only the columns are decoded that its sink needs.
 
     Args:
         name: Its name.
-        decoder: Decodes its RECORD messages and refuses every other line.
         sink: Takes the records.
+        columns: Types of these columns.
+
+    Attributes:
+        process_record: Takes a record.
+        messages: Decodes its RECORD messages.
+        rows: Decodes the lines of its batch files.
     """
 
-    def __init__(self, name: str, decoder: msgspec.json.Decoder[Any], sink: StreamingSink) -> None:
+    def __init__(self, name: str, sink: StreamingSink, columns: Columns) -> None:
         self.name = name
         self.process_record = sink.process_record
-        self._decode = decoder.decode
-        self._decode_lines = decoder.decode_lines
-
-    def record(self, line: bytes) -> dict[str, Any] | None:
-        """Return the needed columns of a record that keeps the schema; None for every other line."""
-        message = decoded(self._decode, line)
-        return None if message is None else message.record
-
-    def records(self, block: bytes) -> list[dict[str, Any]] | None:
-        """Return the needed columns of each line's record; None when a line is anything else."""
-        messages = decoded(self._decode_lines, block)
-        if messages is None or len(messages) != block.count(b"\n") + (not block.endswith(b"\n")):
-            return None  # blank lines: a message's position would not be its line's
-        return [message.record for message in messages]
-
-
-def decoded(decode: Callable[[bytes], Any], text: bytes) -> Any:
-    """Return what a text decodes to, if need be without NaN and halves of surrogate pairs; None where it does not."""
-    try:
-        return decode(text)
-    except UNDECODABLE:
-        fixed = repaired(text)
-    if fixed is text:
-        return None
-    try:
-        return decode(fixed)
-    except UNDECODABLE:
-        return None
+        self.messages = MessageDecoder(message_decoder(name, columns))
+        self.rows = RowDecoder(record_decoder(columns))
 
 
 class Streams:
@@ -237,10 +201,9 @@ class Streams:
         direct = branches[0][1] if len(maps) == 1 and is_unchanged(maps[0]) else None
         validator = RecordValidator(known.validator) if self._validate else None
         self._streams[name] = InputStream(name, validator, branches, direct, self._services)
-        decoder = direct.message_decoder if direct is not None and validator is not None else None
         self._decoded.pop(name, None)
-        if decoder is not None and direct is not None:
-            self._decoded[name] = DecodedStream(name, decoder, direct)
+        if direct is not None and direct.columns is not None and validator is not None:
+            self._decoded[name] = DecodedStream(name, direct, direct.columns)
 
     def _sink_of(self, stream_map: StreamMap, source: Stream) -> StreamingSink | None:
         """Return the sink of a stream map: the one at hand while the schema stays the same."""

@@ -20,7 +20,7 @@ from singer_sdk.helpers.capabilities import (
 from singer_sdk.target_base import Target
 
 from ..cli import PlainMessages
-from ..errors import hint
+from ..errors import ConnectorError, hint
 from ..sdk_private import ConfigInput
 from ..stdout import BlockedError, write_stdout
 from ..stream_maps import unmatched
@@ -186,6 +186,8 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         Raises:
             ConnectorError: The file cannot be replayed, or something cannot be delivered.
         """
+        if self.config.get("audit_path"):
+            raise ConnectorError("--replay sends records, but with 'audit_path' nothing is sent. Leave that blank.")
         self._replay = replay = Replay(path, self.name)
         self.rejects.replace_writer(replay)
         send_again(replay, self._streams, self.services, self.tick)

@@ -13,7 +13,7 @@ from target_amplitude.api.coerce import clean_properties, is_plain
 from target_amplitude.api.limits import MAX_TEXT
 from target_amplitude.api.outcomes import Rejected, Skipped
 from target_amplitude.common.record_paths import filter_test
-from target_amplitude.common.target.columns import column_types, message_decoder, record_decoder
+from target_amplitude.common.target.columns import column_types
 from target_amplitude.common.target.delivery import Origin
 from target_amplitude.common.target.services import Services, Stream
 from target_amplitude.common.target.sink import StreamingSink
@@ -63,25 +63,9 @@ class AmplitudeSink(StreamingSink):
         self._changes = loading.changes
         self._pipeline = loading.pipeline
         needed = needed_columns(plan) if loading.is_validated else None
-        types = None if needed is None else column_types(self.schema, needed, self.key_properties)
-        self._messages = None if types is None else message_decoder(self.stream_name, types)
-        self._line = None if types is None else record_decoder(types).decode
+        self.columns = None if needed is None else column_types(self.schema, needed, self.key_properties)
         for note in plan.notes:
             self.logger.warning(note)
-
-    @property
-    def message_decoder(self) -> msgspec.json.Decoder[Any] | None:
-        """What decodes RECORD messages into the columns that payloads need; None where whole records are needed."""
-        return self._messages
-
-    def take_line(self, line: bytes) -> dict[str, Any] | None:
-        """Return the columns that payloads need of a batch file's line; None to have the line read as a whole."""
-        if self._line is None:
-            return None
-        try:
-            return self._line(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Make a payload of a record, or count why not."""

@@ -11,7 +11,6 @@ from target_split.api.limits import InvalidKeyError, key_problem
 from target_split.common.errors import ConnectorError
 from target_split.common.number_ids import id_text
 from target_split.common.record_paths import MappingError, is_empty
-from target_split.common.target.columns import message_decoder, record_decoder
 from target_split.common.target.delivery import Origin
 from target_split.common.target.services import Services, Stream
 from target_split.common.target.sink import StreamingSink
@@ -51,23 +50,7 @@ class EventSink(StreamingSink):
         super().__init__(stream, services)
         self._convert = converter.convert
         self._add = builder.add
-        columns = converter.columns if is_validated else None
-        self._decode = record_decoder(columns).decode if columns is not None else None
-        self._messages = message_decoder(stream.name, columns) if columns is not None else None
-
-    @property
-    def message_decoder(self) -> msgspec.json.Decoder[Any] | None:
-        """What decodes RECORD messages into the columns that events need; None where whole records are needed."""
-        return self._messages
-
-    def take_line(self, line: bytes) -> dict[str, Any] | None:
-        """Return the columns that events need of a line; None where it must be read as a whole."""
-        if self._decode is None:
-            return None
-        try:
-            return self._decode(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None  # the usual way tells what is wrong, if anything is
+        self.columns = converter.columns if is_validated else None
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Make a record an event."""

@@ -105,6 +105,6 @@ def test_of_members_removes_nobody(with_sizes: bool, workplace: Workplace, sandb
         target = Interrupted(config=config)
         target.listen(io.StringIO("".join(json.dumps(message) + "\n" for message in messages)))
     assert target.stop_signal == signal.SIGTERM
-    assert target.summary["records_read"] == 1_000
+    assert 0 < target.summary["records_read"] < 4_000
     assert [json.loads(line) for line in written.getvalue().splitlines()] == [{"at": "before"}]
     assert held() == before

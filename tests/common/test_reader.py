@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.target import reader as reader_module
-from target_amplitude.common.target.decoding import batch_lines, decode_line
+from target_amplitude.common.target.decoding import BLOCK_BYTES, batch_blocks, decode_line
 from target_amplitude.common.target.delivery import BatchLine, MessageLine
 from target_amplitude.common.target.reader import blocks
 
@@ -130,10 +130,13 @@ def test_a_repair_costs_the_wrong_values_alone(texts: list[Any]):
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_batch_files(compressed: bool, tmp_path: Path):
-    lines = b"".join(line(number) for number in range(1000))
+    lines = b"".join(line(number) for number in range(20_000)).removesuffix(b"\n")
     path = tmp_path / "batch.jsonl"
     path.write_bytes(gzip.compress(lines) if compressed else lines)
-    assert b"".join(batch_lines("s", path.as_uri(), is_packed=True)) == lines
+    *blocks, last = batch_blocks("s", path.as_uri(), is_packed=True)
+    assert b"".join((*blocks, last)) == lines
+    assert len(blocks) == len(lines) // BLOCK_BYTES > 2
+    assert [block for block in blocks if not block.endswith(b"\n")] == []
 
 
 @pytest.mark.parametrize("content", [None, gzip.compress(b"x" * 1000, mtime=0)[:-20]], ids=["missing", "cut"])
@@ -142,12 +145,14 @@ def test_a_batch_file_that_cannot_be_read(content: bytes | None, tmp_path: Path)
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConnectorError, match="Stream 's'"):
-        list(batch_lines("s", path.as_uri(), is_packed=True))
+        list(batch_blocks("s", path.as_uri(), is_packed=True))
 
 
 def test_a_record_is_found_again_where_it_came_from():
     records = [{"id": n, "text": "é\n" * n} for n in range(5)]
     messages = [json.dumps({"type": "RECORD", "stream": "s", "record": record}).encode() for record in records]
     assert [MessageLine("s", b"\n".join(messages), n).record() for n in range(5)] == records
-    lines = [json.dumps(record).encode() for record in records]
-    assert [BatchLine("s", line, number).record() for number, line in enumerate(lines, start=1)] == records
+    lines = b"\n".join(json.dumps(record).encode() for record in records)
+    assert [BatchLine("s", lines, n).record() for n in range(5)] == records
+    messages = BatchLine("s", lines, 0).messages()
+    assert [MessageLine("s", messages, n).record() for n in range(5)] == records

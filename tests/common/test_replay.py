@@ -232,3 +232,11 @@ def test_the_log_names_no_person(caplog: pytest.LogCaptureFixture, tmp_path: Pat
     assert list(replay.records()) == []
     replay.close()
     assert "example.com" not in caplog.text
+
+
+def test_a_replay_is_not_audited(workplace: Workplace, tmp_path: Path):
+    path = written(tmp_path, line_of(1))
+    config = {"api_key": "k3y-0123", "audit_path": str(tmp_path / "audit.sqlite")}
+    result = workplace.run("target-amplitude", config, "--replay", path, inside=True)
+    assert result.code == 1
+    assert "Leave that blank" in result.stderr

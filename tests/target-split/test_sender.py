@@ -70,7 +70,7 @@ class Bench:
 
     def deliver(self, events: list[bytes]) -> None:
         ids = EventIds(["host"], "events")
-        origin = BatchLine("events", b"{}", 1)
+        origin = BatchLine("events", b"{}", 0)
         self.sender.deliver(
             Batch(
                 "events", self.checkpoints.begin(), events, [ids.of(event) for event in events], [origin] * len(events)
