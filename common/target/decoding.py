@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
 import msgspec
 
-from .. import lenient_json
+from .. import compression, lenient_json
 from ..errors import ConnectorError
 from ..sdk_private import StorageTarget
 
-GzipFile: Any = gzip.GzipFile
-DAMAGE: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
-try:
-    from isal import igzip, isal_zlib  # decompresses twice as fast
-except ImportError:
-    pass  # such as on Windows for ARM
-else:
-    GzipFile = igzip.IGzipFile
-    DAMAGE = (*DAMAGE, isal_zlib.error)  # type: ignore[arg-type]  # typed as an instance
+DAMAGE: tuple[type[Exception], ...] = (OSError, *compression.DAMAGE)
 
 DAMAGES: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file",
@@ -112,4 +103,4 @@ def decompressed(file: IO[bytes], *, is_packed: bool) -> IO[bytes]:
         raise EOFError
     if not start.startswith(GZIP_MAGIC):
         return source
-    return io.BufferedReader(cast(io.RawIOBase, GzipFile(fileobj=source)))  # its own reading of lines is slow
+    return cast(IO[bytes], compression.GzipFile(fileobj=source))

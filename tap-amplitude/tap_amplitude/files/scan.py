@@ -187,7 +187,7 @@ class Scan:
 def verified(content: IO[bytes]) -> IO[bytes]:
     """Return a file that is whole, at its beginning; one that is not is closed.
 
-    It is decompressed for that, and once more when it is read: with ISA-L that takes less time than to keep what was
+    It is decompressed for that, and once more when it is read: with zlib-ng that takes less time than to keep what was
     decompressed on disk. Threads save nothing here, as they and the reader would wait for each other at each piece.
 
     Raises:
