@@ -32,9 +32,10 @@ MELTANO_SHARE = 0.04
 DISK_SHARE = 0.12
 STATE_SHARE = 0.08
 CLOCK_SHARE = 0.12
-# Of the attempts of a run whose clock jumps; what a jump makes a target forget shows when states are not kept.
+# Of the attempts of a run whose clock jumps.
 JUMP_SHARE = 0.7
-JUMPING_STATE_SHARE = 0.4
+# What a jump made a target forget shows when all is read again.
+FORGOTTEN_SHARE = 0.5
 MISHAP_SHARE = 0.08
 BLANK_SHARE = 0.1
 KILL_SHARE = 0.6
@@ -184,7 +185,7 @@ class Run:
         if disk and disturbed:
             disk.fill(chance.choice(ROOM_BYTES))
         clock = self._pipeline.clock
-        if disturbed and chance.random() < (JUMPING_STATE_SHARE if clock else STATE_SHARE):
+        if disturbed and chance.random() < STATE_SHARE:
             verdict.disturbances.append(self._way.break_state(chance))
         if disturbed and clock and chance.random() < JUMP_SHARE:
             self._jump(clock)
@@ -263,6 +264,9 @@ class Run:
         self._sandbox.call("DELETE", "/faults")
         if self._pipeline.clock:
             self._pipeline.clock.set(0)
+            if self._chance.random() < FORGOTTEN_SHARE:
+                self._way.forget_state()
+                self._verdict.disturbances.append("state: lost after jumps of the clock")
         if self._pipeline.intake:
             disturbances, self._verdict.problem = self._pipeline.intake.wait()
             self._verdict.problem = self._verdict.problem or forbidden_in(self._pipeline.intake.said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -55,6 +56,9 @@ class Way(Protocol):
     def break_state(self, chance: random.Random) -> str:
         """Let the state of the next attempt not be kept; return how."""
 
+    def forget_state(self) -> None:
+        """Let the next attempt start from nothing."""
+
     def meet(self, mishap: Mishap) -> bool:
         """Let something be wrong around the next attempt; return whether this way can."""
 
@@ -78,6 +82,9 @@ class Pipe:
     def break_state(self, chance: random.Random) -> str:
         self.broken = chance.choice(["the disk of the states is full", "nobody reads the states", "an older state"])
         return f"state: {self.broken}"
+
+    def forget_state(self) -> None:
+        self.state = None
 
     def start(self, number: int) -> PipeAttempt:
         tap, target = deepcopy((self._pipeline.tap, self._pipeline.target))
@@ -183,6 +190,9 @@ class Meltano:
     def break_state(self, chance: random.Random) -> str:  # a pipe has a choice
         self._broken = True
         return "state: Meltano's backend cannot be written"
+
+    def forget_state(self) -> None:
+        shutil.rmtree(self.states, ignore_errors=True)
 
     def _variables(self) -> dict[str, str]:
         """Return all variables of the environment; settings may change from attempt to attempt."""

@@ -69,6 +69,18 @@ def test_an_hour_has_many_files_in_no_order(sandbox: Sandbox) -> None:
     assert numbers != sorted(numbers, key=lambda name: int(name[4:]))
 
 
+def test_each_archive_holds_the_entries_that_were_added(sandbox: Sandbox) -> None:
+    sandbox.put_export_rows([row(1, "2026-03-14 09:00:00.000000")])
+    sandbox.put_export_entries({"__MACOSX/": "", "notes.json": "{}"})
+    archive = zipfile.ZipFile(io.BytesIO(export(sandbox, "20260314T09", "20260314T09").content))
+    assert archive.namelist()[:2] == ["__MACOSX/", "notes.json"]
+    assert archive.read("notes.json") == b"{}"
+    assert len(archive.namelist()) == 3
+    sandbox.reset()
+    sandbox.put_export_rows([row(1, "2026-03-14 09:00:00.000000")])
+    assert len(files(export(sandbox, "20260314T09", "20260314T09"))) == 1
+
+
 def test_an_empty_range_is_not_found(sandbox: Sandbox) -> None:
     answer = export(sandbox, "20260314T00", "20260314T23")
     assert (answer.status_code, answer.text) == (404, "Raw data files were not found.")

@@ -85,5 +85,9 @@ class Sandbox:
         """Store rows as the Export API will return them; `server_upload_time` says in which hour."""
         self.call("POST", "/amplitude/export-rows", rows)
 
+    def put_export_entries(self, entries: dict[str, str]) -> None:
+        """Let each archive of the Export API hold further entries, name -> content."""
+        self.call("POST", "/amplitude/export-entries", entries)
+
     def put_cohort(self, **cohort: Any) -> None:
         self.call("POST", "/amplitude/cohorts", [cohort])

@@ -50,6 +50,14 @@ class Export(Calls[Services]):
             self._services.store.count_arrivals("Amplitude export rows", {"": len(rows)})
         return len(rows)
 
+    @call("POST", f"{OWN}/amplitude/export-entries", planting)
+    def put_entries(self, body: bytes) -> int:
+        """Add entries, name -> content, to each archive from now on; a name that ends in `/` is a directory."""
+        entries = msgspec.json.decode(body, type=dict[str, str])
+        for name, content in entries.items():
+            self._services.store.put_document("export entry", name, [name, content])
+        return len(entries)
+
     @call("GET", "/api/2/export")
     async def export(self, request: Request) -> Response:
         """Export all rows from the hour `start` to the hour `end`, both inclusive."""
@@ -81,6 +89,8 @@ class Export(Calls[Services]):
         """Write the archive file by file, each in a thread; return the number of rows."""
         count = 0
         with zipfile.ZipFile(archive, "w") as folder:
+            for name, content in self._services.store.documents("export entry"):
+                folder.writestr(name, content)
             for hour in hours:
                 number, part = 0, 0
                 while page := self._services.store.database.execute(SELECT, (hour, number, ROWS_PER_FILE)).fetchall():

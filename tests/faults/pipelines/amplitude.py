@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ HOURS = 4
 LAG_HOURS = 3
 SKIP_SHARE = 0.3
 POLLED_SHARE = DAMAGED_SHARE = 0.1
+FOREIGN_SHARE = 1.0
 
 
 class EventsToSplit(Pipeline):
@@ -55,6 +57,9 @@ class EventsToSplit(Pipeline):
         """Put the events where the tap reads them, and set the tap up."""
         late = self.newest_hour() if self.clock else []
         self.sandbox.put_export_rows([row for row in self.rows if row not in late])
+        if self.chance.random() < FOREIGN_SHARE:
+            self.sandbox.put_export_entries(foreign_entries(self.hour, self.chance))
+            self.disturbances.append("foreign entries in archives")
         settings = {
             "api_url": self.sandbox.url,
             "start_date": (self.hour - timedelta(hours=1)).isoformat(),
@@ -189,6 +194,23 @@ class EventsToAmplitudeInBatches(EventsToSplit):
             (refused if row["user_id"] in data.REFUSED_KEYS else good)[place_of_row(row)] += 1
         found = Counter(place_of_event(event) for event in self.sandbox.amplitude_events())
         return compared(good, refused, found, {place_of_row(with_export_time(record)) for record in self.rejects()})
+
+
+def foreign_entries(hour: datetime, chance: random.Random) -> dict[str, str]:
+    """Return some entries that Amplitude does not write, name -> content."""
+    exported = f"100042_{hour:%Y-%m-%d}_{hour.hour}#7.json"
+    entries = {
+        "100042/": "",
+        f"100042/{exported}.gz": "",
+        "__MACOSX/": "",
+        f"__MACOSX/100042/._{exported}.gz": "\0\5\x16\7",
+        "100042/.DS_Store": "\0\0\0\1Bud1",
+        "100042/notes.json": '{"to": "whom it may concern"}',
+        "manifest.json": '{\n  "files": [\n    "100042"\n  ]\n}\n',
+        "README.txt": "Exported by somebody.",
+    }
+    names = chance.sample(sorted(entries), chance.randrange(1, len(entries) + 1))
+    return {name: entries[name] for name in names}
 
 
 def place_of_row(row: dict[str, Any]) -> tuple[Any, ...]:
