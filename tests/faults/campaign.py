@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from faults.clock import JUMPS, Clock, can_jump
+from faults.clock import JUMPS, WEIGHTS, Clock, can_jump
 from faults.connectors import preload
 from faults.disk import Disk
 from faults.mishaps import Mishap
@@ -209,7 +209,7 @@ class Run:
 
     def _jump(self, clock: Clock) -> None:
         """Let the machine's clock jump before the next attempt, or while it runs."""
-        name = self._chance.choice(list(JUMPS))
+        name = self._chance.choices(list(JUMPS), WEIGHTS)[0]
         if self._chance.random() < 0.5:
             clock.set(JUMPS[name])
             when = "between runs"

@@ -28,6 +28,7 @@ JUMPS = {
     "2 hours ahead": 2 * HOUR,
     "2 hours behind": -2 * HOUR,
 }
+WEIGHTS = (3, 3, 1, 1)
 
 
 @contextmanager
