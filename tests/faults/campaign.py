@@ -31,11 +31,12 @@ ATTEMPTS = 12
 MELTANO_SHARE = 0.04
 DISK_SHARE = 0.12
 STATE_SHARE = 0.08
-CLOCK_SHARE = 0.12
-# Of the attempts of a run whose clock jumps.
-JUMP_SHARE = 0.7
-# What a jump made a target forget shows when all is read again.
-FORGOTTEN_SHARE = 0.5
+CLOCK_SHARE = 0.15
+# In a run whose clock jumps, it does so before or in the first attempt, and each later one. What a jump made a target
+# forget shows when something was delivered before it, and all is read again after it.
+FIRST_JUMP_SHARE, JUMP_SHARE = 0.2, 0.7
+JUMPING_KILL_SHARE = 0.3
+FORGOTTEN_SHARE = 0.7
 MISHAP_SHARE = 0.08
 BLANK_SHARE = 0.1
 KILL_SHARE = 0.6
@@ -168,6 +169,7 @@ class Run:
             disturbed = number < DISTURBED_ATTEMPTS
             if number == DISTURBED_ATTEMPTS:
                 self._end_disturbances()
+                self._end_jumps()
             if self._verdict.problem:
                 return
             ended_well = self._attempt(number, disturbed=disturbed)
@@ -187,11 +189,11 @@ class Run:
         clock = self._pipeline.clock
         if disturbed and chance.random() < STATE_SHARE:
             verdict.disturbances.append(self._way.break_state(chance))
-        if disturbed and clock and chance.random() < JUMP_SHARE:
+        if disturbed and clock and chance.random() < (JUMP_SHARE if number else FIRST_JUMP_SHARE):
             self._jump(clock)
         mishap = self._mishap() if disturbed and chance.random() < MISHAP_SHARE else None
         attempt = self._way.start(number)
-        killed = disturbed and chance.random() < KILL_SHARE and self._kill(attempt)
+        killed = disturbed and chance.random() < (JUMPING_KILL_SHARE if clock else KILL_SHARE) and self._kill(attempt)
         ended_well = attempt.wait()
         verdict.attempts += 1
         if clock:
@@ -217,6 +219,14 @@ class Run:
             clock.set_later(JUMPS[name], self._chance.random() * self._way.kill_within_seconds)
             when = "during a run"
         self._verdict.disturbances.append(f"machine's clock {name}, set {when}")
+
+    def _end_jumps(self) -> None:
+        """Set the machine's clock right, and perhaps let all be read again: nothing may have been forgotten."""
+        if self._pipeline.clock:
+            self._pipeline.clock.set(0)
+            if self._chance.random() < FORGOTTEN_SHARE:
+                self._way.forget_state()
+                self._verdict.disturbances.append("state: lost after jumps of the clock")
 
     def _mishap(self) -> Mishap | None:
         """Let something be wrong around the next attempt; return what, if the way can have it."""
@@ -262,11 +272,6 @@ class Run:
         """Note which faults fired, and let the rest of the run be undisturbed."""
         self._verdict.disturbances += [name_of(plan) for plan in self._sandbox.faults() if plan["hits"]]
         self._sandbox.call("DELETE", "/faults")
-        if self._pipeline.clock:
-            self._pipeline.clock.set(0)
-            if self._chance.random() < FORGOTTEN_SHARE:
-                self._way.forget_state()
-                self._verdict.disturbances.append("state: lost after jumps of the clock")
         if self._pipeline.intake:
             disturbances, self._verdict.problem = self._pipeline.intake.wait()
             self._verdict.problem = self._verdict.problem or forbidden_in(self._pipeline.intake.said)
