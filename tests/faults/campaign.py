@@ -100,6 +100,7 @@ def run(
     started = time.monotonic()
     chance = random.Random(f"{pipeline_name} {seed}")
     through_meltano = random.Random(f"{pipeline_name} {seed} way").random() < meltano_share
+    through_meltano &= not PIPELINES[pipeline_name].writes_batches
     folder = Path(tempfile.mkdtemp(prefix=f"faults-{pipeline_name}-{seed}-"))
     verdict = Verdict(seed, pipeline_name, "meltano" if through_meltano else "pipe")
     disk = mounted() if chance.random() < DISK_SHARE else None

@@ -24,6 +24,7 @@ COMMANDS = {
     "tap-amplitude-webhook": ("tap_amplitude.receiver.cli", "main"),
     "tap-amplitude": ("tap_amplitude.tap", "TapAmplitude.cli"),
     "target-amplitude": ("target_amplitude.target", "TargetAmplitude.cli"),
+    "records-to-batches": ("faults.batcher", "main"),
     "target-split": ("target_split.target", "TargetSplit.cli"),
 }
 FIRST_FREE_DESCRIPTOR = 3

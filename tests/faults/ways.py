@@ -103,6 +103,8 @@ class Pipe:
             reading, writing = os.pipe()
             attempt.processes["tap"] = start(tap[0], arguments, nothing.fileno(), writing, tap_log.fileno(), variables)
             os.close(writing)
+            if self._pipeline.writes_batches:
+                reading = self._write_batches(attempt, reading, tap_log.fileno())
             settings = ["--config", self._write(f"{number}.target-config", target[1])]
             output = states.fileno()
             if attempt.broken == "nobody reads the states":
@@ -113,6 +115,15 @@ class Pipe:
             if output != states.fileno():
                 os.close(output)
         return attempt
+
+    def _write_batches(self, attempt: PipeAttempt, records: int, log: int) -> int:
+        """Let what comes as records go on in batch files; return where it goes on."""
+        reading, writing = os.pipe()
+        folder = str(self.folder / "batches")
+        attempt.processes["batcher"] = start("records-to-batches", [folder], records, writing, log)
+        os.close(records)
+        os.close(writing)
+        return reading
 
     def _let_happen(self, tap: dict[str, Any], target: dict[str, Any]) -> dict[str, str]:
         """Let this attempt's mishap happen; return the variables of the environment."""
@@ -152,7 +163,7 @@ class PipeAttempt:
             del lines[len(lines) // 2 :]
         if lines:
             self._way.state = json.loads(lines[-1])
-        return codes == [0, 0] and not self.broken
+        return not any(codes) and not self.broken
 
     @property
     def said(self) -> str:

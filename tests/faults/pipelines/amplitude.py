@@ -16,6 +16,7 @@ HOURS = 4
 # So long after the first hours, at the least, the tap reads none but them.
 LAG_HOURS = 3
 SKIP_SHARE = 0.3
+LONG_SHARE, LONG_LIST = 0.15, 20_000
 POLLED_SHARE = DAMAGED_SHARE = 0.1
 FOREIGN_SHARE = 0.15
 
@@ -104,9 +105,7 @@ class CohortsToSegments(Pipeline):
     def prepare(self) -> None:
         self.cohorts = {}
         for number in range(self.chance.randrange(1, 4)):
-            members = self.chance.sample(data.cohort_members(), self.chance.randrange(5, 200))
-            members[0] = members[0] | {"user_id": f"{number}" + "k" * TOO_LONG}
-            self.cohorts[f"cohort{number}"] = members
+            self.cohorts[f"cohort{number}"] = members = self.members_of(number)
             self.sandbox.put_cohort(id=f"cohort{number}", name=f"Cohort {number}", members=members, **self.download())
         self.tap = (
             "tap-amplitude",
@@ -120,6 +119,12 @@ class CohortsToSegments(Pipeline):
             "environment": "Production",
         }
         self.target = ("target-split", settings | self.delivery())
+
+    def members_of(self, number: int) -> list[dict[str, Any]]:
+        """Return the members of a cohort; one has an id that cannot become a key."""
+        members = self.chance.sample(data.cohort_members(), self.chance.randrange(5, 200))
+        members[0] = members[0] | {"user_id": f"{number}" + "k" * TOO_LONG}
+        return members
 
     def download(self) -> dict[str, int]:
         """Return how often the tap finds a list unfinished, and how often its download is damaged."""
@@ -153,11 +158,15 @@ class EventsToSplitInBatches(EventsToSplit):
 
 
 class CohortsToSegmentsInBatches(CohortsToSegments):
-    """The same in batch files."""
+    """The same in batch files, and some lists so long that a signal meets a file that is read."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        self.write_batches("members-", "gzip")
+    writes_batches = True
+
+    def members_of(self, number: int) -> list[dict[str, Any]]:
+        members = super().members_of(number)
+        if self.chance.random() < LONG_SHARE:
+            members += [{"amplitude_id": id_, "user_id": f"many-{id_}"} for id_ in range(LONG_LIST)]
+        return members
 
 
 class EventsToAmplitudeInBatches(EventsToSplit):

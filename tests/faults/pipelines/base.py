@@ -69,6 +69,7 @@ class Pipeline:
         writes: What it writes to a disk, besides logs and states.
         tap: Name, settings and catalog of the tap.
         target: Name and settings of the target.
+        writes_batches: Whether the tap's records go on in batch files; Meltano cannot do that.
         meltano: The plugins' names in meltano.yml.
         meltano_settings: Environment variables for Meltano alone.
         disturbances: What is unusual about the input.
@@ -85,6 +86,7 @@ class Pipeline:
     target: tuple[str, dict[str, Any]]
     meltano: tuple[str, str]
     meltano_settings: Mapping[str, str] = MappingProxyType({})
+    writes_batches = False
     intake: Intake | None = None
     skips = False
     mishaps: tuple[Mishap, ...] = MISHAPS
