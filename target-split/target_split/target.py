@@ -173,9 +173,11 @@ class TargetSplit(AuditReporting):
             path, self.config["ledger_days"], skip_ambiguous=self._skip_ambiguous, now=self._connection.clock.now
         )
         for leftover in ledger.leftovers:
-            self.summary.note(
-                f"An earlier run ended while {counted(len(leftover.ids), 'event')} of stream '{leftover.stream}' had "
-                f"no answer yet: read again, such events are {'skipped' if self._skip_ambiguous else 'sent again'}."
+            self.logger.warning(
+                "An earlier run ended while %s of stream '%s' had no answer yet: read again, such events are %s.",
+                counted(len(leftover.ids), "event"),
+                leftover.stream,
+                "skipped" if self._skip_ambiguous else "sent again",
             )
         return ledger
 

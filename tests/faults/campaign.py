@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import shutil
 import signal
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from faults.clock import JUMPS, WEIGHTS, Clock, can_jump
 from faults.connectors import preload
 from faults.disk import Disk
+from faults.logs import ambiguous, forbidden, is_disk_full, key_in
 from faults.mishaps import Mishap
 from faults.pipelines import PIPELINES, Pipeline
 from faults.plans import name_of, random_faults
@@ -55,12 +55,6 @@ SIGNALS = [
 
 # Bytes that a full disk may still have: nothing at all, or room for the first few writes.
 ROOM_BYTES = (0, 0, 8_192, 40_960)
-
-# Forbidden in anything a connector says; the settings of all runs carry it in their keys.
-SECRET = "planted-secret"
-TRACEBACK = "Traceback (most recent call last)"
-TRACEBACK_CHARACTERS = 3_000
-DISK_FULL = re.compile(r"No space left|disk is full|The disk is full|disk I/O error")
 
 
 def work(pipeline: str, seeds: range, keep: bool, meltano_share: float, report: Path | None) -> list[Verdict]:
@@ -200,11 +194,11 @@ class Run:
         if clock:
             clock.wait()
         if disk:
-            if disturbed and DISK_FULL.search(attempt.said):
+            if disturbed and is_disk_full(attempt.said):
                 verdict.disturbances.append(f"disk full: {self._pipeline.full}")
             disk.free()
         verdict.ambiguous += ambiguous(attempt.said)
-        verdict.problem = verdict.problem or forbidden(attempt)
+        verdict.problem = verdict.problem or (forbidden(attempt.said_by_us) or key_in(attempt.said))
         # Later attempts may have nothing left to deliver, and the first one nothing yet.
         if mishap and mishap.must_fail and ended_well and not killed and not number and not self._pipeline.intake:
             verdict.problem = f"ended well with {mishap.name}"
@@ -275,23 +269,6 @@ class Run:
         self._sandbox.call("DELETE", "/faults")
         if self._pipeline.intake:
             disturbances, self._verdict.problem = self._pipeline.intake.wait()
-            self._verdict.problem = self._verdict.problem or forbidden_in(self._pipeline.intake.said)
+            self._verdict.problem = self._verdict.problem or forbidden(self._pipeline.intake.said)
             self._verdict.disturbances += disturbances
             self._pipeline.intake = None
-
-
-def ambiguous(said: str) -> int:
-    """Return how many records a run said it could not know about."""
-    return sum(int(count) for count in re.findall(r'"metric":"records_ambiguous","value":(\d+)', said))
-
-
-def forbidden(attempt: Attempt) -> str:
-    """Return what is in the logs of an attempt and must not be."""
-    return forbidden_in(attempt.said_by_us) or ("a key in a log" if SECRET in attempt.said else "")
-
-
-def forbidden_in(said: str) -> str:
-    """Return what is in a log and must not be."""
-    if TRACEBACK in said:
-        return "a traceback: " + said[said.index(TRACEBACK) :][:TRACEBACK_CHARACTERS]
-    return "a key in a log" if SECRET in said else ""

@@ -121,7 +121,20 @@ def test_after_a_kill_nothing_comes_twice_when_unknown_events_are_skipped(
     assert known + result.metrics.get("records_ambiguous", 0) == MANY
 
 
-def test_a_lost_last_answer_is_listed_in_the_summary(config: Config, workplace: Workplace, sandbox: Sandbox):
+def test_an_ambiguous_request_is_said_before_a_kill(config: Config, workplace: Workplace, sandbox: Sandbox):
+    sandbox.plan(path=BULK, kind="lost")
+    sandbox.plan(path=BULK, kind="delay", delay_seconds=60)
+    process = workplace.start(workplace.command("target-split", config))
+    with process:
+        process.stdin.write("\n".join(map(json.dumps, events_messages(event(n) for n in range(3)))) + "\n")
+        process.stdin.close()
+        sandbox.await_requests(2, BULK, process)
+        process.kill()
+        said = process.stderr.read()
+    assert "sent again: 3 events of stream 'events'" in said
+
+
+def test_a_lost_last_answer_is_listed(config: Config, workplace: Workplace, sandbox: Sandbox):
     sandbox.plan(path=BULK, kind="lost")
     result = workplace.run("target-split", config, messages=events_messages(event(n) for n in range(3)))
     assert result.code == 0

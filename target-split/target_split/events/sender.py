@@ -67,6 +67,7 @@ class EventSender:
         self._new_retry = new_retry
         self._redact = redact
         self._summary = services.summary
+        self._logger = services.logger
         self._rejects = services.rejects
         self._skip_ambiguous = skip_ambiguous
         self._listed = 0
@@ -165,19 +166,23 @@ class EventSender:
             self._summary.add("records_ambiguous", count, reason, stream)
 
     def _list_ambiguous(self, batch: Batch, why: str) -> None:
-        """Note an ambiguous request for the closing summary, by what the user can look up in Split."""
+        """Log an ambiguous request at once, by what the user can look up in Split: the run may be killed."""
         self._count_ambiguous(batch.stream, len(batch.events), "skipped" if self._skip_ambiguous else "resent")
         with self._lock:
             self._listed += 1
             if self._listed == MAX_LISTED + 1:
-                self._summary.note("Further ambiguous requests are only counted, as records_ambiguous.")
+                self._logger.warning("Further ambiguous requests are only counted, as records_ambiguous.")
             if self._listed > MAX_LISTED:
                 return
         times = [decode_time(event).timestamp for event in batch.events]
-        self._summary.note(
-            f"Ambiguous ({why}), {'skipped' if self._skip_ambiguous else 'sent again'}: "
-            f"{counted(len(batch.events), 'event')} of stream '{batch.stream}' with timestamps {min(times)} to "
-            f"{max(times)}."
+        self._logger.warning(
+            "Ambiguous (%s), %s: %s of stream '%s' with timestamps %s to %s.",
+            why,
+            "skipped" if self._skip_ambiguous else "sent again",
+            counted(len(batch.events), "event"),
+            batch.stream,
+            min(times),
+            max(times),
         )
 
     def _reject(self, batch: Batch, refusal: Refusal) -> None:
