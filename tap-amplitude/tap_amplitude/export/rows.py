@@ -23,7 +23,7 @@ from tap_amplitude.export.broken_json import BROKEN_LINE, rewritten, with_whole_
 from tap_amplitude.export.event_types import EventTypeFilter
 from tap_amplitude.records.schemas import EXPORTED, Kind
 from tap_amplitude.records.times import rfc3339_of_texts
-from tap_amplitude.records.values import CLEANERS, WRONG_KIND, Cleaner
+from tap_amplitude.records.values import CLEANERS, WRONG_KIND, Cleaner, as_integer
 
 # What values of each kind decode to.
 TYPES: Mapping[Kind, tuple[type, ...]] = {
@@ -40,9 +40,10 @@ TYPES: Mapping[Kind, tuple[type, ...]] = {
 # Values of these types need no cleaning.
 RIGHT_TYPES = {Kind.TEXT: str, Kind.INTEGER: int, Kind.BOOLEAN: bool, Kind.OBJECT: dict}
 # What a kind's cleaner does to values of another type, where that is one call.
-DIRECT_CLEANERS: Mapping[tuple[Kind, type], Callable[[Any], Any]] = {
+DIRECT_CLEANERS: Mapping[tuple[object, ...], Callable[[Any], Any]] = {
     (Kind.TEXT, int): str,
     (Kind.INTEGER, str): int,
+    (Kind.INTEGER, float): as_integer,
 }
 KEY, HOUR_FIELD = "uuid", "export_hour"
 # Members beyond the known ones that get a place in the struct. More would be names made of data; such rows take the
@@ -245,25 +246,22 @@ class RowReader:
         nulled = 0
         for name, kind in self._loose_members:
             values = [getattr(event, name) for event in events]
-            types = {*map(type, values)} - {NoneType}
-            if types <= {RIGHT_TYPES.get(kind)}:
+            types, right_types = {*map(type, values)}, {RIGHT_TYPES.get(kind), NoneType}
+            if types <= right_types:
                 continue
-            cleaner = CLEANERS[kind]
-            if len(types) == 1:
-                cleaner = DIRECT_CLEANERS.get((kind, types.pop()), cleaner)
             try:
-                cleaned = [None if value is None else cleaner(value) for value in values]
-            except WRONG_KIND:
-                cleaned = [cleaned_or_none(value, cleaner) for value in values]
+                cleaned = [*map(DIRECT_CLEANERS[kind, *types], values)]
+            except (KeyError, *WRONG_KIND):
+                cleaned = [value if type(value) in right_types else cleaned_or_none(value, kind) for value in values]
                 nulled += cleaned.count(None) - values.count(None)
             set_all(events, name, cleaned)
         return nulled
 
 
-def cleaned_or_none(value: Any, cleaner: Callable[[Any], Any]) -> Any:
-    """Return a value of its field's kind, None for one that cannot become such."""
+def cleaned_or_none(value: Any, kind: Kind) -> Any:
+    """Return a value of a kind, None for one that cannot become such."""
     try:
-        return None if value is None else cleaner(value)
+        return None if value is None else CLEANERS[kind](value)
     except WRONG_KIND:
         return None
 

@@ -80,13 +80,13 @@ def rfc3339_of_texts(texts: Sequence[str]) -> list[str | None]:
 
 
 def rfc3339_of_mixed(texts: Sequence[str], forms: Sequence[str]) -> list[str | None]:
-    """Return the times of texts that have several forms: those of the most frequent one together, then the others.
+    """Return the times of texts that have several forms: those of the first known one together, then the others.
 
     Args:
         texts: As Amplitude wrote them.
         forms: The same with all digits zero.
     """
-    form = max(ENDINGS.keys() & forms, key=forms.count, default=None)
+    form = next((form for form in forms if form in ENDINGS), None)
     if form is None:
         return [*map(rfc3339_or_none, texts)]
     others = [position for position, its_form in enumerate(forms) if its_form != form]
