@@ -142,10 +142,22 @@ def judge(pipeline: Pipeline, verdict: Verdict) -> None:
         found.doubled,
         found.rejected,
     )
+    if verdict.way == "meltano" and any(name.endswith(" Meltano") for name in verdict.disturbances):
+        # What a target says when its Meltano is dead, nobody reads.
+        verdict.ambiguous = max(verdict.ambiguous, unanswered(pipeline.sandbox))
     if pipeline.skips:
         # Skipped on purpose, and said so: that is no loss, and then nothing may be there twice.
         verdict.lost = max(0, found.lost - verdict.ambiguous)
         verdict.problem = "doubled although ambiguous events are skipped" if found.doubled else ""
+
+
+def unanswered(sandbox: Sandbox) -> int:
+    """Return how many events Split took in requests to which it gave no answer."""
+    return sum(
+        request["items"] or 0
+        for request in sandbox.requests()
+        if request["path"].startswith("/api/events") and request["status"] is None
+    )
 
 
 class Run:
