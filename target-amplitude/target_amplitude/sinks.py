@@ -22,11 +22,11 @@ from target_amplitude.mapping.grammar import LoadSettings
 from target_amplitude.payloads import readers
 from target_amplitude.payloads.columns import needed_columns
 from target_amplitude.payloads.event import EventReader
-from target_amplitude.payloads.identification import identification_reader
+from target_amplitude.payloads.identification import FlagIdentifications, identification_reader
 from target_amplitude.payloads.identity import IdReader, ImpressionIdReader
 from target_amplitude.payloads.impressions import MAX_EXPOSED_FLAGS
 from target_amplitude.payloads.plan import StreamPlan, quoted
-from target_amplitude.payloads.quick import QuickImpressions
+from target_amplitude.payloads.quick import QuickFlags, QuickImpressions
 
 NO_TIMES_WARNING = (
     "Without 'property_times_path' an older value of a user property that a later run reads overwrites a newer one."
@@ -157,9 +157,14 @@ class IdentifySink(AmplitudeSink):
     """Makes identifications of each record; many records of one user become one."""
 
     def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
-        self._reader = identification_reader(loading.plan)
+        plan = loading.plan
+        self._reader = reader = identification_reader(plan)
         super().__init__(stream, services, loading)
-        if readers.time(loading.plan) is not None and not loading.pipeline.keeps_times:
+        is_quick = loading.is_validated and not stream.is_mapped and QuickFlags.fits(plan)
+        self._quick = None
+        if is_quick and isinstance(reader, FlagIdentifications) and isinstance(reader.ids, ImpressionIdReader):
+            self._quick = QuickFlags(reader, reader.ids)
+        if readers.time(plan) is not None and not loading.pipeline.keeps_times:
             self.logger.warning(NO_TIMES_WARNING)
 
     @property
@@ -169,9 +174,12 @@ class IdentifySink(AmplitudeSink):
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
         router, stream = self._pipeline.router, self.stream_name
-        is_new = False
-        for identification in self._reader.read(record):
-            is_new |= router.add_identification(stream, identification, origin)
+        if self._quick is not None and (one := self._quick.read(record)) is not None:
+            is_new = router.set_property(stream, one, origin)
+        else:
+            is_new = False
+            for identification in self._reader.read(record):
+                is_new |= router.add_identification(stream, identification, origin)
         if not is_new:
             router.note_merged(stream)
 

@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 from support.amplitude_target import load
 from support.impressions import impression, messages, record_message, state_message
 from support.sandbox import Sandbox
-from target_amplitude.delivery import identify_buffer as merging
-from target_amplitude.delivery.identify_buffer import LastValues, Merger
+from target_amplitude.common.target.delivery import BatchLine, MessageLine
+from target_amplitude.delivery import last_values as remembering
+from target_amplitude.delivery import router as routing
+from target_amplitude.delivery.identify_buffer import Merger
+from target_amplitude.delivery.kept_input import KeptInput
+from target_amplitude.delivery.last_values import LastValues
 from target_amplitude.payloads.identification import Identification
+from target_amplitude.payloads.quick import UserProperty
 
+STREAM = "users"
 CHANGES = st.tuples(
     st.integers(0, 3),  # user
     st.sampled_from(["a", "b", "c"]),  # property
@@ -26,7 +32,7 @@ CHANGES = st.tuples(
 
 
 def closed(merger: Merger) -> list[Identification]:
-    return [merged.identification for merged in merger.close()]
+    return list(merger.close())
 
 
 def last_values() -> LastValues:
@@ -55,7 +61,7 @@ def test_the_newest_value_wins_whatever_the_order_and_the_batches(changes: list[
     sent: list[Identification] = []
     newest: dict[tuple[int, str], tuple[int, Any]] = {}
     for number, (user, name, time, value, is_set) in enumerate(changes):
-        merger.add(change(user, name, time, value, is_set))
+        merger.add(STREAM, change(user, name, time, value, is_set))
         if (user, name) not in newest or time >= newest[user, name][0]:
             newest[user, name] = (time, value if is_set else None)
         if number in ends:
@@ -74,26 +80,86 @@ def test_the_newest_value_wins_whatever_the_order_and_the_batches(changes: list[
 def test_what_is_known_is_not_sent_again(changes: list[tuple[Any, ...]]):
     merger = Merger(last_values())
     for one in changes:
-        merger.add(change(*one))
+        merger.add(STREAM, change(*one))
     list(merger.close())
-    made = [merger.add(change(*one)) for one in changes]
+    made = [merger.add(STREAM, change(*one)) for one in changes]
     assert closed(merger) == []
     assert len(merger.unchanged) == sum(made)
+
+
+SUBJECTS = st.sampled_from([{"user_id": "1"}, {"device_id": "1"}, {"user_id": "1", "device_id": "2"}])
+ODD = st.builds(
+    Identification,
+    SUBJECTS,
+    st.sampled_from([{"$set": {"a": "z", "n": 1}}, {"$unset": {"a": "-"}}, {"$add": {"n": 1}}]),
+    st.none() | st.integers(0, 6),
+    st.just("odd"),
+    st.none() | st.just({"country": "DE"}),
+)
+SETTING = st.builds(
+    lambda subject, name, value, time: UserProperty("1", subject, name, value, time),
+    SUBJECTS.filter(lambda subject: len(subject) == 1),
+    st.sampled_from("ab"),
+    st.sampled_from("xyz"),
+    st.integers(0, 6),
+)
+
+
+@given(st.lists(ODD | SETTING, max_size=30), st.sets(st.integers(0, 30)))
+def test_a_property_is_set_as_the_identification_that_sets_it(changes: list[Any], ends: set[int]):
+    quick, careful = (Merger(last_values()) for _ in range(2))
+    for number, one in enumerate(changes):
+        if isinstance(one, UserProperty):
+            identification = Identification(one.subject, {"$set": {one.name: one.value}}, one.time)
+            assert quick.set(STREAM, one, number) == careful.add(STREAM, identification, number)
+        else:
+            assert quick.add(STREAM, one, number) == careful.add(STREAM, one, number)
+        assert quick.taken == careful.taken
+        if number in ends or number == len(changes) - 1:
+            made = [
+                [(one.subject, one.operations, one.time, one.others, one.sources) for one in merger.close()]
+                for merger in (quick, careful)
+            ]
+            assert made[0] == made[1]
+            assert quick.unchanged == careful.unchanged
+
+
+def test_input_is_kept_compressed():
+    lines = [b'{"record": {"id": %d, "text": "%s"}}' % (number, b"x" * 200) for number in range(100)]
+    block, kept = b"\n".join(lines), KeptInput()
+    origins = [kept.keep(MessageLine("s", block, number)) for number in range(100)]
+    assert [origin.record()["id"] for origin in origins] == list(range(100))
+    assert {origin.stream for origin in origins} == {"s"}
+    assert 0 < kept.size < len(block) / 5
+    other = KeptInput()
+    assert other.keep(BatchLine("s", b'{"id": 1}', 7)).record() == {"id": 1}
+    assert other.size == len(b'{"id": 1}')
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_WAITING", 3), ("MAX_INPUT_BYTES", 1)])
+def test_no_more_waits_than_memory_allows(
+    limit: str, value: int, config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(routing, limit, value)
+    records = [impression(n, key="ada", split=f"flag_{n}") for n in range(9)]
+    loaded = load(config | {"load_as": "identify", "max_parallel_requests": 1}, messages(records))
+    assert loaded.error == ""
+    assert loaded.counts["records_sent"] == (3 if limit == "MAX_WAITING" else 2)  # one block of input
+    assert len(sandbox.amplitude_users()[0]["user_properties"]) == 9
 
 
 def test_without_a_time_the_later_wins():
     merger = Merger(last_values())
     for value in ("x", "y", "x"):
-        merger.add(change(1, "a", None, value))
-    (merged,) = merger.close()
-    made = merged.identification
+        merger.add(STREAM, change(1, "a", None, value))
+    (made,) = closed(merger)
     assert (made.operations, made.time) == ({"$set": {"a": "x"}}, None)
 
 
 def test_other_operations_keep_their_number_and_order():
     merger = Merger(last_values())
     plus = [Identification({"user_id": "user-1"}, {"$add": {"n": 1}}, 5, f"add-{n}") for n in range(2)]
-    made = [merger.add(one) for one in (change(1, "a", 1, "x"), plus[0], change(1, "a", 2, "y"), plus[1])]
+    made = [merger.add(STREAM, one) for one in (change(1, "a", 1, "x"), plus[0], change(1, "a", 2, "y"), plus[1])]
     assert made == [True] * 4
     assert [one.operations for one in closed(merger)] == [
         {"$set": {"a": "x"}},
@@ -108,7 +174,7 @@ def test_other_keys_replace_each_other_as_a_whole():
     merger = Merger(last_values())
 
     def add(value: str, time: int, **others: str) -> bool:
-        return merger.add(Identification({"user_id": "ada"}, {"$set": {"a": value}}, time, "", others))
+        return merger.add(STREAM, Identification({"user_id": "ada"}, {"$set": {"a": value}}, time, "", others))
 
     assert add("x", 1, country="DE", city="Köln")
     assert not add("y", 3, country="FR", city="Lyon")
@@ -125,10 +191,10 @@ def test_other_keys_replace_each_other_as_a_whole():
 
 def test_after_other_operations_nothing_counts_as_known():
     merger = Merger(last_values())
-    merger.add(change(1, "a", 1, "x"))
-    merger.add(Identification({"user_id": "user-1"}, {"$clearAll": "-"}, 2, "clear"))
-    assert merger.add(change(1, "a", 3, "x"))
-    assert not merger.add(change(1, "a", 1, "old"))
+    merger.add(STREAM, change(1, "a", 1, "x"))
+    merger.add(STREAM, Identification({"user_id": "user-1"}, {"$clearAll": "-"}, 2, "clear"))
+    assert merger.add(STREAM, change(1, "a", 3, "x"))
+    assert not merger.add(STREAM, change(1, "a", 1, "old"))
     assert [one.operations for one in closed(merger)] == [
         {"$set": {"a": "x"}},
         {"$clearAll": "-"},
@@ -139,7 +205,7 @@ def test_after_other_operations_nothing_counts_as_known():
 def test_values_that_differ_in_type_differ():
     merger = Merger(last_values())
     for time, value in enumerate((1, True)):
-        merger.add(change(1, "a", time, value))
+        merger.add(STREAM, change(1, "a", time, value))
         assert [one.operations for one in closed(merger)] == [{"$set": {"a": value}}]
 
 
@@ -147,7 +213,7 @@ def test_devices_of_one_user_share_its_properties():
     merger = Merger(last_values())
     for time, device in enumerate(("d1", "d2", "d1")):
         subject = {"user_id": "ada", "device_id": device}
-        merger.add(Identification(subject, {"$set": {"a": time}}, time))
+        merger.add(STREAM, Identification(subject, {"$set": {"a": time}}, time))
     made = [(one.subject["device_id"], one.operations["$set"]["a"]) for one in closed(merger)]
     assert made == [("d1", 0), ("d2", 1), ("d1", 2)]
 
@@ -161,7 +227,7 @@ def test_a_replay_that_sets_an_older_value_first_ends_with_the_newest():
         merger = Merger(last_values())
         for batch in batches:
             for one in batch:
-                merger.add(one)
+                merger.add(STREAM, one)
             for made in closed(merger):
                 if made.insert_id not in known:
                     known.add(made.insert_id)
@@ -175,17 +241,17 @@ def test_a_replay_that_sets_an_older_value_first_ends_with_the_newest():
 
 def test_of_many_users_most_are_remembered_on_disk(monkeypatch: pytest.MonkeyPatch):
     """Neither an older value nor a known one goes out, however many users changed in between."""
-    monkeypatch.setattr(merging, "OWNERS_IN_MEMORY", 100)
+    monkeypatch.setattr(remembering, "OWNERS_IN_MEMORY", 100)
     last = last_values()
     merger = Merger(last)
     odd = ["x", 1, 1.5, True, None, ["a", {"b": 2**63 - 1}]]
     for time, is_new in ((5, True), (4, False), (5, False), (6, False)):
         for number in range(1000):
-            merger.add(change(number, "a", time, odd[number % 6]))
+            merger.add(STREAM, change(number, "a", time, odd[number % 6]))
         assert len(closed(merger)) == (1000 if is_new else 0)
     last.forget("uuser-8")
-    merger.add(change(7, "a", 5, "older than the last one"))
-    merger.add(change(8, "a", 6, odd[8 % 6]))
+    merger.add(STREAM, change(7, "a", 5, "older than the last one"))
+    merger.add(STREAM, change(8, "a", 6, odd[8 % 6]))
     assert [one.subject["user_id"] for one in closed(merger)] == ["user-8"]
     assert len(last._recent) + len(last._before) <= 200
     last.close()
@@ -196,12 +262,12 @@ def test_too_many_updates_of_a_user_are_said_once():
     last = LastValues(lambda: now, lambda: warned.append(now))
     merger = Merger(last)
     for number in range(2000):
-        merger.add(change(1, "a", number, number))
+        merger.add(STREAM, change(1, "a", number, number))
         list(merger.close())
     assert len(warned) == 1
     now = 4000.0  # an hour later it begins anew
     for number in range(2000, 3700):
-        merger.add(change(1, "a", number, number))
+        merger.add(STREAM, change(1, "a", number, number))
         list(merger.close())
     assert len(warned) == 1
 

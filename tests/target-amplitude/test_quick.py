@@ -20,10 +20,11 @@ from target_amplitude.common.timestamps import epoch_milliseconds
 from target_amplitude.mapping.grammar import LoadSettings
 from target_amplitude.payloads.columns import needed_columns
 from target_amplitude.payloads.event import EventReader
+from target_amplitude.payloads.identification import FlagIdentifications, Identification
 from target_amplitude.payloads.identity import ImpressionIdReader, usual_milliseconds
 from target_amplitude.payloads.plan import StreamPlan
 from target_amplitude.payloads.properties import FieldsReader
-from target_amplitude.payloads.quick import QuickImpressions
+from target_amplitude.payloads.quick import QuickFlags, QuickImpressions
 
 TEXTS = st.sampled_from(["on", "", " ", "null", "\u200b", "user-1", "é", "x" * 1025, "a\ud83d", "東京"])
 INTEGERS = st.sampled_from([0, 1767000000456, 2**63 - 1, 2**63, -(2**70), 1.0])
@@ -63,7 +64,7 @@ def plan_of(schema: dict[str, Any], keys: list[str], changes: list[str], **setti
     return StreamPlan("s", schema, keys, LoadSettings(**settings), changes.append)
 
 
-def outcome(reader: EventReader, record: dict[str, Any]) -> Any:
+def outcome(reader: Any, record: dict[str, Any]) -> Any:
     try:
         return reader.read(record)
     except (Rejected, Skipped) as reason:
@@ -95,6 +96,54 @@ def test_a_usual_impression_gives_the_same_event(records: list[dict[str, Any]]):
             made["event_properties"] = clean_properties(made["event_properties"], cleaned.append)
         assert (made, set(cleaned)) == (expected, set(changes))
         changes.clear()
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=3))
+def test_a_usual_impression_sets_the_same_property(records: list[dict[str, Any]]):
+    changes: list[str] = []
+    settings = {"load_as": "identify", "identity": {"*": "user_id", "null": "device_id"}, "property_prefix": "é "}
+    plan = plan_of(SCHEMA, ["impression_id"], changes, **settings)
+    reader = FlagIdentifications(plan)
+    assert QuickFlags.fits(plan)
+    assert isinstance(reader.ids, ImpressionIdReader)
+    quick = QuickFlags(reader, reader.ids)
+    for record in [*records, *records]:  # once more when all is known
+        made = quick.read(record)
+        assert not changes
+        expected = outcome(reader, record)
+        if made is not None:
+            assert expected == [Identification(made.subject, {"$set": {made.name: made.value}}, made.time)]
+            assert list(made.subject.values()) == [made.key]
+            assert not changes
+        changes.clear()
+
+
+def test_the_usual_impression_sets_its_property_quickly():
+    plan = plan_of(SCHEMA, ["impression_id"], [], load_as="identify")
+    reader = FlagIdentifications(plan)
+    assert isinstance(reader.ids, ImpressionIdReader)
+    quick, record = QuickFlags(reader, reader.ids), impression(1)
+    assert quick.read(record) is None  # all is new
+    (expected,) = reader.read(record)
+    made = quick.read(record)
+    assert made is not None
+    assert (made.subject, made.time) == (expected.subject, expected.time)
+    assert expected.operations == {"$set": {made.name: made.value}}
+
+
+@pytest.mark.parametrize(
+    ("change", "fits"),
+    [
+        ({}, True),
+        ({"mappings": {"s": {"filter": {"split": ["a*"]}}}}, True),
+        ({"mappings": {"s": {"platform": {"value": "Web"}}}}, False),
+        ({"load_as": "event"}, False),
+    ],
+)
+def test_which_streams_have_usual_flags(change: dict[str, Any], fits: bool):
+    assert QuickFlags.fits(plan_of(SCHEMA, ["impression_id"], [], **({"load_as": "identify"} | change))) is fits
+    columns = {**COLUMNS, "split": {"type": ["object", "string"]}}
+    assert not QuickFlags.fits(plan_of({**SCHEMA, "properties": columns}, [], [], load_as="identify"))
 
 
 def test_the_usual_impression_is_usual():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
@@ -65,7 +66,7 @@ class Route:
     tail: bytes
     is_form: bool = False
 
-    @property
+    @cached_property
     def frame_bytes(self) -> int:
         """Bytes of a body without its parts."""
         return len(self.head) + len(self.tail)

@@ -14,7 +14,7 @@ from target_amplitude.common.target.services import Services
 from target_amplitude.common.target.workers import Workers
 from target_amplitude.delivery.batch import Payload
 from target_amplitude.delivery.gateway import Gateway
-from target_amplitude.delivery.identify_buffer import UPDATES_PER_HOUR, LastValues
+from target_amplitude.delivery.last_values import UPDATES_PER_HOUR, LastValues
 from target_amplitude.delivery.property_times import PropertyTimes
 from target_amplitude.delivery.router import Router, Routes
 from target_amplitude.delivery.seen import Seen

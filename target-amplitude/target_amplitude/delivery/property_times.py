@@ -1,6 +1,6 @@
 """When each user property was last set, kept from run to run in one SQLite file.
 
-Amplitude applies updates in the order in which they arrive, whatever their times. Within a run, `identify_buffer` keeps
+Amplitude applies updates in the order in which they arrive, whatever their times. Within a run, `last_values` keeps
 an older value from overwriting a newer one; this file does so across runs. It holds hashes of users, names of
 properties and times, no ids and no values.
 

@@ -19,17 +19,23 @@ from target_amplitude.common.target.checkpoints import Hold
 from target_amplitude.common.target.delivery import Origin
 from target_amplitude.common.target.services import Services
 from target_amplitude.delivery.batch import Batch, Payload, check_size, chunks
-from target_amplitude.delivery.identify_buffer import LastValues, Merged, Merger
+from target_amplitude.delivery.identify_buffer import Merged, Merger
+from target_amplitude.delivery.kept_input import KeptInput
+from target_amplitude.delivery.last_values import LastValues
 from target_amplitude.payloads.event import LIBRARY
 from target_amplitude.payloads.identification import Identification, owner, partition_key
+from target_amplitude.payloads.quick import UserProperty
 
 # A batch that is not full is flushed after this time, so that STATE moves while a tap is slow.
 EVENTS_SECONDS = 5.0
 # Identifications wait longer: the longer, the more of one user's records become one.
 IDENTIFICATIONS_SECONDS = 30.0
-# Identifications that wait at the most: the more, the more become one. Each keeps its part of the input in memory, so
-# that its record can be rejected as it came. The partition with most of them goes first.
-MAX_WAITING = 25_000
+# Values of properties that wait at the most: the more, the more become one identification. The partition with most of
+# them goes first.
+MAX_WAITING = 100_000
+# Compressed input that they keep in memory at the most, so that their records can be rejected as they came. Other
+# streams may stand between them.
+MAX_INPUT_BYTES = 32_000_000
 IDENTIFY_EVENT = "$identify"
 
 _encode = msgspec.json.Encoder().encode
@@ -90,7 +96,8 @@ class Router:
         self._services = services
         self._last = last
         self._partitions = [Partition(last) for _ in range(count)]
-        self._waiting = 0  # identifications
+        self._waiting = 0  # values of properties
+        self._input = KeptInput()
         self._merged: Counter[str] = Counter()
 
     def add_event(self, stream: str, event: dict[str, Any], part: bytes, origin: Origin) -> None:
@@ -121,16 +128,34 @@ class Router:
 
     def add_identification(self, stream: str, identification: Identification, origin: Origin) -> bool:
         """Take an identification; return whether it makes one more to send."""
-        number = hash(partition_key(identification.subject)) % self._count
-        partition = self._partitions[number]
+        merger = self._merger(partition_key(identification.subject))
+        taken = merger.taken
+        is_new = merger.add(stream, identification, self._input.keep(origin))
+        self._note_waiting(merger.taken - taken)
+        return is_new
+
+    def set_property(self, stream: str, one: UserProperty, origin: Origin) -> bool:
+        """Take a value of one user property; return whether it makes one more identification to send."""
+        is_new = self._merger(one.key).set(stream, one, self._input.keep(origin))
+        self._note_waiting(1)
+        return is_new
+
+    def _merger(self, key: str) -> Merger:
+        """Return what merges the identifications of a user or group."""
+        partition = self._partitions[hash(key) % self._count]
         if partition.hold is None:
             partition.hold = self._services.checkpoints.begin()
             partition.opened = time.monotonic()
-        is_new = partition.merger.add(identification, (stream, origin))
-        self._waiting += 1
-        if self._waiting == MAX_WAITING:
+        return partition.merger
+
+    def _note_waiting(self, values: int) -> None:
+        self._waiting += values
+        if self._waiting >= MAX_WAITING:
             self._flush_merger(max(range(self._count), key=lambda number: self._partitions[number].merger.taken))
-        return is_new
+        elif self._input.size >= MAX_INPUT_BYTES:
+            for number in range(self._count):
+                self._flush_merger(number)
+            self._input.size = 0
 
     def note_merged(self, stream: str) -> None:
         """Note that a record became part of an identification of others; it is counted when those are flushed."""
@@ -171,7 +196,7 @@ class Router:
         for merged in partition.merger.close():
             if (payload := self._payload(merged, hold)) is not None:
                 payloads.setdefault(payload.route.kind, []).append(payload)
-        self._merged.update(stream for stream, _ in partition.merger.unchanged)
+        self._merged.update(partition.merger.unchanged)
         for stream, merged_records in self._merged.items():
             self._services.summary.add("records_deduplicated", merged_records, "merged or unchanged", stream)
         self._merged.clear()
@@ -183,14 +208,14 @@ class Router:
 
     def _payload(self, merged: Merged, hold: Hold) -> Payload | None:
         """Return an identification as it is sent; None when it is too large, and then rejected."""
-        route = self._routes.of(merged.identification)
-        content = as_sent(merged.identification, route)
+        route = self._routes.of(merged)
+        content = as_sent(merged, route)
         part = route.part(_encode(content))
-        (stream, first), *others = merged.origins
+        (stream, first), *others = merged.sources
         try:
             check_size(route, part)
         except Rejected as reason:
-            for source, origin in merged.origins:
+            for source, origin in merged.sources:
                 self._services.rejects.reject(source, str(reason), origin, None, content)
             return None
         return Payload(stream, part, first, hold, route, others, merged.changed)
@@ -198,14 +223,18 @@ class Router:
 
 def as_sent(identification: Identification, route: Route) -> dict[str, Any]:
     """Return an identification as it stands in a request."""
+    sent: dict[str, Any] = identification.subject.copy()
     if identification.is_group:
-        return {**identification.subject, "group_properties": identification.operations}
-    sent: dict[str, Any] = {**identification.subject, **(identification.others or {})}
+        sent["group_properties"] = identification.operations
+        return sent
+    if identification.others:
+        sent.update(identification.others)
     if identification.operations:
         sent["user_properties"] = identification.operations
     if route.is_form:
         return sent
-    sent |= {"event_type": IDENTIFY_EVENT, "library": LIBRARY}
+    sent["event_type"] = IDENTIFY_EVENT
+    sent["library"] = LIBRARY
     if identification.insert_id:
         sent["insert_id"] = identification.insert_id
     if identification.time is not None:

@@ -110,50 +110,58 @@ class FlagIdentifications:
     def __init__(self, plan: StreamPlan) -> None:
         self.ids = readers.required_ids(plan)
         self._time = readers.time(plan)
-        self._names = PropertyNames(plan.settings.property_prefix, plan.count)
-        self._treatments = Treatments(plan.count)
+        self.names = PropertyNames(plan.settings.property_prefix, plan.count)
+        self.treatments = Treatments(plan.count)
         self._others = other_keys(plan)
 
     def read(self, record: Record) -> list[Identification]:
         """Return the one identification of an impression."""
         subject = self.ids.read(record)
-        treatment = self._treatments.read(record)
-        operations = {"$set": {self._names.read(record): treatment}}
+        treatment = self.treatments.read(record)
+        operations = {"$set": {self.names.read(record): treatment}}
         moment = self._time.read(record) if self._time else None
         others = self._others.read(record) if self._others else None
         return [Identification(subject, operations, moment, "", others)]
 
 
 class Treatments:
-    """Reads treatments. Those that needed no change are remembered, and all equal ones are one object."""
+    """Reads treatments.
+
+    Attributes:
+        usual: Those that needed no change. All equal ones are one object.
+    """
 
     def __init__(self, count: Count) -> None:
         self._count = count
-        self._usual: dict[str, str] = {}
+        self.usual: dict[str, str] = {}
 
     def read(self, impression: Record) -> str:
         """Return an impression's treatment within the limits."""
         given = impression.get("treatment")
-        if type(given) is str and (usual := self._usual.get(given)) is not None:
+        if type(given) is str and (usual := self.usual.get(given)) is not None:
             return usual
         treatment = clean_text(treatment_of(impression), self._count)
-        if treatment == given and len(self._usual) < MAX_USUAL_TEXTS:
-            self._usual[given] = treatment
+        if treatment == given and len(self.usual) < MAX_USUAL_TEXTS:
+            self.usual[given] = treatment
         return treatment
 
 
 class PropertyNames:
-    """Reads the names of the user properties of flags."""
+    """Reads the names of the user properties of flags.
+
+    Attributes:
+        usual: Flag → its name, where that needed no change.
+    """
 
     def __init__(self, prefix: str, count: Count) -> None:
         self._prefix = prefix
         self._count = count
-        self._usual: dict[str, str] = {}  # names that needed no change
+        self.usual: dict[str, str] = {}
 
     def read(self, impression: Record) -> str:
         """Return the user property of an impression's flag."""
         flag = impression.get("split")
-        if type(flag) is str and (usual := self._usual.get(flag)) is not None:
+        if type(flag) is str and (usual := self.usual.get(flag)) is not None:
             return usual
         flag = flag_of(impression)
         given = self._prefix + flag
@@ -161,8 +169,8 @@ class PropertyNames:
         if name.startswith("$"):
             self._count(RESERVED_NAME)
             return name.lstrip("$")
-        if name == given and len(self._usual) < MAX_USUAL_TEXTS:
-            self._usual[flag] = name
+        if name == given and len(self.usual) < MAX_USUAL_TEXTS:
+            self.usual[flag] = name
         return name
 
 
