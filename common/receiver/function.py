@@ -74,7 +74,7 @@ class Function:
 
     def _answer(self, request: HttpRequest) -> tuple[int, dict[str, Any]]:
         # Stages and resources of API Gateway put their names before the path.
-        if request.path.rstrip("/").endswith("/health"):
+        if request.method in {"GET", "HEAD"} and request.path.rstrip("/").endswith("/health"):
             return 200, {"status": "ok"}
         if request.method == "OPTIONS" and self._options.allow_origin:
             return 204, {}

@@ -113,7 +113,9 @@ class FolderListener:
                 if stopping:
                     storage.close()
             except Exception as error:  # noqa: BLE001  (nothing may end this thread but the end of the process)
-                logger.warning("Impressions cannot be stored (%s); trying again.", type(error).__name__)
+                what_next = "the listener is closed" if stopping else "trying again"
+                logger.warning("Impressions cannot be stored (%s); %s.", type(error).__name__, what_next)
+                self.dropped += len(self._waiting) + len(self._batch) if stopping else 0
             if self.dropped > reported:
                 logger.error(
                     "%d impressions were dropped: the storage is too slow or fails, or they cannot be written.",

@@ -131,6 +131,12 @@ def test_refusals() -> None:
     assert lambda_handler(function_url("", encoded=False, path="/health", method="GET"), CONTEXT)["statusCode"] == 200
 
 
+def test_a_batch_posted_to_the_health_path_is_stored(folder: Path) -> None:
+    body = json.dumps([posted(1)])
+    assert lambda_handler(function_url(body, encoded=False, path="/health"), CONTEXT)["statusCode"] == 200
+    assert stored_batches(folder) == [[posted(1)]]
+
+
 def test_a_folder_that_cannot_be_written_is_no_success(folder: Path) -> None:
     answer = lambda_handler(function_url(json.dumps([posted(1)]), encoded=False), CONTEXT)
     assert answer["statusCode"] == 200

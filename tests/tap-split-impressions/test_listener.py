@@ -135,6 +135,20 @@ def test_a_storage_that_fails_never_blocks_or_raises_and_loses_only_what_is_too_
     assert len(run().records("impressions")) + listener.dropped == 1000
 
 
+def test_impressions_that_a_failing_storage_holds_up_at_the_end_are_counted(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.rmdir()
+    folder.write_text("a file where the folder should be")
+    listener = FolderListener(str(folder))
+    for number in range(3):
+        listener.log_impression(evaluated(number))
+    listener.close()
+    assert listener.dropped == 3
+    assert "3 impressions were dropped" in caplog.text
+    assert "trying again" not in caplog.text
+
+
 def evaluate_in_child(listener: FolderListener, number: int) -> None:
     listener.log_impression(evaluated(number))
     listener.close()
