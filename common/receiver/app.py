@@ -43,7 +43,7 @@ class Options:
         token: What senders must show; None or empty lets everybody in.
         allow_origin: Origins of browsers that may send; `*` allows all.
         max_body_bytes: Limit of a body, as sent and again decompressed.
-        max_held_bytes: Limit of all bodies in work together.
+        max_held_bytes: Limit of all bodies in memory together.
         body_seconds: How long a body may take to arrive.
         large_body_bytes: Bodies that are larger, decompressed, are parsed in a thread, one at a time, and delay nobody.
     """
@@ -150,7 +150,7 @@ class Receiver:
             self._check_token(scope, headers)
             files = await asyncio.to_thread(self._count_files) if self._count_files else None
             return Answer(200, self.metrics.text(files).encode(), CONTENT_TYPE.encode())
-        raise Refused(404, "Nothing is here.")
+        raise Refused(404, "Not found.")
 
     def _check_token(self, scope: Scope, headers: Mapping[bytes, str]) -> None:
         query = scope["query_string"].decode("latin-1")
@@ -171,7 +171,7 @@ class Receiver:
             if parsed.lines or parsed.rejects:
                 await asyncio.wrap_future(self.journal.store(parsed.lines, parsed.rejects))
         except BusyError:
-            raise Refused(503, "The storage is behind; send it again.") from None
+            raise Refused(503, "The storage cannot keep up; send it again.") from None
         except OSError:
             raise Refused(503, "The batch could not be stored; send it again.") from None
         finally:
@@ -183,13 +183,13 @@ class Receiver:
         return Answer(200, b'{"accepted":%d,"rejected":%d}' % (parsed.accepted, parsed.rejected))
 
     async def _read(self, receive: Receive, body: bytearray) -> None:
-        """Add a request's body to `body`, and its size to that of all bodies in work."""
+        """Add a request's body to `body`, and its size to that of all bodies in memory."""
         limit = self.options.max_body_bytes
         more = True
         while more:
             chunk, more = await next_chunk(receive)
             if self._held + len(chunk) > self.options.max_held_bytes:
-                raise Refused(503, "Too much is coming in at once; send it again.")
+                raise Refused(503, "Too many bodies arrive at once; send it again.")
             self._held += len(chunk)
             body += chunk
             if len(body) > limit:

@@ -80,7 +80,7 @@ class LocalFiles:
         self._prepare_folder()
 
     def commit(self, lines: bytes, rejects: bytes) -> None:
-        """Append and wait for the disk. A failed write is taken back.
+        """Append and wait for the disk. A failed write is undone.
 
         Raises:
             OSError: Nothing was stored; `errno.ENOSPC` when the disk is full.
@@ -97,12 +97,12 @@ class LocalFiles:
             write_all(file, lines)
             sync_data(file)
         except OSError:
-            self._take_back(file)
+            self._undo(file)
             raise
         self._size += len(lines)
 
     def _opened_file(self) -> int:
-        """Return the file in work, a new one if there is none or it was removed."""
+        """Return the open file, or a new one if there is none or it was removed."""
         if self._file is not None and is_removed(self._file):
             os.close(self._file)
             self._file = None
@@ -126,8 +126,8 @@ class LocalFiles:
         for left in sorted(self.folder.glob(f"*{OPEN_SUFFIX}")):
             recover(left)
 
-    def _take_back(self, file: int) -> None:
-        """Cut what a failed write has left, or give the file up: what is unsure must not stay open."""
+    def _undo(self, file: int) -> None:
+        """Cut off what a failed write has left, or close the file: an uncertain one must not stay open."""
         try:
             os.ftruncate(file, self._size)
         except OSError:
@@ -135,7 +135,7 @@ class LocalFiles:
             self._file = None
 
     def _reject(self, rejects: bytes) -> None:
-        # Beside the file in work, or a new one: a rejected item is as durable as the batch it came with.
+        # Beside the open file, or a new one: a rejected item is as durable as the batch it came with.
         self._opened_file()
         path = self._path.with_name(self._path.name.removesuffix(OPEN_SUFFIX) + REJECTS_SUFFIX)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, REJECTS_MODE)
@@ -151,7 +151,7 @@ class LocalFiles:
             os.close(file)
 
     def tick(self) -> float | None:
-        """Seal the file in work if it is due; return the seconds until it will be."""
+        """Seal the open file if it is due; return the seconds until it will be."""
         if self._file is None:
             return None
         left = self._opened + self.max_seconds - time.monotonic()
@@ -161,7 +161,7 @@ class LocalFiles:
         return None
 
     def close(self) -> None:
-        """Seal the file in work."""
+        """Seal the open file."""
         if self._file is None:
             return
         file, self._file = self._file, None

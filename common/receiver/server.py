@@ -17,7 +17,7 @@ from .log import BackgroundHandler
 from .settings import json_object, variables_of
 from .storage import SEAL_BYTES, SEAL_SECONDS
 
-STOP_SECONDS = 10  # for requests in work when asked to stop
+STOP_SECONDS = 10  # for running requests when asked to stop
 
 
 def receiver_options(connector: str) -> Callable[[Any], Any]:
@@ -57,7 +57,7 @@ def receiver_options(connector: str) -> Callable[[Any], Any]:
 
 
 def serve(create_app: Callable[..., Receiver], *, host: str, port: int, storage_options: str, **settings: Any) -> None:
-    """Make the application of a command's settings and listen until SIGTERM or SIGINT, then seal the file in work.
+    """Make the application of a command's settings and listen until SIGTERM or SIGINT, then seal the open file.
 
     Raises:
         ConnectorError: A setting is not valid, or uvicorn is not installed.

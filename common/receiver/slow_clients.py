@@ -37,7 +37,7 @@ class HeadTimeoutProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  #
             self._deadline.cancel()
 
     def _limit(self) -> None:
-        """Run the timer exactly while no request is in work."""
+        """Run the timer exactly while no request is being processed."""
         idle = self.cycle is None or self.cycle.response_complete
         if idle and not self._deadline:
             self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)

@@ -85,5 +85,5 @@ class TapSplitImpressions(PlainTap):
             yield from look_at_admin_api(api, self.config)
 
     def stop(self) -> None:
-        """Let the block in work go out whole with its state, then end; nothing is logged in a signal's handler."""
+        """Write the current block and its state, then end; nothing is logged in a signal's handler."""
         self.message_writer.stop(self.exit_code)  # type: ignore[attr-defined]  # likewise

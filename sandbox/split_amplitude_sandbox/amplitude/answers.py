@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from split_amplitude_sandbox.answers import json_answer
-from split_amplitude_sandbox.keys import has_read_access
+from split_amplitude_sandbox.keys import is_accepted
 
 
 class RefusedError(Exception):
@@ -40,6 +42,12 @@ def rest_error(status: int, details: str) -> RefusedError:
 
 
 def require_read_access(request: Request) -> None:
-    """Require an API key and a secret key, or answer 403."""
-    if not has_read_access(request):
+    """Require an API key and a secret key by HTTP Basic, or answer 403 (Export API page, "Authorization")."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    try:
+        keys = base64.b64decode(encoded, validate=True).decode() if scheme.lower() == "basic" else ""
+    except (binascii.Error, UnicodeDecodeError):
+        keys = ""
+    api_key, _, secret_key = keys.partition(":")
+    if not (is_accepted(api_key) and is_accepted(secret_key)):
         raise RefusedError(403, "Invalid API Key")

@@ -145,7 +145,7 @@ class Scan:
             self._report_unknown(name, str(error))
             progress.close(self.reading)
         except (DamagedFileError, PermissionError) as error:
-            why = error if isinstance(error, DamagedFileError) else "may not be read (permission denied)"
+            why = error if isinstance(error, DamagedFileError) else "cannot be read (permission denied)"
             self._report_damaged(name, str(why))
             progress.note(self.reading)
         except storage_errors() as error:
@@ -206,7 +206,7 @@ class Scan:
         return impressions
 
     def _report_unknown(self, name: str, why: str) -> None:
-        self.logger.warning("%s %s. It is left alone from now on; the setting 'ignore' can name it.", name, why)
+        self.logger.warning("%s %s. It is ignored from now on; the setting 'ignore' can name it.", name, why)
 
     def _report_damaged(self, name: str, why: str) -> None:
         self.damaged += 1

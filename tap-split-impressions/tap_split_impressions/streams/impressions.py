@@ -113,7 +113,7 @@ class ImpressionsStream(PlainStream):
 
     def _sync_records(self, context: Any = None, *, write_messages: bool = True) -> Generator[dict[str, Any], Any, Any]:
         if self.ABORT_AT_RECORD_COUNT is not None:
-            # The SDK leaves `get_records` half-way when a test run ends; the file in work is closed here.
+            # The SDK leaves `get_records` half-way when a test run ends; the open file is closed here.
             with closing(self._blocks()) as self._source:
                 yield from super()._sync_records(context, write_messages=write_messages)
             return
@@ -149,7 +149,7 @@ class ImpressionsStream(PlainStream):
             for remark in remarks(scan, self._services.summary):
                 self._services.summary.note(remark)
         if self._services.stopping.is_set():
-            self.logger.info("Stopping after the block in work.")
+            self.logger.info("Stopping after the current block.")
             self._write_state_message()
             self._services.end_if_stopping()
 
@@ -161,7 +161,7 @@ class ImpressionsStream(PlainStream):
         reading = compare(self._bookmark, listing)
         self.logger.info("%d of %d files in %s are new.", len(reading.unread), len(listing), config["path"])
         if reading.is_doubtful:
-            self.logger.warning("The state does not fit what is in the folder, so all of it is read, to be sure.")
+            self.logger.warning("The state does not match the content of the folder, so all files are read again.")
         api = self._services.admin_api
         return Scan(
             folder=folder,
@@ -201,12 +201,12 @@ def bookmark_of(state: dict[str, Any], folder: Folder) -> Bookmark:
         bookmark = Bookmark.from_state(state, folder.identity, folder.root)
     except ValueError:
         raise ConnectorError(
-            "The state of stream 'impressions' cannot be understood. Give the one that this tap wrote, or none to "
-            "read everything (equal impressions have equal impression_id)."
+            "The state of stream 'impressions' cannot be understood. Use the one that this tap wrote, or none to "
+            "read everything (the same impression keeps its impression_id)."
         ) from None
     if (bookmark.read_until or 0) > time.time():
         raise ConnectorError(
-            "The state says that files were read which arrived later than now. Set this machine's clock right, or "
-            "start without state."
+            "The state says that files were read which arrived later than now. Correct this machine's clock, or run "
+            "without state."
         )
     return bookmark

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.calls import Calls
 from split_amplitude_sandbox.split.access import Permission
+from split_amplitude_sandbox.split.answers import RefusedError
 from split_amplitude_sandbox.split.paging import page
 from split_amplitude_sandbox.split.services import Services
+
+Body = TypeVar("Body")
 
 
 class Target(NamedTuple):
@@ -53,3 +57,11 @@ class V2Calls(Calls[Services]):
 def reference(environment: dict[str, Any]) -> dict[str, Any]:
     """An environment as other objects name it: `{id, name}`."""
     return {"id": environment["id"], "name": environment["name"]}
+
+
+def decoded(body: bytes, kind: type[Body]) -> Body:
+    """A JSON body as the given type; 400 when it is not JSON or does not fit."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(400, str(error)) from None

@@ -14,10 +14,9 @@ from starlette.responses import Response
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.calls import call
 from split_amplitude_sandbox.split.answers import RefusedError
-from split_amplitude_sandbox.split.bodies import decoded
 from split_amplitude_sandbox.split.change_requests import Decision, Operation
 from split_amplitude_sandbox.split.keys import MAX_KEYS_PER_CALL
-from split_amplitude_sandbox.split.v2.calls import V2Calls
+from split_amplitude_sandbox.split.v2.calls import V2Calls, decoded
 
 LIMIT = 20
 

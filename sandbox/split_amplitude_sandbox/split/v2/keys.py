@@ -17,11 +17,10 @@ from starlette.responses import Response
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.calls import call
 from split_amplitude_sandbox.split.answers import RefusedError
-from split_amplitude_sandbox.split.bodies import decoded
 from split_amplitude_sandbox.split.change_requests import approvals_message, needs_approval
 from split_amplitude_sandbox.split.keys import KEYS_PAGE, KeyChange, check_change
 from split_amplitude_sandbox.split.paging import bounds, total
-from split_amplitude_sandbox.split.v2.calls import V2Calls, reference
+from split_amplitude_sandbox.split.v2.calls import V2Calls, decoded, reference
 
 BASE = "/segments/{environment_id}/{name}"
 

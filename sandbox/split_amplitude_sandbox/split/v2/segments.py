@@ -15,9 +15,14 @@ from starlette.responses import Response
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.calls import call
 from split_amplitude_sandbox.split.answers import RefusedError
-from split_amplitude_sandbox.split.bodies import decoded
 from split_amplitude_sandbox.split.segments import Segment, SegmentType
-from split_amplitude_sandbox.split.v2.calls import V2Calls, reference
+from split_amplitude_sandbox.split.v2.calls import V2Calls, decoded, reference
+
+TYPES: dict[str, SegmentType] = {
+    "segments": "STANDARD",
+    "large-segments": "LARGE",
+    "rule-based-segments": "RULE_BASED",
+}
 
 
 class NewSegment(msgspec.Struct):
@@ -31,16 +36,13 @@ class SegmentCalls(V2Calls):
     """The calls; `Segments` keeps what they are about."""
 
     @call("GET", "/segments/ws/{workspace_id}")
-    async def standard(self, request: Request) -> Response:
-        return self._listing(request, "STANDARD")
-
     @call("GET", "/large-segments/ws/{workspace_id}")
-    async def large(self, request: Request) -> Response:
-        return self._listing(request, "LARGE")
-
     @call("GET", "/rule-based-segments/ws/{workspace_id}")
-    async def rule_based(self, request: Request) -> Response:
-        return self._listing(request, "RULE_BASED")
+    async def listing(self, request: Request) -> Response:
+        workspace = self._workspace(request, "segments:view")
+        kind = TYPES[request.url.path.removeprefix(self.base).split("/")[1]]
+        found = [_shown(one) for one in self._services.segments.all_of_workspace(workspace["id"], kind)]
+        return self._page(request, found)
 
     @call("GET", "/segments/ws/{workspace_id}/{name}")
     async def one(self, request: Request) -> Response:
@@ -103,11 +105,6 @@ class SegmentCalls(V2Calls):
             raise RefusedError(400, "Segment must be empty before it is deactivated")
         self._services.segments.deactivate(environment["id"], name)
         return json_answer(body=True)
-
-    def _listing(self, request: Request, segment_type: SegmentType) -> Response:
-        workspace = self._workspace(request, "segments:view")
-        found = [_shown(one) for one in self._services.segments.all_of_workspace(workspace["id"], segment_type)]
-        return self._page(request, found)
 
 
 def _shown(segment: dict[str, Any]) -> dict[str, Any]:

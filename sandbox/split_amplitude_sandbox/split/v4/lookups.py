@@ -5,6 +5,7 @@ Source: the vendor's clients (`harness/cli`, `harness/mcp-server`).
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from starlette.requests import Request
@@ -12,12 +13,18 @@ from starlette.responses import Response
 
 from split_amplitude_sandbox.answers import json_answer
 from split_amplitude_sandbox.calls import call
+from split_amplitude_sandbox.clock import MILLISECONDS_PER_HOUR
 from split_amplitude_sandbox.split.answers import RefusedError
-from split_amplitude_sandbox.split.event_types import recent_event_types
 from split_amplitude_sandbox.split.v4.calls import V4Calls, iso, required
 
 FLAGS_PAGE = 50
 """The CLI says 100 at most, the MCP server 50; the sandbox plays the smaller figure."""
+RECENT_MS = 30 * 24 * MILLISECONDS_PER_HOUR
+EVENT_TYPES = """
+SELECT DISTINCT json_extract(text, '$.eventTypeId') AS name, json_extract(text, '$.trafficTypeName')
+FROM (SELECT CAST(event AS TEXT) AS text FROM split_events)
+WHERE json_extract(text, '$.timestamp') >= ? ORDER BY name
+"""
 ROLLOUT_STATUS = {"id": "rollout-ramping", "name": "Ramping"}
 
 
@@ -98,8 +105,15 @@ class Lookups(V4Calls):
         raise RefusedError(404, "Event type not found")
 
     def _recent(self, workspace_id: str) -> list[dict[str, Any]]:
-        names = {one["name"] for one in self._services.workspaces.traffic_types(workspace_id)}
-        return recent_event_types(self._services, names)
+        """Event types of the project with events in the last 30 days, by the events' own timestamps."""
+        traffic_types = {one["name"] for one in self._services.workspaces.traffic_types(workspace_id)}
+        unseen = self._services.settings.current.unseen_event_types
+        found: dict[str, list[dict[str, str]]] = {}
+        earliest = self._services.clock.now_ms() - RECENT_MS
+        for name, traffic_type in self._services.store.database.execute(EVENT_TYPES, (earliest,)):
+            if traffic_type in traffic_types and not any(fnmatchcase(name, one) for one in unseen):
+                found.setdefault(name, []).append({"name": traffic_type})
+        return [{"id": name, "trafficTypes": names} for name, names in found.items()]
 
     def _flag(self, flag: dict[str, Any]) -> dict[str, Any]:
         return {
