@@ -158,18 +158,12 @@ def _texts(value: Any) -> list[str]:
 
 
 def url_problems(setting: str, url: str, example: str) -> list[str]:
-    """Return what is wrong with a setting that must be a scheme and a host, as sentences."""
-    if is_host_alone(url):
-        return []
+    """Return what is wrong with a setting that must be a scheme and a host, perhaps with a port, as sentences."""
+    if has_host(url):
+        parts = urlsplit(url)
+        if not (parts.query or parts.fragment or "@" in parts.netloc or parts.path.strip("/")):
+            return []
     return [f"Setting '{setting}' must be a URL of scheme and host only, for example {example}."]
-
-
-def is_host_alone(url: str) -> bool:
-    """Whether a URL is a scheme and a host, perhaps with a port, and nothing else."""
-    if not has_host(url):
-        return False
-    parts = urlsplit(url)
-    return not (parts.query or parts.fragment or "@" in parts.netloc or parts.path.strip("/"))
 
 
 def has_host(url: str) -> bool:

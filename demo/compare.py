@@ -123,13 +123,7 @@ def milliseconds(text: str) -> int:
 
 
 class Compared:
-    """Two sides of one kind of thing.
-
-    Attributes:
-        what: What is compared.
-        count: How much of it there is.
-        difference: How the sides differ; empty when they do not.
-    """
+    """Two sides of one kind of thing; `difference` says how they differ and is empty when they do not."""
 
     def __init__(self, what: str, expected: Counter[Any] | set[str], found: Counter[Any] | set[str]) -> None:
         missing, extra = Counter(expected), Counter(found)

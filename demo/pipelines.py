@@ -51,11 +51,6 @@ class Outcome:
 
 
 def run_pipeline(pipeline: Pipeline, log: Path, environment: Mapping[str, str]) -> Outcome:
-    """Run a pipeline to its end.
-
-    Raises:
-        DemoError: It failed.
-    """
     started = time.monotonic()
     said = run([BIN / "meltano", "--log-format=json", "run", pipeline.tap, pipeline.target], log, environment)
     return Outcome(pipeline, started, time.monotonic() - started, counters(said))

@@ -76,11 +76,7 @@ def group_lives(process: subprocess.Popen[bytes]) -> bool:
 
 
 def run(command: list[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command to its end and return what it said.
-
-    Raises:
-        DemoError: It failed.
-    """
+    """Run a command to its end and return what it said, or raise `DemoError`."""
     with running(command, log, environment) as process:
         code = process.wait()
     said = log.read_text(encoding="utf-8", errors="replace")
@@ -91,11 +87,7 @@ def run(command: list[str | Path], log: Path, environment: Mapping[str, str] | N
 
 
 def await_answer(url: str, process: subprocess.Popen[bytes], name: str, log: Path) -> None:
-    """Wait until a server answers.
-
-    Raises:
-        DemoError: It ended, or did not answer in time.
-    """
+    """Wait until a server answers, or raise `DemoError`."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -25,13 +25,6 @@ WAYS = {
 
 
 def page(first: Sequence[Outcome], second: Sequence[Outcome], sides: Sequence[Compared]) -> str:
-    """Return the page.
-
-    Args:
-        first: What each pipeline did in the first run.
-        second: What each did in the second.
-        sides: What both services hold, compared with what was put in.
-    """
     equal = not any(side.difference for side in sides)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -39,7 +39,7 @@ def run_report(paths: Sequence[str], *, html: str | None, missing: str | None, a
             if as_json:
                 print_json(findings, report)
             else:
-                print_text(findings, report, is_first=not number)
+                _print_text(findings, report, is_first=not number)
         if html:
             write_file(html, [page(audits).encode()])
         if missing:
@@ -72,8 +72,7 @@ def write_file(path: str, lines: Iterator[bytes] | list[bytes]) -> int:
     return count
 
 
-def print_text(findings: Findings, report: Report, *, is_first: bool) -> None:
-    """Print the report as a table."""
+def _print_text(findings: Findings, report: Report, *, is_first: bool) -> None:
     subject = findings.subject
     widths = [max(len(name), 10) for name in subject.columns.values()]
     form = "{:<16}  {:<32}" + "".join(f"  {{:>{width}}}" for width in widths)

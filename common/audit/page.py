@@ -13,8 +13,9 @@ from .subject import Subject
 MAX_ROWS = 2_000
 CHART_WIDTH, CHART_HEIGHT = 960, 220
 WIDEST_BAR = 60
+# Counts of lines that are shown: anything but arrived and skipped records.
 NOTABLE = ("missing", "duplicated", "rejected", "too_recent", "ambiguous", "forgotten")
-# Bottom to top of each bar: count, color.
+# Bottom to top of each _bar: count, color.
 PARTS = (("arrived", "#2f7d4f"), ("too_recent", "#b9bfc6"), ("ambiguous", "#d9a514"), ("missing", "#c2410c"))
 
 STYLE = """
@@ -45,7 +46,8 @@ def section(findings: Findings, report: Report) -> str:
     verdict = "Nothing is missing." if report.is_clean else f"{missing} missing."
     if report.problems:
         verdict = "The audit cannot tell."
-    shown = list(islice(filter(is_notable, findings.lines()), MAX_ROWS))
+    notable = (line for line in findings.lines() if any(getattr(line.counts, name) for name in NOTABLE))
+    shown = list(islice(notable, MAX_ROWS))
     more = f"<p>The first {MAX_ROWS:,} are shown.</p>" if len(shown) == MAX_ROWS else ""
     messages = "".join(f"<p>{escape(text)}</p>" for text in (*report.problems, *report.notes))
     differing = f"<h3>Where they differ, by hour and {escape(subject.group)}</h3>{table(subject, shown)}{more}"
@@ -54,11 +56,6 @@ def section(findings: Findings, report: Report) -> str:
         f"</p>{messages}{table(subject, [Line('all', '', report.total)])}{chart(subject, report.hours)}"
         f"{differing if shown else ''}"
     )
-
-
-def is_notable(line: Line) -> bool:
-    """Whether a line has anything but arrived and skipped records."""
-    return any(getattr(line.counts, name) for name in NOTABLE)
 
 
 def table(subject: Subject, lines: Iterable[Line]) -> str:
@@ -75,14 +72,14 @@ def table(subject: Subject, lines: Iterable[Line]) -> str:
 
 
 def chart(subject: Subject, hours: dict[str, Counts]) -> str:
-    """Return a bar chart of the hours as SVG: what became of expected records, on top of each other."""
+    """Return a _bar chart of the hours as SVG: what became of expected records, on top of each other."""
     known = {hour: counts for hour, counts in hours.items() if hour and counts.expected}
     if not known:
         return ""
     highest = max(counts.expected for counts in known.values())
     width = CHART_WIDTH / len(known)
     bars = "".join(
-        bar(subject, number * width, width, hour, counts, highest)
+        _bar(subject, number * width, width, hour, counts, highest)
         for number, (hour, counts) in enumerate(known.items())
     )
     first, last = escape(min(known)), escape(max(known))
@@ -99,8 +96,7 @@ def chart(subject: Subject, hours: dict[str, Counts]) -> str:
     )
 
 
-def bar(subject: Subject, x: float, width: float, hour: str, counts: Counts, highest: int) -> str:  # noqa: PLR0913, PLR0917  # a rectangle
-    """Return one hour's bar."""
+def _bar(subject: Subject, x: float, width: float, hour: str, counts: Counts, highest: int) -> str:  # noqa: PLR0913, PLR0917  # a rectangle
     parts, y = [], float(CHART_HEIGHT)
     for name, color in PARTS:
         height = getattr(counts, name) / highest * CHART_HEIGHT

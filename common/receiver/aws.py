@@ -56,7 +56,8 @@ def http_request(event: Any) -> HttpRequest | None:
         method, path, query = http.get("method"), event.get("rawPath"), event.get("rawQueryString") or ""
     elif "httpMethod" in event:  # version 1.0: REST APIs and load balancers
         method, path = event["httpMethod"], event.get("path")
-        query = query_string(event.get("multiValueQueryStringParameters") or event.get("queryStringParameters"))
+        parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+        query = urlencode(parameters, doseq=True) if isinstance(parameters, dict) else ""
     else:
         return None
     headers = event.get("headers") or {}
@@ -70,11 +71,6 @@ def http_request(event: Any) -> HttpRequest | None:
         {str(name).lower(): value if isinstance(value, str) else "".join(value) for name, value in headers.items()},
         _from_base64(body) if event.get("isBase64Encoded") else str(body).encode("utf-8", "surrogatepass"),
     )
-
-
-def query_string(parameters: Any) -> str:
-    """Return decoded query parameters as a query string."""
-    return urlencode(parameters, doseq=True) if isinstance(parameters, dict) else ""
 
 
 def messages(event: Any) -> Iterator[Message]:

@@ -61,12 +61,10 @@ def backfill_of(pipeline: Pipeline, params: dict[str, Any]) -> Backfill:
     Raises:
         RangeError: It cannot be filled.
     """
-    stream = PROJECT.ranged_stream(pipeline.tap)
-    assert stream, "the parameter's options are such taps alone"  # noqa: S101  # for whoever changes the options
     start, end = moment_of(params["start"]), moment_of(params["end"])
     if end > datetime.now(UTC):
         raise RangeError("'end' is in the future. Choose a past hour; the schedule reads what comes later.")
-    return Backfill(f"{PROJECT.environment}:{pipeline}", stream, start, end, params["window_hours"] * HOUR)
+    return Backfill(f"{PROJECT.environment}:{pipeline}", start, end, params["window_hours"] * HOUR)
 
 
 @task

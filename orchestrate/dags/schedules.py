@@ -16,8 +16,7 @@ def no_backfill(holds: list[str]) -> bool:
     return not any(Variable.get(hold, default=None) for hold in holds)
 
 
-def dag_of(project: Project, schedule: Schedule) -> DAG:
-    """Return the DAG of a schedule."""
+def _dag_of(project: Project, schedule: Schedule) -> DAG:
     dag = DAG(
         schedule.name,
         description=", ".join(f"{pipeline.tap} → {pipeline.target}" for pipeline in schedule.pipelines),
@@ -32,7 +31,7 @@ def dag_of(project: Project, schedule: Schedule) -> DAG:
     with dag:
         operator, arguments = command(project, f"exec meltano schedule run {shlex.quote(schedule.name)}")
         run = operator(task_id="run", **arguments)
-        holds = [pipeline.hold for pipeline in schedule.pipelines if project.ranged_stream(pipeline.tap)]
+        holds = [pipeline.hold for pipeline in schedule.pipelines if project.is_ranged(pipeline.tap)]
         if holds:
             no_backfill(holds) >> run
         for audit in project.reports(schedule):
@@ -46,4 +45,4 @@ PROJECT = Project.here()
 for each in PROJECT.schedules:
     if POD_TEMPLATE and PROJECT.reports(each):
         continue  # an audit's file must outlive its run, which a pod's disk does not
-    globals()[f"schedule {each.name}"] = dag_of(PROJECT, each)
+    globals()[f"schedule {each.name}"] = _dag_of(PROJECT, each)

@@ -61,7 +61,6 @@ def _decoded(credential: str) -> str:
 
 
 def _key_of(body: bytes) -> list[str]:
-    """The API key of a JSON or form body."""
     try:
         content = unzipped(body)
     except (TooLargeError, zlib.error):

@@ -44,7 +44,7 @@ class TapSplitImpressions(PlainTap):
         """Return the streams that the settings allow."""
         api = self._admin_lists()
         writer: MessageWriter = self.message_writer  # type: ignore[assignment]  # see `message_writer_class`
-        services = Services(writer, self.summary, self.stopping, lambda: self.exit_code, api)
+        services = Services(writer, self.summary, self.stopping, self._end, api)
         lists = [stream(self, api, services) for stream in LISTS] if api else []
         return [ImpressionsStream(self, services), *lists]
 

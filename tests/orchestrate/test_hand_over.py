@@ -14,16 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from split_amplitude.hand_over import BACKFILL_VARIABLE, bookmark_of, moved, require_complete, require_fit
-from split_amplitude.ranges import HOUR, Backfill, RangedStream, RangeError
+from split_amplitude.ranges import HOUR, Backfill, RangeError
 
 from support.meltano import Meltano
 from support.processes import BIN
 
 ROOT = Path(__file__).parents[2]
-STREAM = RangedStream("events", "export_hour")
 STATE_ID = "dev:tap-amplitude-to-target-split"
 START = datetime(2026, 1, 1, tzinfo=UTC)
-RANGE = Backfill(STATE_ID, STREAM, START, START + timedelta(days=2), 24 * HOUR)
+RANGE = Backfill(STATE_ID, START, START + timedelta(days=2), 24 * HOUR)
 HOURS = st.integers(-100, 100)
 
 
@@ -48,7 +47,7 @@ def test_no_hour_is_lost_or_sent_twice(hours: int) -> None:
     overlap = RANGE.start < bookmark < RANGE.end
     assert fits == (not gap and not overlap)
     if fits and bookmark < RANGE.end:
-        assert bookmark_of(moved(state_at(bookmark), RANGE), STREAM) == later
+        assert bookmark_of(moved(state_at(bookmark), RANGE)) == later
 
 
 def test_a_pipeline_that_never_ran_fits() -> None:
@@ -75,7 +74,7 @@ def test_other_bookmarks_stay() -> None:
     after = moved(before, RANGE)
     assert after["singer_state"]["bookmarks"]["cohorts"] == {"a": 1}
     assert after["singer_state"]["more"] == 2
-    assert bookmark_of(after, STREAM) == RANGE.end
+    assert bookmark_of(after) == RANGE.end
 
 
 def test_only_complete_windows_are_handed_over() -> None:

@@ -8,14 +8,13 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from split_amplitude.ranges import HOUR, Backfill, RangedStream, RangeError, moment_of
+from split_amplitude.ranges import HOUR, Backfill, RangeError, moment_of
 
-STREAM = RangedStream("events", "export_hour")
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def backfill(start: datetime, end: datetime, hours: int = 24) -> Backfill:
-    return Backfill("dev:tap-amplitude-to-target-split", STREAM, start, end, hours * HOUR)
+    return Backfill("dev:tap-amplitude-to-target-split", start, end, hours * HOUR)
 
 
 @given(st.integers(-100_000, 100_000), st.integers(1, 2_000), st.integers(1, 500))

@@ -55,12 +55,7 @@ cd "$PROJECT"
 
 
 def command(project: Project, text: str) -> tuple[type[BaseOperator], dict[str, Any]]:
-    """Return the operator that runs a shell command in the project's folder, and its arguments.
-
-    Args:
-        project: The project.
-        text: What the shell runs; Meltano is on its path.
-    """
+    """Return the operator that runs a shell command in the project's folder, Meltano on its path, and its arguments."""
     script = f'export PATH="$PWD/.venv/bin:$PATH" {ENVIRONMENT_VARIABLE}={quote(project.environment)}\n{text}'
     common: dict[str, Any] = {"pool": POOL, "execution_timeout": TIMEOUT, "do_xcom_push": False}
     if not POD_TEMPLATE:

@@ -15,16 +15,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from split_amplitude.ranges import Backfill, RangedStream, RangeError, moment_of, text_of
+from split_amplitude.ranges import RANGED_STREAM, REPLICATION_KEY, Backfill, RangeError, moment_of, text_of
 
 BACKFILL_VARIABLE = "BACKFILL"
 State = Mapping[str, Any]
 
 
-def bookmark_of(state: State, stream: RangedStream) -> datetime | None:
-    """Return the time up to which a state says that a stream is complete, or None."""
+def bookmark_of(state: State) -> datetime | None:
+    """Return the time up to which a state says that the stream is complete, or None."""
     bookmarks = state.get("singer_state", {}).get("bookmarks", {})
-    value = bookmarks.get(stream.name, {}).get("replication_key_value")
+    value = bookmarks.get(RANGED_STREAM, {}).get("replication_key_value")
     return moment_of(value) if value else None
 
 
@@ -47,19 +47,11 @@ def require_fit(bookmark: datetime | None, backfill: Backfill) -> None:
 
 
 def require_complete(completed: Mapping[str, State], backfill: Backfill) -> None:
-    """Check that each window was read to its end.
-
-    Args:
-        completed: States by their ids, as the last successful runs left them.
-        backfill: The range.
-
-    Raises:
-        RangeError: Some were not, such as one that ends later than what the tap takes for complete by now.
-    """
+    """Check that each window was read to its end, by the states of the last successful runs, else `RangeError`."""
     unfinished = [
         window.suffix
         for window in backfill.windows()
-        if bookmark_of(completed.get(f"{backfill.state_id}:{window.suffix}", {}), backfill.stream) != window.end
+        if bookmark_of(completed.get(f"{backfill.state_id}:{window.suffix}", {})) != window.end
     ]
     if unfinished:
         raise RangeError(
@@ -71,17 +63,14 @@ def require_complete(completed: Mapping[str, State], backfill: Backfill) -> None
 def moved(state: State, backfill: Backfill) -> dict[str, Any]:
     """Return a state with its bookmark at the end of the range, otherwise unchanged."""
     singer_state = state.get("singer_state", {})
-    bookmark = {
-        "replication_key": backfill.stream.replication_key,
-        "replication_key_value": backfill.end.isoformat(),
-    }
-    bookmarks = singer_state.get("bookmarks", {}) | {backfill.stream.name: bookmark}
+    bookmark = {"replication_key": REPLICATION_KEY, "replication_key_value": backfill.end.isoformat()}
+    bookmarks = singer_state.get("bookmarks", {}) | {RANGED_STREAM: bookmark}
     return {**state, "singer_state": {**singer_state, "bookmarks": bookmarks}}
 
 
 def check(backfill: Backfill) -> str:
     """Check, before anything is read, that the range fits."""
-    bookmark = bookmark_of(state_of(backfill.state_id), backfill.stream)
+    bookmark = bookmark_of(state_of(backfill.state_id))
     require_fit(bookmark, backfill)
     return f"{backfill.state_id} stands at {text_of(bookmark)}." if bookmark else f"{backfill.state_id} has no state."
 
@@ -91,7 +80,7 @@ def finish(backfill: Backfill) -> str:
     states = json.loads(meltano("state", "export"))
     require_complete({state_id: parts["completed"] for state_id, parts in states.items()}, backfill)
     state = state_of(backfill.state_id)
-    bookmark = bookmark_of(state, backfill.stream)
+    bookmark = bookmark_of(state)
     require_fit(bookmark, backfill)
     if bookmark and bookmark >= backfill.end:
         return f"{backfill.state_id} stands at {text_of(bookmark)} and continues from there."

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from split_amplitude.ranges import RANGED_STREAMS, RangedStream
+from split_amplitude.ranges import RANGED_STREAM, RANGED_TAP
 
 # Meltano's own variables. Source: https://docs.meltano.com/reference/settings
 ROOT_VARIABLE = "MELTANO_PROJECT_ROOT"
@@ -52,11 +52,7 @@ class Schedule:
 
 
 class Project:
-    """What meltano.yml says.
-
-    Args:
-        root: The folder that holds it.
-    """
+    """What meltano.yml in a folder says."""
 
     def __init__(self, root: Path) -> None:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if the C library is available
@@ -76,7 +72,7 @@ class Project:
     @property
     def taps(self) -> list[str]:
         """The taps that can be read range by range."""
-        return [tap for tap in self._plugins("extractors") if self.ranged_stream(tap)]
+        return [tap for tap in self._plugins("extractors") if self.is_ranged(tap)]
 
     @property
     def targets(self) -> list[str]:
@@ -99,12 +95,12 @@ class Project:
         """Return the names of the schedules that run a pipeline."""
         return [schedule.name for schedule in self.schedules if pipeline in schedule.pipelines]
 
-    def ranged_stream(self, tap: str) -> RangedStream | None:
-        """Return the selected stream of a tap that can be read range by range."""
-        stream = RANGED_STREAMS.get(self._base("extractors", tap))
+    def is_ranged(self, tap: str) -> bool:
+        """Whether a tap can be read range by range: it selects the stream that can."""
         patterns = self._inherited("extractors", tap, "select") or ["*.*"]
-        selected = stream and any(fnmatchcase(stream.name, pattern.partition(".")[0]) for pattern in patterns)
-        return stream if selected else None
+        return self._base("extractors", tap) == RANGED_TAP and any(
+            fnmatchcase(RANGED_STREAM, pattern.partition(".")[0]) for pattern in patterns
+        )
 
     def keeps_ledger(self, target: str) -> bool:
         """Whether a target keeps a ledger, which one run at a time may hold if it is a file."""

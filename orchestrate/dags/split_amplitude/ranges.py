@@ -14,21 +14,9 @@ class RangeError(ValueError):
     """A range that cannot be backfilled; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class RangedStream:
-    """A stream that `start_date` and `end_date` select exactly, and whose bookmark says how far it is complete.
-
-    Attributes:
-        name: The stream.
-        replication_key: What its bookmark names.
-    """
-
-    name: str
-    replication_key: str
-
-
-# By tap. Only tap-amplitude can read a past range; tap-split-impressions reads files, each once.
-RANGED_STREAMS = {"tap-amplitude": RangedStream("events", "export_hour")}
+# The one stream that `start_date` and `end_date` select exactly, whose bookmark says how far it is complete, and what
+# the bookmark names. tap-split-impressions reads files, each once.
+RANGED_TAP, RANGED_STREAM, REPLICATION_KEY = "tap-amplitude", "events", "export_hour"
 
 
 @dataclass(frozen=True)
@@ -46,18 +34,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Backfill:
-    """A range to backfill, and the pipeline that continues from its end.
-
-    Attributes:
-        state_id: Meltano's state id of that pipeline.
-        stream: The stream whose bookmark counts.
-        start: The first hour.
-        end: The end of the last hour.
-        window: Length of a window; the last one may be shorter.
-    """
+    """A range to backfill in windows, the last perhaps shorter, and the id of the state that continues from its end."""
 
     state_id: str
-    stream: RangedStream
     start: datetime
     end: datetime
     window: timedelta
@@ -93,7 +72,6 @@ class Backfill:
         content = json.loads(text)
         return cls(
             content["state_id"],
-            RangedStream(**content["stream"]),
             moment_of(content["start"]),
             moment_of(content["end"]),
             content["window"] * HOUR,

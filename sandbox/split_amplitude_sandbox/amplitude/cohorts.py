@@ -170,7 +170,6 @@ class Cohorts(Calls[Services]):
 
 
 def _listed(cohort: dict[str, Any], *, with_syncs: bool) -> dict[str, Any]:
-    """A cohort as the list shows it."""
     members = cohort.get("members", [])
     groups = bool(members) and "group_value" in members[0]
     shown = {

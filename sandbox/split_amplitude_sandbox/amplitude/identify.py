@@ -93,7 +93,6 @@ class Identify(Calls[Services]):
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of the query or of the form."""
     if request.method == "GET":
         if len(request.url.query) > MAX_QUERY_LENGTH:
             raise RefusedError(414, "URI too long")

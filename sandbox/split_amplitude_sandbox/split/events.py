@@ -97,7 +97,6 @@ async def _body(request: Request) -> bytes:
 
 
 def _problem(event: Event, traffic_types: set[str], environments: set[str]) -> str | None:
-    """What is wrong with an event, or None."""
     if not EVENT_TYPE_PATTERN.fullmatch(event.event_type_id):
         return "eventTypeId has up to 80 letters, digits, '-', '_', '.' and starts with a letter or digit"
     if event.traffic_type_name not in traffic_types:

@@ -29,7 +29,7 @@ class Mapper:
     """Applies a stream's maps to impressions, without the columns that the catalog leaves out."""
 
     def __init__(self, maps: list[StreamMap], deselected: list[str]) -> None:
-        self._maps = [(one.stream_alias, transformer(one)) for one in maps]
+        self._maps = [(one.stream_alias, _transformer(one)) for one in maps]
         self._deselected = deselected
 
     @classmethod
@@ -54,8 +54,7 @@ class Mapper:
         return encode_lines(lines)
 
 
-def transformer(stream_map: StreamMap) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
-    """Return what a map does to a record."""
+def _transformer(stream_map: StreamMap) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
     if type(stream_map) is SameRecordTransform and stream_map.flattening_enabled:
         return Flattener(stream_map).flatten
     return stream_map.transform

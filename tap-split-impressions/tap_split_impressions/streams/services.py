@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.summary import Summary
@@ -19,17 +20,17 @@ class Services:
         writer: Writes messages to standard output.
         summary: The counters of the run.
         stopping: Set once a signal has asked the run to end.
-        exit_code: Returns the exit code of a run that a signal ended.
+        end: Ends the run with the exit code of the signal that asked for it.
         admin_api: The lists of the Admin API, each fetched once; None without a key.
     """
 
     writer: MessageWriter
     summary: Summary
     stopping: threading.Event
-    exit_code: Callable[[], int]
+    end: Callable[[], NoReturn]
     admin_api: AdminLists | None = None
 
     def end_if_stopping(self) -> None:
-        """End the run, with the exit code of the signal, if one has asked for it."""
+        """End the run if a signal has asked for it."""
         if self.stopping.is_set():
-            raise SystemExit(self.exit_code())
+            self.end()

@@ -32,14 +32,13 @@ def remarks(scan: Scan, summary: Summary) -> Iterator[str]:
     """Yield what a user should look at after a scan."""
     skipped = {reason: n for (metric, reason), n in summary.counts().items() if metric == "records_skipped" and n}
     if skipped and not summary["records_sent"]:
-        yield remark_on_filters(skipped, scan.selection.filters)
+        yield _remark_on_filters(skipped, scan.selection.filters)
     if count := scan.shaper.unreadable_properties:
         has = counted(count, "impression has", "impressions have")
         yield f"{has} properties that are not a JSON object; these are left empty."
 
 
-def remark_on_filters(skipped: dict[str, int], filters: Filters) -> str:
-    """Say that the settings let nothing through, and what there was."""
+def _remark_on_filters(skipped: dict[str, int], filters: Filters) -> str:
     reasons = ", ".join(f"{count:,} by {reason}" for reason, count in sorted(skipped.items()))
     seen = "; ".join(f"{name}: {', '.join(sorted(values))}" for name, values in filters.seen.items() if values)
     return (

@@ -86,7 +86,6 @@ def _text(value: Any) -> str | None:
 
 
 async def _send(order: EventStream, sender: Sender, bodies: Iterator[bytes], counts: Counter[str]) -> None:
-    """Send the bodies that are left, one after the other."""
     for body in bodies:
         for attempt in range(order.attempts):
             if attempt:

@@ -67,13 +67,8 @@ class Delivery:
         return last is not None and 200 <= last < 300
 
 
-def always(_: int | None) -> bool:
-    """Retry whatever the answer."""
-    return True
-
-
 async def deliver(
-    sender: Sender, body: bytes, waits: Iterable[float], again: Callable[[int | None], bool] = always
+    sender: Sender, body: bytes, waits: Iterable[float], again: Callable[[int | None], bool] = lambda _: True
 ) -> Delivery:
     """Post a body until it is accepted.
 

@@ -97,7 +97,6 @@ class ChangeRequestCalls(V2Calls):
 
 
 def _shown(request: dict[str, Any]) -> dict[str, Any]:
-    """A change request as the API shows it."""
     return {
         "id": request["id"],
         "status": request["status"],

@@ -108,7 +108,6 @@ class SegmentCalls(V2Calls):
 
 
 def _shown(segment: dict[str, Any]) -> dict[str, Any]:
-    """A segment of a workspace as the API shows it."""
     return {
         "name": segment["name"],
         "description": segment["description"],

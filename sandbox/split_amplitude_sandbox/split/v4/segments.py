@@ -170,7 +170,6 @@ def _segment_type(request: Request) -> SegmentType:
 
 
 def _shown(segment: dict[str, Any]) -> dict[str, Any]:
-    """A segment as the API shows it."""
     return {
         "id": segment["id"],
         "name": segment["name"],

@@ -57,7 +57,7 @@ def read_parquet(stream: IO[bytes]) -> Iterator[list[Row]]:
             raise DamagedFileError(f"has no column for {', '.join(missing)}")
         for batch in file.iter_batches(BLOCK_ROWS, columns=list(dict.fromkeys(names))):
             fields = columns_of(batch)
-            yield rows_as_they_are(fields, len(batch)) if is_as_documented(fields) else rows_converted(fields)
+            yield _rows_as_they_are(fields, len(batch)) if is_as_documented(fields) else rows_converted(fields)
     except UNREADABLE as error:
         raise DamagedFileError(
             f"is cut off, damaged or has values that cannot be read ({type(error).__name__})"
@@ -149,8 +149,7 @@ def is_as_documented(fields: dict[str, Any]) -> bool:
     )
 
 
-def rows_as_they_are(fields: dict[str, Any], count: int) -> list[Row]:
-    """Return the items of columns whose values need no conversion."""
+def _rows_as_they_are(fields: dict[str, Any], count: int) -> list[Row]:
     values = [values_of(fields[name]) if name in fields else repeat(None, count) for name in FIELDS]
     return with_plausible_arrival(list(map(Item, *values)))
 
@@ -158,7 +157,7 @@ def rows_as_they_are(fields: dict[str, Any], count: int) -> list[Row]:
 def rows_converted(fields: dict[str, Any]) -> list[Row]:
     """Return the items of columns of other types, or with missing values, row by row."""
     rows: list[Row] = []
-    columns = [object_values(fields[name]) if name in OBJECTS else values_of(fields[name]) for name in fields]
+    columns = [_object_values(fields[name]) if name in OBJECTS else values_of(fields[name]) for name in fields]
     for row in zip(*columns, strict=True):
         try:
             rows.append(item_of_fields(dict(zip(fields, row, strict=True))))
@@ -176,8 +175,7 @@ def values_of(column: Any) -> list[Any]:
     return values
 
 
-def object_values(column: Any) -> list[Any]:
-    """Return values that may be objects, in the types of JSON."""
+def _object_values(column: Any) -> list[Any]:
     coarse = column.cast(without_nanoseconds(column.type), safe=False)
     return [_json_value(value, coarse.type) for value in values_of(coarse)]
 
@@ -204,11 +202,10 @@ def _json_value(value: Any, kind: Any) -> Any:
         return {field.name: _json_value(value.get(field.name), field.type) for field in kind}
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return [_json_value(item, kind.value_type) for item in value]
-    return json_scalar(value)
+    return _json_scalar(value)
 
 
-def json_scalar(value: Any) -> Any:
-    """Return a value that is neither an object nor a list in the types of JSON."""
+def _json_scalar(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, Decimal):
