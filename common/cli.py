@@ -1,4 +1,4 @@
-"""The command line's manners: a foreseen failure is one line and exit code 1, a signal ends a run cleanly.
+"""How every command line behaves: an expected failure is one line and exit code 1, a signal ends a run cleanly.
 
 `PlainMessages` is the base of every tap and target here; `PlainCommand` is the command that runs it.
 """
@@ -43,7 +43,7 @@ from .stream_maps import failure_message
 # An output of ours that is redirected to a file can meet these; files named by settings are the connectors' business.
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-# Whatever is written holds records: batch files, rejects, spools. They are their owner's alone.
+# What connectors write holds records: batch files, rejects, spools. Only their owner may read them.
 PRIVATE = 0o077
 
 STOP_AGAIN_SECONDS = 0.05
@@ -79,7 +79,7 @@ class PlainCommand(SingerCommand):
         return click.Command.invoke(self, ctx)
 
     def note_unraisable(self, report: Any) -> None:
-        """Hear of an error that Python cannot raise where it happens, such as in `__del__`: it has no effect."""
+        """Log an error that Python cannot raise where it happens, such as in `__del__`: it has no effect."""
         self.logger.debug("Ignored:", exc_info=report.exc_value)
 
 
@@ -175,7 +175,7 @@ class PlainMessages(PluginBase):
                 )
 
     def check_settings(self) -> list[str]:
-        """Return what is wrong with settings beyond their JSON types, one sentence each. For connectors to override."""
+        """Return what is wrong with settings beyond their JSON types, one sentence each. Connectors override it."""
         return []
 
     def check(self) -> Iterator[str]:

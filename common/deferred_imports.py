@@ -1,9 +1,9 @@
-"""Imports of the Singer SDK that a connector rarely needs, put off until they are used.
+"""Imports of the Singer SDK that a connector rarely needs, deferred until they are used.
 
 The SDK imports all that any of its features may need: a third of a connector's start is spent on libraries for parallel
 sinks, batch files in clouds and JSONPath. While `deferred_imports` is open, such a library is not imported; each name
 taken from it is a `DeferredName`, which imports the library when it is first called or looked into. Afterwards the
-library can be imported as ever.
+library can be imported as usual.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class DeferringFinder(MetaPathFinder, Loader):
         self._libraries = libraries
 
     def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
-        """Return how to load a module that is put off; None for any other."""
-        is_put_off = fullname.partition(".")[0] in self._libraries
-        return ModuleSpec(fullname, self, is_package=True) if is_put_off else None
+        """Return how to load a deferred module; None for any other."""
+        is_deferred = fullname.partition(".")[0] in self._libraries
+        return ModuleSpec(fullname, self, is_package=True) if is_deferred else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Return a module that is put off."""
+        """Return a deferred module."""
         return DeferredModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -75,7 +75,7 @@ class DeferringFinder(MetaPathFinder, Loader):
 
 @contextmanager
 def deferred_imports(libraries: Sequence[str] = SELDOM_USED) -> Iterator[None]:
-    """Put off imports of libraries while modules are imported. A library that is imported already stays so."""
+    """Defer imports of libraries while modules are imported. A library that is imported already stays so."""
     finder = DeferringFinder([library for library in libraries if library not in sys.modules])
     sys.meta_path.insert(0, finder)
     try:

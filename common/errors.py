@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 class ConnectorError(Exception):
-    """A foreseen failure. Its message is for the user: what went wrong and which setting to change.
+    """An expected failure. Its message is for the user: what went wrong and which setting to change.
 
     It never holds a key, a token or personal data.
     """

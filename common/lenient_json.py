@@ -1,8 +1,8 @@
-"""JSON as others write it: what is wrong with a document costs at most the wrong value. Pure.
+"""Lenient JSON: an error in a document costs at most the value that holds it. Pure.
 
 | found | becomes |
 | --- | --- |
-| byte order mark, UTF-16 or UTF-32 told by it | read |
+| byte order mark, UTF-16 or UTF-32 detected from it | read |
 | bytes that are not UTF-8, half a surrogate pair (a text cut in the middle of an emoji) | U+FFFD |
 | NaN, Infinity, 1e999, an integer of thousands of digits | null |
 | a raw control character in a text | that character |
@@ -25,7 +25,7 @@ _strictly = msgspec.json.Decoder().decode
 
 # A string, to be kept; or a comma that nothing follows.
 TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[\]}])', re.DOTALL)
-# What JSON does not allow and Python's own writer, and so many a program, writes.
+# What JSON does not allow, but Python's own writer, and so many a program, writes.
 NOT_NUMBERS = (re.compile(rb"NaN"), re.compile(rb"Infinity"))  # one expression for both takes ten times as long
 ESCAPED = re.compile(rb"\\.", re.DOTALL)
 # A surrogate pair as escapes, or half of one. Whether its first backslash is itself escaped, the match alone does not
@@ -40,7 +40,7 @@ def decoded(text: bytes) -> Any:
     """Return a JSON value, read leniently.
 
     Raises:
-        ValueError: It is not JSON all the same.
+        ValueError: It is still not JSON.
     """
     for repair in (bytes, repaired):
         try:

@@ -1,4 +1,4 @@
-"""Ids that are numbers: one form for each, and none that has lost digits, because it would be several users. Pure."""
+"""Numeric ids: one form for each, and none that has lost digits, because several users would share it. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def whole_text(number: float) -> str | None:
 
 
 def id_text(value: object) -> str:
-    """Return what tells one thing from others as text, a whole number without a fraction."""
+    """Return an id as text, a whole number without a fraction."""
     return (whole_text(value) if isinstance(value, float) else None) or str(value)
 
 

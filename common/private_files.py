@@ -1,4 +1,4 @@
-"""Files that a connector keeps: regular files of our own that nobody else can read."""
+"""Files that a connector keeps: regular files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PRIVATE_MODE = 0o600
 
 
 def check_private_file(path: Path, setting: str) -> bool:
-    """Check a file before it is used, and take away what others may do with it; return whether it exists.
+    """Check a file before it is used, and remove the permissions of others; return whether it exists.
 
     Args:
         path: Absolute path. Nothing is made.

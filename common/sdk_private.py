@@ -1,6 +1,6 @@
 """Every private name of the Singer SDK that is used here: a release may drop it without notice, so a test watches them.
 
-What is imported stands here; private methods that our classes override are listed below.
+Imports are here; private methods that our classes override are listed below.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every connector checks and cleans in its settings before they are used. Pure, but for the environment.
+"""What every connector checks and cleans in its settings before they are used. Pure.
 
 A blank setting is a setting that is not set: `""`, spaces, null, a list of nothing but blanks; from a file as from the
 environment. Lists lose their blank items. Objects are left as they are: their members belong to the user.
@@ -62,7 +62,7 @@ def settings_from_environment(
 def read_texts(
     config: Mapping[str, Any], schema: JSONSchema, variables: Mapping[str, str] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Read the texts among settings by their types: Meltano passes what variables hold as it is.
+    """Parse text settings by their types: Meltano passes the text of variables on as it is.
 
     Returns:
         The settings that could be read, and what is wrong with others, a sentence each.

@@ -65,7 +65,7 @@ class Summary:
         self._notes: list[str] = []
 
     def add(self, metric: str, count: int = 1, reason: str = "", stream: str = "") -> None:
-        """Count something; `reason` tells rejects and the like apart."""
+        """Count something; `reason` tells rejects and skipped records apart by cause."""
         with self._lock:
             self._counts[metric, reason, stream] += count
 
@@ -91,7 +91,7 @@ class Summary:
         return time.monotonic() - self._started
 
     def start(self, every: float = PROGRESS_SECONDS) -> None:
-        """Log how far the run is, now and then, until `close`: from a thread, for the run itself may be waiting."""
+        """Log progress at intervals until `close`, from a thread, because the run itself may be waiting."""
         threading.Thread(target=self._log_progress, args=(every,), daemon=True).start()
 
     def _log_progress(self, every: float) -> None:
@@ -99,7 +99,7 @@ class Summary:
             self._logger.info("So far: %s.", self._in_words())
 
     def progress(self, sentence: Callable[[], str]) -> None:
-        """Log a sentence when nothing was said for a while; it is made only then."""
+        """Log a sentence if nothing was logged for a while; it is made only then."""
         if time.monotonic() - self._said >= PROGRESS_SECONDS:
             self._said = time.monotonic()
             self._logger.info("%s", sentence())

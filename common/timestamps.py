@@ -1,4 +1,4 @@
-"""The one rule for times in data: any usual notation to an exact moment, or a refusal. Pure.
+"""The one rule for times in data: every usual notation becomes an exact moment, any other is refused. Pure.
 
 | written as (text or number) | read as |
 | --- | --- |

@@ -42,7 +42,7 @@ class AuditWriter:
             self._passes[kind] = self.store.begin_pass(kind, settings)
 
     def add_source(self, stream: Stream) -> None:
-        """Hear of a stream as the tap describes it, before stream maps."""
+        """Remember a stream as the tap describes it, before stream maps."""
         self._sources[stream.name] = stream
         self._kept_schemas.discard(stream.name)
 
@@ -66,7 +66,7 @@ class AuditWriter:
         return self._block[1], origin.position
 
     def commit_old(self) -> None:
-        """Commit, if the last time is long enough ago: each commit waits for the disk."""
+        """Commit, unless the last commit was a moment ago: each one waits for the disk."""
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
 
@@ -84,7 +84,7 @@ class AuditWriter:
         """Commit, and note that the passes of this run read all of their input, unless the run is stopped.
 
         Args:
-            before: What a pass does beside; not called when the run is stopped.
+            before: What a pass does at its end; not called when the run is stopped.
         """
         self.commit()
         if before is not None and not self._services.stopping.is_set():

@@ -1,6 +1,6 @@
-"""The receiver as an ASGI application: it answers 200 for what is stored, and for nothing else.
+"""The receiver as an ASGI application: it answers 200 only for what is stored.
 
-It is plain ASGI, because a framework's routing and request objects would cost more than all the rest of a request.
+It is plain ASGI: a framework's routing and request objects would cost more than the rest of a request together.
 https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
@@ -29,9 +29,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Parse = Callable[[bytes, int], Parsed]
 
 MEGABYTE = 1024 * 1024
-DRAIN_TIMES = (
-    4  # as much as the limit is read of a body that is too large: a sender hears the answer only when it is sent
-)
+# How many times the limit is read of a body that is too large: a sender reads the answer only after its last byte.
+DRAIN_TIMES = 4
 
 
 @dataclass

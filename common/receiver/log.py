@@ -1,4 +1,4 @@
-"""The receiver's log: a reader of standard error that stops reading must not stop the receiver."""
+"""The receiver's log, which does not block when nothing reads standard error any more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 
 from .files import write_all
 
-LINES = 1000  # that may wait; further ones are lost
+LINES = 1000  # that may wait; further ones are dropped
 LAST_SECONDS = 1.0  # for what still waits at the end
 
 

@@ -105,7 +105,7 @@ def loop_factory() -> Callable[[Any], Any]:
 
 
 def run_command(command: click.Command) -> None:
-    """Run a receiver's command line; a foreseen failure is one line and exit code 1."""
+    """Run a receiver's command line; an expected failure is one line and exit code 1."""
     form = "%(asctime)s | %(levelname)-8s | %(message)s"
     logging.basicConfig(format=form, level=logging.INFO, handlers=[BackgroundHandler()])
     try:

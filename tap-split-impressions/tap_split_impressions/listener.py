@@ -72,7 +72,7 @@ class FolderListener:
         atexit.register(self.close)
 
     def log_impression(self, data: Mapping[str, Any]) -> None:
-        """Take in what the SDK hands over: `impression` (a named tuple), `sdk-language-version`, `instance-id`."""
+        """Queue what the SDK passes: `impression` (a named tuple), `sdk-language-version`, `instance-id`."""
         if self._process != os.getpid():
             self._start()
         if len(self._waiting) >= WAITING_IMPRESSIONS:
@@ -81,7 +81,7 @@ class FolderListener:
         self._waiting.append((data["impression"], data))
 
     def close(self) -> None:
-        """Store what waits and seal the file. Called by itself when the interpreter ends."""
+        """Store what waits and seal the file. Also called when the interpreter ends."""
         if self._thread is not None and self._process == os.getpid():
             self._stopped.set()
             self._thread.join(CLOSE_SECONDS)

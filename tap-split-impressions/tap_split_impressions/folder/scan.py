@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from tap_split_impressions.common.errors import ConnectorError
@@ -28,21 +28,14 @@ CLOCK_SKEW_SECONDS = 86_400.0  # the most by which the clocks of Split, a receiv
 LONGEST_WAIT_SECONDS = 5.0  # for files that are about to settle; others are left to the next run
 
 
-@dataclass
-class Selection:
-    """Which rows are wanted. `start` and `end` are milliseconds since 1970, `end` exclusive."""
-
-    filters: Filters = field(default_factory=Filters)
-    start: int | None = None
-    end: int | None = None
-
-
 @dataclass(kw_only=True)
 class Scan:
     """Reads what the bookmark has not seen, and moves the bookmark with it.
 
     Attributes:
         reading: The bookmark compared with a listing of the folder.
+        start: Rows that arrived earlier are skipped (milliseconds since 1970).
+        end: Rows that arrived then or later wait for a later run.
         stream: The stream for which `summary` counts rows.
         settle_seconds: How long ago a local file must have changed.
         newest: The latest time of arrival sent, in milliseconds.
@@ -51,7 +44,9 @@ class Scan:
 
     folder: Folder
     reading: Reading
-    selection: Selection
+    filters: Filters
+    start: int | None
+    end: int | None
     shaper: Shaper
     summary: Summary
     stream: str
@@ -70,7 +65,7 @@ class Scan:
 
     def blocks(self) -> Iterator[list[Impression]]:
         """Yield impressions; between two blocks the bookmark tells exactly what is out."""
-        if (self.selection.start or 0) > time.time() * 1000:
+        if (self.start or 0) > time.time() * 1000:
             # A typing error must not pass for having read everything.
             self.logger.warning("Setting 'start_date' lies in the future, so nothing is read.")
             return
@@ -123,14 +118,14 @@ class Scan:
 
     def _arrived_too_early(self, file: File) -> bool:
         """Whether a file is so much older than `start_date` that nothing in it can have arrived since."""
-        start = self.selection.start
+        start = self.start
         return start is not None and file.arrived < start / 1000 - CLOCK_SKEW_SECONDS
 
     def _read_file(self, unread: Unread) -> Iterator[list[Impression]]:
         """Yield the wanted impressions of one file, and note in the bookmark how far it was read."""
         name, modified = unread.file.path, round(unread.file.modified * 1000)
         rejected: Counter[str] = Counter()
-        progress = FilePass(unread, self.selection.end, modified)
+        progress = FilePass(unread, self.end, modified)
         try:
             with self.folder.open(unread.file) as stream:
                 for rows in read(name, stream, self.csv_options):
@@ -177,9 +172,9 @@ class Scan:
 
     def _wanted(self, rows: list[Row], modified: int, rejected: Counter[str]) -> list[Impression]:
         """Return the records of those rows that are wanted; count the others."""
-        filters, shaper = self.selection.filters, self.shaper
+        filters, shaper = self.filters, self.shaper
         skipped: Counter[str] = Counter()
-        start = self.selection.start
+        start = self.start
         impressions: list[Impression] = []
         last, received_at = -1, ""
         for row in rows:

@@ -12,7 +12,7 @@ MOST_SEEN = 50
 
 
 class Filters:
-    """The settings `environments`, `flags` and `exclude_treatments`; an empty list wants everything.
+    """The settings `environments`, `flags` and `exclude_treatments`; an empty list selects everything.
 
     So does `*` among the environments: also impressions whose source names none, such as the Evaluator's.
 

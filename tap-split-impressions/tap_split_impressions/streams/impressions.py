@@ -22,7 +22,7 @@ from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.common.words import counted
 from tap_split_impressions.folder.readers import CsvOptions
 from tap_split_impressions.folder.readers.csv_export import DEFAULT_ENCODING
-from tap_split_impressions.folder.scan import Scan, Selection
+from tap_split_impressions.folder.scan import Scan
 from tap_split_impressions.impressions.filters import Filters
 from tap_split_impressions.impressions.item import time_of
 from tap_split_impressions.impressions.record import Impression, Shaper
@@ -166,11 +166,9 @@ class ImpressionsStream(PlainStream):
         return Scan(
             folder=folder,
             reading=reading,
-            selection=Selection(
-                Filters(*(config.get(name) or () for name in ("environments", "flags", "exclude_treatments"))),
-                time_of(config.get("start_date")),
-                time_of(config.get("end_date")),
-            ),
+            filters=Filters(*(config.get(name) or () for name in ("environments", "flags", "exclude_treatments"))),
+            start=time_of(config.get("start_date")),
+            end=time_of(config.get("end_date")),
             shaper=Shaper(config["traffic_type"], names_of(api) if api else None),
             summary=self._services.summary,
             stream=self.name,

@@ -32,7 +32,7 @@ def remarks(scan: Scan, summary: Summary) -> Iterator[str]:
     """Yield what a user should look at after a scan."""
     skipped = {reason: n for (metric, reason), n in summary.counts().items() if metric == "records_skipped" and n}
     if skipped and not summary["records_sent"]:
-        yield _remark_on_filters(skipped, scan.selection.filters)
+        yield _remark_on_filters(skipped, scan.filters)
     if count := scan.shaper.unreadable_properties:
         has = counted(count, "impression has", "impressions have")
         yield f"{has} properties that are not a JSON object; these are left empty."
