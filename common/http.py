@@ -71,12 +71,7 @@ class _Session(requests.Session):
 
 
 def new_session(*, user_agent: str, pool_size: int) -> requests.Session:
-    """Return a session for one service. Safe to use from several threads.
-
-    Args:
-        user_agent: Name and version of the connector.
-        pool_size: Connections kept open, which is the number of requests that run at a time.
-    """
+    """Return a session for one service, which several threads may use; `pool_size` requests run at a time."""
     session = _Session()
     session.headers["User-Agent"] = user_agent
     # With an `auth` of its own, a session does not look into .netrc.
@@ -97,13 +92,8 @@ def send(
 ) -> requests.Response:
     """Send one request once; return the answer as soon as its headers are there. Close it (`with`).
 
-    Args:
-        session: From `new_session`.
-        method: HTTP method.
-        url: Full URL.
-        setting: Name of the setting that holds the host, for messages.
-        timeout: Seconds to connect, and to wait for the next byte.
-        options: Other options of `requests.Session.request`: `params`, `data`, `headers`, `auth`.
+    `setting` names the setting that holds the host, for messages; `timeout` is in seconds: to connect, and to wait for
+    the next byte. Other options are those of `requests.Session.request`.
 
     Raises:
         ConnectorError: The request cannot be made, now or later.

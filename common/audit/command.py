@@ -21,11 +21,7 @@ from .subject import Subject
 def run_report(paths: Sequence[str], *, html: str | None, missing: str | None, as_json: bool) -> int:
     """Print the report; return the exit code: 1 when something is missing, or the audit cannot tell.
 
-    Args:
-        paths: The audit files.
-        html: File for the HTML page, if one is wanted.
-        missing: File for the missing records as Singer messages, if they are wanted.
-        as_json: Print JSON instead of tables: an object for each file, on a line of its own.
+    JSON is an object for each file, on a line of its own. `missing` is the file for missing records as Singer messages.
 
     Raises:
         ConnectorError: A file cannot be read or written.

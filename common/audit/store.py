@@ -134,6 +134,10 @@ class AuditStore:
     def _errors(self) -> AbstractContextManager[None]:
         return sqlite_errors("audit_path", self.path, in_use=IN_USE, damaged=DAMAGED)
 
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        with self._errors():
+            self.database.execute(statement, parameters)
+
     # Writing
 
     def begin_pass(self, kind: str, settings: Mapping[str, Any]) -> int:
@@ -166,40 +170,34 @@ class AuditStore:
 
     def finish_pass(self, number: int) -> None:
         """Note that a pass read all of its input."""
-        with self._errors():
-            self.database.execute("UPDATE passes SET is_finished = 1 WHERE number = ?", (number,))
+        self._execute("UPDATE passes SET is_finished = 1 WHERE number = ?", (number,))
 
     def label(self, name: str) -> int:
         """Return the number of a flag or event type."""
         number = self._labels.get(name)
         if number is None:
-            with self._errors():
-                self.database.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
-                row = self.database.execute("SELECT number FROM labels WHERE name = ?", (name,)).fetchone()
+            self._execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
+            (row,) = self.query("SELECT number FROM labels WHERE name = ?", (name,))
             number = self._labels[name] = int(row[0])
         return number
 
     def add_schema(self, stream: str, message: bytes) -> None:
         """Keep the SCHEMA message of a stream."""
-        with self._errors():
-            self.database.execute("INSERT OR REPLACE INTO schemas VALUES (?, ?)", (stream, message))
+        self._execute("INSERT OR REPLACE INTO schemas VALUES (?, ?)", (stream, message))
 
     def add_lines(self, block: bytes) -> int:
         """Keep a block of messages, a line each; return its number."""
         self._blocks += 1
-        with self._errors():
-            self.database.execute("INSERT INTO lines VALUES (?, ?)", (self._blocks, zlib.compress(block, 1)))
+        self._execute("INSERT INTO lines VALUES (?, ?)", (self._blocks, zlib.compress(block, 1)))
         return int(self._blocks)
 
     def begin(self) -> None:
         """Begin a transaction."""
-        with self._errors():
-            self.database.execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """Make durable what was added."""
-        with self._errors():
-            self.database.execute("COMMIT")
+        self._execute("COMMIT")
 
     def add(self, table: str, rows: Sequence[Any]) -> None:
         """Append rows to `expected`, `left_out`, `arrived` or `untold`."""
@@ -209,16 +207,14 @@ class AuditStore:
 
     def forget_untold(self) -> None:
         """Drop what could not be told before."""
-        with self._errors():
-            self.database.execute("DELETE FROM untold")
+        self._execute("DELETE FROM untold")
 
     # Reading
 
     def index(self) -> None:
         """Sort what the passes appended."""
-        with self._errors():
-            for name, columns in INDEXES.items():
-                self.database.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}")
+        for name, columns in INDEXES.items():
+            self._execute(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}")
 
     def query(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a statement."""

@@ -29,11 +29,7 @@ class Batch(NamedTuple):
 
 
 class Journal:
-    """Stores batches in a thread of its own.
-
-    Args:
-        storage: Where they are stored.
-        queue_bytes: How much may wait; more is refused.
+    """Stores batches in a thread of its own. Up to `queue_bytes` may wait; more is refused.
 
     Attributes:
         failure: The error of the last commit, None when it succeeded.

@@ -22,18 +22,7 @@ def open_storage(
     seal_seconds: float = SEAL_SECONDS,
     seal_bytes: int = SEAL_BYTES,
 ) -> Storage:
-    """Return the storage for a local folder (created if missing) or a prefix of an object store.
-
-    Args:
-        path: A local path or a URL; the tap's setting `path`.
-        options: Options of the fsspec file system.
-        prefix: What the files' names begin with, such as `impressions`.
-        seal_seconds: A local file of this age is sealed; 0 seals after each commit.
-        seal_bytes: A local file of this size is sealed.
-
-    Raises:
-        ConnectorError: The folder cannot be written.
-    """
+    """Return the storage for a local folder (created if missing) or a prefix of an object store; see `build`."""
     location = locate(path, options)
     if not location.is_local:
         return ObjectFiles(location.files, location.root, prefix)

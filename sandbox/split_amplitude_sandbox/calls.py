@@ -37,11 +37,7 @@ def call(verb: str, path: str, make: Callable[[Any], Endpoint] = lambda method: 
 
 
 class Calls(Generic[Services]):
-    """Base of classes whose methods answer requests.
-
-    Args:
-        services: what the calls share.
-    """
+    """Base of classes whose methods answer requests; `services` is what the calls share."""
 
     base = ""
 

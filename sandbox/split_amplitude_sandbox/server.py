@@ -6,7 +6,6 @@ import asyncio
 import signal
 import socket
 import sys
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -24,29 +23,20 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
 
 
-class Server(uvicorn.Server):
-    """Prints a line when it listens."""
-
-    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
-        super().__init__(config)
-        self._announcement = announcement
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the announcement; requests are answered from now on."""
-        await super().startup(sockets)
-        print(self._announcement, flush=True)  # noqa: T201 - the line that users wait for
-
-
-def _leave(*_: Any) -> None:
-    sys.exit(0)
-
-
 def serve(app: ASGIApp, listener: socket.socket, *, verbose: bool) -> None:
     """Answer requests at a bound socket until SIGTERM or SIGINT; both exit with code 0."""
     # uvicorn finishes its requests on either signal, then raises it again.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            text = f"The sandbox listens on {url}. Open it in a browser to watch what arrives."
+            print(text, flush=True)  # noqa: T201 - the line that users wait for
+
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -59,5 +49,4 @@ def serve(app: ASGIApp, listener: socket.socket, *, verbose: bool) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    Server(config, f"The sandbox listens on {url}. Open it in a browser to watch what arrives.").run([listener])
+    Server(config).run([listener])

@@ -51,10 +51,7 @@ class Store:
     """The database, and what every service does with it.
 
     Only the event loop's thread uses it: each call is short, and the writes of a request are one transaction.
-
-    Args:
-        folder: of the database file; None keeps everything in memory.
-        clock: for the times of arrival.
+    Without a folder it is in memory.
     """
 
     def __init__(self, folder: Path | None, clock: Clock) -> None:

@@ -73,15 +73,7 @@ class Access:
 
 
 class AdminClient:
-    """Gets JSON from one Admin API.
-
-    Args:
-        access: How it is reached.
-        base: Path of the API.
-        headers: Names of the headers that may carry the key, the first choice first.
-        query: Parameters of every request.
-        refusals: What refusals mean.
-    """
+    """Gets JSON from one Admin API. `headers` are names that may carry the key, the first choice first."""
 
     def __init__(
         self, access: Access, base: str, headers: list[str], query: Mapping[str, str], refusals: Refusals

@@ -116,13 +116,7 @@ class Batch(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class Shape:
-    """Decoders of one layout; None is the layout of Split's webhook.
-
-    Attributes:
-        item: Decodes one object.
-        items: Decodes a list of them.
-        stored: Decodes a `Batch` of them.
-    """
+    """Decoders of one layout (None: of Split's webhook): of an object, of a list of them, and of a stored `Batch`."""
 
     def __init__(self, layout: Layout | None = None) -> None:
         self.layout = layout

@@ -17,8 +17,6 @@ class Services:
     """What streams share.
 
     Attributes:
-        writer: Writes messages to standard output.
-        summary: The counters of the run.
         stopping: Set once a signal has asked the run to end.
         end: Ends the run with the exit code of the signal that asked for it.
         admin_api: The lists of the Admin API, each fetched once; None without a key.

@@ -15,16 +15,7 @@ MAX_OWN_HEADERS = 5
 
 
 class Sender:
-    """Posts bodies to one URL over one kept connection.
-
-    Args:
-        url: of the receiver, on this machine.
-        headers: up to five, sent with those that Amplitude always sends.
-        timeout_seconds: how long the receiver may take.
-
-    Raises:
-        ValueError: the URL leaves this machine, or there are too many headers.
-    """
+    """Posts bodies to one URL of this machine over one connection, with up to five headers beside Amplitude's own."""
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> None:
         check_url(url)

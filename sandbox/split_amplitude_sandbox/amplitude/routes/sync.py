@@ -28,17 +28,7 @@ class Difference(NamedTuple):
 
 
 def next_sync(store: Store, target: str, cohort_id: str, computed_time: int | None) -> Difference:
-    """What the next sync of a cohort brings; the first one brings every member.
-
-    Args:
-        store: holds the cohorts, and the list that each destination has.
-        target: tells destinations apart.
-        cohort_id: of a planted cohort.
-        computed_time: epoch seconds; by default when the cohort was computed.
-
-    Raises:
-        ValueError: there is no such cohort.
-    """
+    """What the next sync of a cohort to a target brings; the first one brings every member."""
     cohort = store.document("cohort", cohort_id)
     if cohort is None:
         raise ValueError(f"there is no cohort {cohort_id!r}")

@@ -31,15 +31,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Folder:
-    """A local folder, or a bucket behind a loopback endpoint.
-
-    Args:
-        path: of the folder, or `s3://BUCKET/PREFIX`.
-        storage_options: of fsspec; for S3 they name the `endpoint_url`.
-
-    Raises:
-        ValueError: the path leaves this machine, or its kind is not supported here.
-    """
+    """A local folder, or a bucket behind a loopback endpoint; `ValueError` for any other path."""
 
     def __init__(self, path: str, storage_options: dict[str, Any]) -> None:
         scheme = urlsplit(path).scheme if "://" in path else "file"

@@ -84,15 +84,7 @@ class V4Calls(Calls[Services]):
         member: str = "data",
         limit: int = PAGE,
     ) -> Response:
-        """One page of a list: `{data, limit, offset, totalCount}`.
-
-        Args:
-            request: names `offset` and `limit`.
-            found: the whole list.
-            shape: makes of an entry what the API shows; None shows entries as they are.
-            member: of the envelope that holds the entries.
-            limit: by default and at most.
-        """
+        """One page of a list: `{data, limit, offset, totalCount}`; `shape` makes of an entry what the API shows."""
         offset, limit = bounds(request, limit, limit)
         shown = list(found[offset : offset + limit])
         request.state.items = len(shown)

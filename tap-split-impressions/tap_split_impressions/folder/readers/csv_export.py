@@ -56,13 +56,7 @@ class CsvOptions:
 
 @dataclass(frozen=True)
 class Header:
-    """The first line of a CSV file.
-
-    Attributes:
-        delimiter: What separates cells.
-        names: The columns' names.
-        fields: The field that each column holds, or None.
-    """
+    """The first line of a CSV file: what separates cells, the columns' names, and the field of each, or None."""
 
     delimiter: str
     names: list[str]
@@ -141,13 +135,7 @@ def fields_of(headers: list[str], columns: Mapping[str, str]) -> list[str | None
 
 
 class Column(NamedTuple):
-    """A column that holds a field.
-
-    Attributes:
-        place: Its number in a row.
-        name: The field.
-        convert: Makes the field's value of a cell; None where it is the cell itself.
-    """
+    """A column that holds a field: its number in a row, the field, and what converts a cell, if anything."""
 
     place: int
     name: str
