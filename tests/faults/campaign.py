@@ -161,7 +161,7 @@ def unanswered(sandbox: Sandbox) -> int:
 
 
 class Run:
-    """A run in work."""
+    """One run of a pipeline, attempt by attempt."""
 
     def __init__(self, pipeline: Pipeline, way: Way, sandbox: Sandbox, chance: random.Random, verdict: Verdict) -> None:
         self._pipeline = pipeline
