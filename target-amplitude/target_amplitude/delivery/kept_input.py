@@ -5,23 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from target_amplitude.common.compression import compressor, decompressor
-from target_amplitude.common.target.delivery import MessageLine, Origin
+from target_amplitude.common.target.delivery import Line, Origin
 
 
 class CompressedLine(Origin, gc=False):
-    """A record in a RECORD message.
+    """A record in a line.
 
     Attributes:
-        block: Lines of the input, compressed.
-        position: Which of them holds the message, from 0.
+        kind: Reads the line.
+        block: The lines around it, compressed.
+        position: Which of them it is, from 0.
     """
 
+    kind: type[Line]
     block: bytes
     position: int
 
     def record(self) -> Any:
         """Return the record as the tap sent it."""
-        return MessageLine(self.stream, decompressor().decompress(self.block), self.position).record()
+        return self.kind(self.stream, decompressor().decompress(self.block), self.position).record()
 
 
 class KeptInput:
@@ -37,11 +39,10 @@ class KeptInput:
 
     def keep(self, origin: Origin) -> Origin:
         """Return an origin of the same record."""
-        if not isinstance(origin, MessageLine):
-            self.size += len(getattr(origin, "line", b""))
+        if not isinstance(origin, Line):
             return origin
         if origin.block is not self._block:
             compress = compressor()
             self._block, self._compressed = origin.block, compress.compress(origin.block) + compress.flush()
             self.size += len(self._compressed)
-        return CompressedLine(origin.stream, self._compressed, origin.position)
+        return CompressedLine(origin.stream, type(origin), self._compressed, origin.position)
