@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -196,6 +197,13 @@ class TestWhatAnAuditCannotTell:
         auditing.path.symlink_to(tmp_path / "elsewhere")
         assert "audit_path" in auditing.expect([seen(0)]).error
         assert not (tmp_path / "elsewhere").exists()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+    def test_root_reports_on_a_file_of_another_user(self, auditing: Auditing):
+        auditing.expect([seen(0)])
+        auditing.arrive([exported(0)])
+        os.chown(auditing.path, 12_345, 12_345)
+        assert auditing.report().is_clean
 
 
 def missing_lines(auditing: Auditing) -> list[dict[str, Any]]:
