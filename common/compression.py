@@ -24,11 +24,13 @@ else:
 GZIP = 31  # zlib's number for "gzip header and check sum"
 # Of zlib-ng, the level that writes three quarters of what the fastest does; the next ones cost more than they save.
 LEVEL = 2
+# A third larger, for a quarter less time: for files that are read once and nearby.
+FASTEST_LEVEL = 1
 
 
-def compressor() -> Any:
+def compressor(level: int = LEVEL) -> Any:
     """Return a new compressor of one gzip file, as `zlib.compressobj` makes them."""
-    return library.compressobj(LEVEL, zlib.DEFLATED, GZIP)
+    return library.compressobj(level, zlib.DEFLATED, GZIP)
 
 
 def decompressor() -> Any:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import fsspec
 import msgspec
 
-from tap_amplitude.common.compression import compressor
+from tap_amplitude.common.compression import FASTEST_LEVEL, compressor
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.sdk_private import BatchConfig
 from tap_amplitude.export.rows import Row
@@ -34,7 +34,7 @@ class BatchFile:
         self._files.makedirs(self._path.rpartition("/")[0], exist_ok=True)
         # File systems are shared in a process: a transaction that others left open must not hold the file back.
         self._file: Any = self._files.open(self._path, "wb", autocommit=True)
-        self._compressor = compressor() if config.encoding.compression == "gzip" else None
+        self._compressor = compressor(FASTEST_LEVEL) if config.encoding.compression == "gzip" else None
         self._encoder = msgspec.json.Encoder()
 
     def write(self, rows: list[Row]) -> None:
