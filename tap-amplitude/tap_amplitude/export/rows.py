@@ -250,18 +250,20 @@ class RowReader:
             if types <= right_types:
                 continue
             try:
-                cleaned = [*map(DIRECT_CLEANERS[kind, *types], values)]
+                set_all(events, name, [*map(DIRECT_CLEANERS[kind, *types], values)])
             except (KeyError, *WRONG_KIND):
-                cleaned = [value if type(value) in right_types else cleaned_or_none(value, kind) for value in values]
-                nulled += cleaned.count(None) - values.count(None)
-            set_all(events, name, cleaned)
+                for event, value in zip(events, values, strict=True):
+                    if type(value) not in right_types:
+                        cleaned = cleaned_or_none(value, kind)
+                        nulled += cleaned is None
+                        setattr(event, name, cleaned)
         return nulled
 
 
 def cleaned_or_none(value: Any, kind: Kind) -> Any:
     """Return a value of a kind, None for one that cannot become such."""
     try:
-        return None if value is None else CLEANERS[kind](value)
+        return CLEANERS[kind](value)
     except WRONG_KIND:
         return None
 

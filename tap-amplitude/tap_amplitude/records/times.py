@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import compress, count
 
 # Forms of Amplitude's times with `T` and all digits zero: how one ends, and what RFC 3339 with six digits has there.
 ENDINGS = {
@@ -89,7 +90,7 @@ def rfc3339_of_mixed(texts: Sequence[str], forms: Sequence[str]) -> list[str | N
     form = next((form for form in forms if form in ENDINGS), None)
     if form is None:
         return [*map(rfc3339_or_none, texts)]
-    others = [position for position, its_form in enumerate(forms) if its_form != form]
+    others = [*compress(count(), map(form.__ne__, forms))]
     alike = list(texts)
     for position in others:
         alike[position] = texts[forms.index(form)]  # converted in its place and then overwritten
