@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from target_amplitude.common.compression import compressor, decompressor
+from target_amplitude.common.compression import FASTEST_LEVEL, compressor, decompressor
 from target_amplitude.common.target.delivery import Line, Origin
 
 
@@ -42,7 +42,7 @@ class KeptInput:
         if not isinstance(origin, Line):
             return origin
         if origin.block is not self._block:
-            compress = compressor()
+            compress = compressor(FASTEST_LEVEL)
             self._block, self._compressed = origin.block, compress.compress(origin.block) + compress.flush()
             self.size += len(self._compressed)
         return CompressedLine(origin.stream, type(origin), self._compressed, origin.position)

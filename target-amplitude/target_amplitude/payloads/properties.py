@@ -18,12 +18,14 @@ from target_amplitude.api.coerce import (
     is_plain,
     number,
 )
-from target_amplitude.api.limits import MAX_TEXT, OPERATIONS, visible
+from target_amplitude.api.limits import LARGEST_INTEGER, MAX_TEXT, OPERATIONS, SMALLEST_INTEGER, visible
 from target_amplitude.api.outcomes import Rejected
 from target_amplitude.common.record_paths import Getter, Record, is_empty, object_in
 from target_amplitude.mapping.properties import Selection
 
 TEXTS = frozenset(event_fields.TEXTS)
+WHOLE_NUMBERS = frozenset(event_fields.WHOLE_NUMBERS)
+MAX_USUAL_TEXTS = 10_000
 
 
 class PropertiesReader:
@@ -43,6 +45,8 @@ class PropertiesReader:
     def read(self, record: Record) -> dict[str, Any]:
         """Return the selected properties within the limits."""
         properties = self._object(record)
+        if not properties:
+            return {}
         if self._selection is not None:
             properties = self._selection(properties)
         return properties if is_plain(properties) else clean_properties(properties, self._count)
@@ -122,7 +126,8 @@ class GroupsReader:
     def read(self, record: Record) -> dict[str, Any]:
         """Return group type → value or values."""
         if self._sources is None:
-            return group_values(record.get(self._column), self._count)
+            groups = record.get(self._column)
+            return {} if groups is None or groups == {} else group_values(groups, self._count)
         return group_values({name: get(record) for name, get in self._sources.items()}, self._count)
 
 
@@ -136,8 +141,10 @@ class FieldsReader:
     """
 
     def __init__(self, columns: Mapping[str, str], getters: Mapping[str, Getter], count: Count) -> None:
-        self._columns = list(columns.items())
+        self._texts = [(key, column) for key, column in columns.items() if key in TEXTS]
+        self._columns = [(key, column) for key, column in columns.items() if key not in TEXTS]
         self._getters = list(getters.items())
+        self._usual: set[str] = set()  # texts beyond ASCII that needed no conversion
         self._count = count
 
     def read(self, record: Record) -> dict[str, Any]:
@@ -146,25 +153,32 @@ class FieldsReader:
         Raises:
             Rejected: An amount of money cannot be read.
         """
-        get = record.get
-        values = {key: value for key, column in self._columns if (value := get(column)) is not None}
-        for key, read in self._getters:
-            if (value := read(record)) is not None:
-                values[key] = value
+        get, usual = record.get, self._usual
+        values = {key: value for key, column in self._texts if (value := get(column)) is not None}
         unusual = [
             key
             for key, value in values.items()
-            if type(value) is not str or not 0 < len(value) <= MAX_TEXT or not value.isascii() or key not in TEXTS
+            if type(value) is not str or not 0 < len(value) <= MAX_TEXT or not (value.isascii() or value in usual)
         ]
         for key in unusual:
-            self._convert(key, values)
+            self._convert(key, values.pop(key), values)
+        for key, column in self._columns:
+            if (value := get(column)) is not None:
+                self._convert(key, value, values)
+        for key, read in self._getters:
+            if (value := read(record)) is not None:
+                self._convert(key, value, values)
         return values
 
-    def _convert(self, key: str, values: dict[str, Any]) -> None:
-        """Convert a value in place; take it out where the key cannot hold it."""
-        value = values.pop(key)
+    def _convert(self, key: str, value: Any, values: dict[str, Any]) -> None:
+        """Put a value under its key, converted; leave it out where the key cannot hold it."""
+        if type(value) is int and key in WHOLE_NUMBERS and SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+            values[key] = value
+            return
         if (converted := event_fields.CONVERTERS[key](value, self._count)) not in (None, {}):
             values[key] = converted
+            if converted is value and key in TEXTS and len(self._usual) < MAX_USUAL_TEXTS:
+                self._usual.add(converted)
         elif key in event_fields.MONEY and not (isinstance(value, str) and not visible(value)):
             raise Rejected(f"'{key}' is not a number")
 
