@@ -69,6 +69,16 @@ def chart(request: Request) -> Answer:
 
 
 @pytest.mark.parametrize("stream", ["active_users", "average_session_length"])
+def test_a_clock_that_is_ahead_passes_no_day(run_tap: Runs, sandbox: Sandbox, stream: str) -> None:
+    """Amplitude gives figures of 0 for days to come: the bookmark must not pass them."""
+    sandbox.plan(preset="clock_behind", path="*", times=None)  # by 30 days: this machine's clock is ahead
+    result = run_tap(stream, api_url=sandbox.url, start_date="2026-03-10", end_date="2026-03-20")
+    assert "This machine's clock is" in result.error
+    assert result.records(stream) == []
+    assert result.state is None
+
+
+@pytest.mark.parametrize("stream", ["active_users", "average_session_length"])
 def test_each_day_comes_once_over_many_runs(run_tap: Runs, stream: str) -> None:
     with scripted(chart) as server:
         first = run_tap(stream, api_url=server.url, start_date="2025-12-30", end_date="2026-05-01")

@@ -131,7 +131,13 @@ class Client:
         self._session = new_session(user_agent=user_agent, pool_size=MAX_CONNECTIONS)
 
     def get(
-        self, path: str, what: str, parameters: Parameters | None = None, form: Mapping[str, str] | None = None
+        self,
+        path: str,
+        what: str,
+        parameters: Parameters | None = None,
+        form: Mapping[str, str] | None = None,
+        *,
+        needs_true_clock: bool = False,
     ) -> Any:
         """Return the decoded JSON of an answer; retry what may pass.
 
@@ -140,14 +146,21 @@ class Client:
             what: What is requested, in words, for messages.
             parameters: Query; a list repeats its name.
             form: A form body, which the Taxonomy API wants even with GET.
+            needs_true_clock: Whether this machine's clock decided what is requested.
 
         Raises:
-            ConnectorError: There is no such answer; the message says why.
+            ConnectorError: There is no such answer, or the clock is ahead; the message says why.
         """
-        return self.retry().run(lambda: self.get_once(path, what, parameters, form))
+        return self.retry().run(lambda: self.get_once(path, what, parameters, form, needs_true_clock=needs_true_clock))
 
     def get_once(
-        self, path: str, what: str, parameters: Parameters | None = None, form: Mapping[str, str] | None = None
+        self,
+        path: str,
+        what: str,
+        parameters: Parameters | None = None,
+        form: Mapping[str, str] | None = None,
+        *,
+        needs_true_clock: bool = False,
     ) -> Any:
         """Return the decoded JSON of an answer, as `get` does without retries.
 
@@ -156,6 +169,8 @@ class Client:
             ConnectorError: There is no such answer.
         """
         with self._send(self._account.base_url + path, what, params=parameters, data=form) as response:
+            if needs_true_clock:
+                require_true_clock(response.headers.get("Date"))
             self._require_success(response, what, ANSWERS)
             body = self._body(response, MAX_JSON_BYTES)
         try:

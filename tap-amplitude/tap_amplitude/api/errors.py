@@ -243,6 +243,6 @@ def require_true_clock(date_header: str | None) -> None:
         return
     if ahead > MAX_CLOCK_AHEAD:
         raise ConnectorError(
-            f"This machine's clock is {ahead // timedelta(minutes=1)} minutes ahead of Amplitude's, so hours would be"
-            " read before they are complete. Correct it (NTP) and run again; no hour was skipped."
+            f"This machine's clock is {ahead // timedelta(minutes=1)} minutes ahead of Amplitude's, so hours or "
+            "days would be read before they are complete. Correct it (NTP) and run again; nothing was skipped."
         )

@@ -56,7 +56,7 @@ class DailyStream(AmplitudeStream):
         days = (last - first) // ONE_DAY + 1
         self._await_budget(days * self.cost)
         parameters = {**self.parameters, "start": f"{first:%Y%m%d}", "end": f"{last:%Y%m%d}"}
-        answer = self.services.client.get(self.path, self.what, parameters)
+        answer = self.services.client.get(self.path, self.what, parameters, needs_true_clock=True)
         try:
             return [
                 {"date": day, "segment": segment, self.value: figure}
