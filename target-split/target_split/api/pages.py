@@ -20,7 +20,9 @@ def total_of(listed: Any) -> int | None:
 
 
 def is_last_page(listed: Any, rows: int, offset: int, limit: int) -> bool:
-    """Whether a list ends with a page: a total is trusted where there is one, else a page that is not full is the last.
+    """Whether a list ends with a page: by the total where there is one, else a page that is not full is the last.
+
+    A `count` that is no larger than the page may be the page's own, and decides nothing.
 
     Args:
         listed: The page. A service may lower the limit, and says so.
@@ -29,8 +31,10 @@ def is_last_page(listed: Any, rows: int, offset: int, limit: int) -> bool:
         limit: Rows that were asked for.
     """
     total = total_of(listed)
-    if not rows or total is not None:
-        return not rows or offset >= (total or 0)
+    if not rows:
+        return True
+    if total is not None and (listed.get("totalCount") == total or total > rows):
+        return offset >= total
     lowered = listed.get("limit") if isinstance(listed, dict) else None
     return rows < (lowered if isinstance(lowered, int) else limit)
 
