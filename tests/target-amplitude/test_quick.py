@@ -164,7 +164,8 @@ def test_keys_that_need_no_conversion_are_as_converted(record: dict[str, Any]):
     changes: list[set[str]] = [set(), set()]
     columns = {key: key for key in keys if key != "app_version"}
     reader = FieldsReader(columns, {"app_version": lambda record: record.get("a")}, changes[0].add)
-    read = reader.read(record)
+    reader.read(record)
+    read = reader.read(record)  # when its texts are known
     converted = {
         key: event_fields.CONVERTERS[key](record["a" if key == "app_version" else key], changes[1].add)
         for key in keys

@@ -18,7 +18,7 @@ from target_amplitude.api.coerce import (
     is_plain,
     number,
 )
-from target_amplitude.api.limits import LARGEST_INTEGER, MAX_TEXT, OPERATIONS, SMALLEST_INTEGER, visible
+from target_amplitude.api.limits import LARGEST_INTEGER, OPERATIONS, SMALLEST_INTEGER, visible
 from target_amplitude.api.outcomes import Rejected
 from target_amplitude.common.record_paths import Getter, Record, is_empty, object_in
 from target_amplitude.mapping.properties import Selection
@@ -144,7 +144,7 @@ class FieldsReader:
         self._texts = [(key, column) for key, column in columns.items() if key in TEXTS]
         self._columns = [(key, column) for key, column in columns.items() if key not in TEXTS]
         self._getters = list(getters.items())
-        self._usual: set[str] = set()  # texts beyond ASCII that needed no conversion
+        self._usual: set[str] = set()  # texts that needed no conversion
         self._count = count
 
     def read(self, record: Record) -> dict[str, Any]:
@@ -155,11 +155,11 @@ class FieldsReader:
         """
         get, usual = record.get, self._usual
         values = {key: value for key, column in self._texts if (value := get(column)) is not None}
-        unusual = [
-            key
-            for key, value in values.items()
-            if type(value) is not str or not 0 < len(value) <= MAX_TEXT or not (value.isascii() or value in usual)
-        ]
+        try:
+            is_usual = usual.issuperset(values.values())
+            unusual = [] if is_usual else [key for key, value in values.items() if value not in usual]
+        except TypeError:  # an object or a list
+            unusual = list(values)
         for key in unusual:
             self._convert(key, values.pop(key), values)
         for key, column in self._columns:
@@ -177,7 +177,9 @@ class FieldsReader:
             return
         if (converted := event_fields.CONVERTERS[key](value, self._count)) not in (None, {}):
             values[key] = converted
-            if converted is value and key in TEXTS and len(self._usual) < MAX_USUAL_TEXTS:
+            if converted is value and key in TEXTS:
+                if len(self._usual) >= MAX_USUAL_TEXTS:
+                    self._usual.clear()
                 self._usual.add(converted)
         elif key in event_fields.MONEY and not (isinstance(value, str) and not visible(value)):
             raise Rejected(f"'{key}' is not a number")
