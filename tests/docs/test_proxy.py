@@ -35,9 +35,10 @@ class Proxy:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(folder / "authority.pem")
         authority.issue_cert(HOST, "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+        command = start(folder, self.port, self.backend)
         self._log = (folder / "proxy.log").open("wb")
         self._process = subprocess.Popen(
-            start(folder, self.port, self.backend),
+            command,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env={"HOME": str(folder), "PATH": "/usr/bin:/bin"},
