@@ -1,7 +1,7 @@
 """Gzip: zlib-ng where there is a wheel of it (twice as fast as zlib), else zlib.
 
-Intel's ISA-L is faster still, but its routines for AVX-512 leave the processor in a state in which all that the thread
-does afterwards, and every thread that it starts, takes a third longer.
+Intel's ISA-L is faster still. But where we measured it, on a processor with AVX-512, all that a thread did after its
+first decompression took a third longer.
 """
 
 from __future__ import annotations

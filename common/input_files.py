@@ -48,7 +48,11 @@ class StateFile(click.ParamType):  # type: ignore[type-arg]  # generic only in n
     name = "filename"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:
-        """Return the state as a text to read."""
+        """Return the state as a text to read.
+
+        Raises:
+            ConnectorError: It is not a Singer state.
+        """
         state = read_object("--state", str(value))
         bookmarks = state.get("bookmarks", {})
         if not isinstance(bookmarks, dict) or not all(isinstance(one, dict) for one in bookmarks.values()):
@@ -60,7 +64,11 @@ class StateFile(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 
 
 def check_name(stream: dict[str, Any]) -> None:
-    """Raise if a catalog's entry renames its stream, which the SDK cannot follow; without a name it gets its own."""
+    """Raise if a catalog's entry renames its stream, which the SDK cannot follow; without a name it gets its own.
+
+    Raises:
+        ConnectorError: It does, which the SDK cannot follow.
+    """
     own, name = stream["tap_stream_id"], stream.setdefault("stream", stream["tap_stream_id"])
     if name != own:
         raise ConnectorError(
@@ -75,7 +83,11 @@ class CatalogFile(click.ParamType):  # type: ignore[type-arg]  # as above
     name = "filename"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[str]:
-        """Return the catalog as a text to read."""
+        """Return the catalog as a text to read.
+
+        Raises:
+            ConnectorError: It is not a Singer catalog.
+        """
         from jsonschema import Draft7Validator, SchemaError  # noqa: PLC0415  # loads slowly, as the next
         from singer_sdk.singerlib import Catalog  # noqa: PLC0415  # likewise
 

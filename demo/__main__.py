@@ -113,7 +113,11 @@ def run_all(number: int, environment: dict[str, str]) -> list[Outcome]:
 
 
 def audit(environment: dict[str, str]) -> str:
-    """Compare what was sent with what Amplitude exports and the ledger says; return the report, also a page."""
+    """Compare what was sent with what Amplitude exports and the ledger says; return the report, also a page.
+
+    Raises:
+        DemoError: Something is missing.
+    """
     say("meltano run audit audit-split")
     amplitude, split = WORK / "audit.sqlite", WORK / "audit-split.sqlite"
     files = {"TARGET_AMPLITUDE_AUDIT_AUDIT_PATH": str(amplitude), "TARGET_SPLIT_AUDIT_AUDIT_PATH": str(split)}

@@ -54,7 +54,11 @@ def receiver(folder: Path, log: Path) -> Iterator[str]:
 
 
 def post(url: str, batches: Iterable[list[dict[str, Any]]]) -> None:
-    """Post batches as Split's webhook does: gzipped JSON arrays, without a header that says so."""
+    """Post batches as Split's webhook does: gzipped JSON arrays, without a header that says so.
+
+    Raises:
+        DemoError: A batch was not accepted.
+    """
     with requests.Session() as session:
         for batch in batches:
             body = gzip.compress(json.dumps(batch).encode())

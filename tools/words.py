@@ -30,7 +30,7 @@ WORDS = {
     r"(?<!there )\b(is|are) no (JSON|URL|UTF-8|address|number|time|date|text|object|list|zip|finite|valid)": (
         "is not valid …, is not a …"
     ),
-    r"\bcannot be meant\b|\bvouche?s?\b": "is not a …; is not signed by a trusted CA",
+    r"\bcannot be m[e]ant\b|\bvouch[e]?s?\b": "is not a …; is not signed by a trusted CA",
     r"\bdoors?\b": "source, route",
     r"\brehears(e|al|als)\b": "dry run",
     r"\bleniency\b": "lenient JSON",

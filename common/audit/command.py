@@ -44,7 +44,11 @@ def run_report(paths: Sequence[str], *, html: str | None, missing: str | None, a
 
 
 def write_missing(path: str, findings: Findings, report: Report) -> None:
-    """Write the missing records as Singer messages, unless the audit cannot tell which are."""
+    """Write the missing records as Singer messages, unless the audit cannot tell which are.
+
+    Raises:
+        ConnectorError: The audit cannot tell what is missing, or the file cannot be written.
+    """
     if report.problems:
         raise ConnectorError(f"--missing: nothing is written, because the audit cannot tell. {report.problems[0]}")
     count = write_file(path, findings.missing_messages())
@@ -55,7 +59,11 @@ def write_missing(path: str, findings: Findings, report: Report) -> None:
 
 
 def write_file(path: str, lines: Iterator[bytes] | list[bytes]) -> int:
-    """Write lines to a private file; return their number."""
+    """Write lines to a private file; return their number.
+
+    Raises:
+        ConnectorError: The file cannot be written.
+    """
     count = 0
     try:
         descriptor = os.open(Path(path).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -15,7 +15,7 @@ CHART_WIDTH, CHART_HEIGHT = 960, 220
 WIDEST_BAR = 60
 # Counts of lines that are shown: anything but arrived and skipped records.
 NOTABLE = ("missing", "duplicated", "rejected", "too_recent", "ambiguous", "forgotten")
-# Bottom to top of each _bar: count, color.
+# Bottom to top of each bar: count, color.
 PARTS = (("arrived", "#2f7d4f"), ("too_recent", "#b9bfc6"), ("ambiguous", "#d9a514"), ("missing", "#c2410c"))
 
 STYLE = """
@@ -72,7 +72,7 @@ def table(subject: Subject, lines: Iterable[Line]) -> str:
 
 
 def chart(subject: Subject, hours: dict[str, Counts]) -> str:
-    """Return a _bar chart of the hours as SVG: what became of expected records, on top of each other."""
+    """Return a bar chart of the hours as SVG: what became of expected records, on top of each other."""
     known = {hour: counts for hour, counts in hours.items() if hour and counts.expected}
     if not known:
         return ""

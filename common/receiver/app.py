@@ -216,7 +216,11 @@ class Receiver:
 
 
 async def next_chunk(receive: Receive) -> tuple[bytes, bool]:
-    """Return the next bytes of a body, and whether more follow."""
+    """Return the next bytes of a body, and whether more follow.
+
+    Raises:
+        Refused: The client is gone.
+    """
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Refused(400, "The client is gone.")

@@ -236,7 +236,11 @@ class ObjectFiles:
         self._names = Names(prefix)
 
     def commit(self, lines: bytes, rejects: bytes) -> None:
-        """Put the objects and wait for the store's answer."""
+        """Put the objects and wait for the store's answer.
+
+        Raises:
+            OSError: When the store refuses.
+        """
         name = self._names.next()
         if rejects:
             self._files.pipe_file(f"{self._root}/{name}{REJECTS_SUFFIX}", rejects)

@@ -67,7 +67,11 @@ def variables_of(connector: str) -> str:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return the object that `--storage-options` holds as JSON."""
+    """Return the object that `--storage-options` holds as JSON.
+
+    Raises:
+        ConnectorError: It is not a JSON object.
+    """
     try:
         value = json.loads(text.strip() or "{}")
     except ValueError:

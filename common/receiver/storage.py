@@ -22,7 +22,11 @@ def open_storage(
     seal_seconds: float = SEAL_SECONDS,
     seal_bytes: int = SEAL_BYTES,
 ) -> Storage:
-    """Return the storage for a local folder (created if missing) or a prefix of an object store; see `build`."""
+    """Return the storage for a local folder (created if missing) or a prefix of an object store; see `build`.
+
+    Raises:
+        ConnectorError: The folder cannot be written.
+    """
     location = locate(path, options)
     if not location.is_local:
         return ObjectFiles(location.files, location.root, prefix)

@@ -71,10 +71,10 @@ class BatchLine(Line, gc=False):
         return decode_line(self.line, self.position, self.stream)
 
     def messages(self) -> bytes:
-        """Return the block with each line as a RECORD message."""
-        stream = msgspec.json.encode(self.stream)
+        """Return the block with each line as a RECORD message; blank lines stay."""
+        before = b'{"type":"RECORD","stream":%s,"record":' % msgspec.json.encode(self.stream)
         lines = self.block.split(b"\n")
-        return b"\n".join(b'{"type":"RECORD","stream":%s,"record":%s}' % (stream, line) for line in lines)
+        return b"\n".join(b"%s%s}" % (before, line) if line.strip() else line for line in lines)
 
 
 class Delivery(msgspec.Struct, gc=False):

@@ -86,7 +86,7 @@ class Processors:
                 self._tick()
 
     def _take_rows(self, name: str, block: bytes) -> bool:
-        """Take a block of a batch file of which the needed columns can be decoded; return whether it was one."""
+        """Take a block of a batch file whose lines all decode to the needed columns; return whether they do."""
         stream = self._streams.decoded(name)
         rows = None if stream is None else stream.rows.block(block)
         if stream is None or rows is None:

@@ -1,6 +1,6 @@
-"""Decodes of records the columns that are needed, in blocks of lines as far as possible.
+"""Decodes only the columns of records that are needed, and whole blocks of lines where possible.
 
-A line or block is refused that holds anything but records of the stream which keep its schema in these columns.
+A line or block is refused if it holds anything but records of the stream that keep its schema in these columns.
 """
 
 from __future__ import annotations

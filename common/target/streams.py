@@ -95,7 +95,7 @@ class InputStream:
 
 
 class DecodedStream:
-    """A stream of which only the columns are decoded that its sink needs.
+    """A stream whose records are decoded only as far as its sink needs.
 
     Args:
         name: Its name.

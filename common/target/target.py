@@ -187,7 +187,9 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
             ConnectorError: The file cannot be replayed, or something cannot be delivered.
         """
         if self.config.get("audit_path"):
-            raise ConnectorError("--replay sends records, but with 'audit_path' nothing is sent. Leave that blank.")
+            raise ConnectorError(
+                "--replay sends records, but with 'audit_path' nothing is sent. Remove 'audit_path' and run again."
+            )
         self._replay = replay = Replay(path, self.name)
         self.rejects.replace_writer(replay)
         send_again(replay, self._streams, self.services, self.tick)

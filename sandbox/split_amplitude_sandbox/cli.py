@@ -65,7 +65,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    """A socket bound to host and port."""
+    """A socket bound to host and port.
+
+    Raises:
+        OSError: the port is in use, or the host does not belong to this machine.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

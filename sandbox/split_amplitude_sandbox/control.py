@@ -29,21 +29,26 @@ class Control(Calls[Services]):
 
     @call("GET", "/requests")
     async def requests(self, _: Request) -> Response:
+        """The requests that came to the services, in order."""
         return json_answer(self._services.requests)
 
     @call("GET", "/faults")
     async def faults(self, _: Request) -> Response:
+        """The planned failures."""
         return json_answer(self._services.faults.listing())
 
     @call("POST", "/faults", planting)
     def add_faults(self, body: bytes) -> int:
+        """Plan failures."""
         return self._services.faults.add(body)
 
     @call("DELETE", "/faults")
     async def forget_faults(self, _: Request) -> Response:
+        """Forget the planned failures."""
         self._services.faults.clear()
         return json_answer([])
 
     @call("GET", "/faults/presets")
     async def presets(self, _: Request) -> Response:
+        """The failures that have a name."""
         return json_answer(PRESETS)

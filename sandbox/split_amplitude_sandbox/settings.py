@@ -21,7 +21,11 @@ class Settings(Generic[Known]):
         self.current = kind()
 
     def change(self, body: bytes) -> int:
-        """Change the settings that a JSON object names; return their number."""
+        """Change the settings that a JSON object names; return their number.
+
+        Raises:
+            msgspec.ValidationError: a setting is unknown or has a value of the wrong type.
+        """
         given = msgspec.json.decode(body, type=dict[str, Any])
         self.current = msgspec.convert(msgspec.to_builtins(self.current) | given, self._kind)
         return len(given)

@@ -62,7 +62,7 @@ class AmplitudeSink(StreamingSink):
         self._accepts = filter_test(conditions) if conditions else None
         self._changes = loading.changes
         self._pipeline = loading.pipeline
-        needed = needed_columns(plan) if loading.is_validated else None
+        needed = needed_columns(plan)
         self.columns = None if needed is None else column_types(self.schema, needed, self.key_properties)
         for note in plan.notes:
             self.logger.warning(note)

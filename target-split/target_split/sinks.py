@@ -41,16 +41,13 @@ class EventSink(StreamingSink):
         services: What all sinks share.
         converter: Makes events.
         builder: Gathers them.
-        is_validated: Whether records are to keep their schema.
     """
 
-    def __init__(
-        self, stream: Stream, services: Services, converter: Converter, builder: BatchBuilder, *, is_validated: bool
-    ) -> None:
+    def __init__(self, stream: Stream, services: Services, converter: Converter, builder: BatchBuilder) -> None:
         super().__init__(stream, services)
         self._convert = converter.convert
         self._add = builder.add
-        self.columns = converter.columns if is_validated else None
+        self.columns = converter.columns
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Make a record an event."""

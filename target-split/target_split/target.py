@@ -122,9 +122,7 @@ class TargetSplit(AuditReporting):
         if self._connection.workspace is not None:
             self._connection.workspace.check_traffic_types(converter.traffic_types)
         self._converters.append(converter)
-        builder = self._events.builder(stream.name)
-        is_validated = self.config.get("validate_records", True) and not stream.is_mapped
-        return EventSink(stream, self.services, converter, builder, is_validated=is_validated)
+        return EventSink(stream, self.services, converter, self._events.builder(stream.name))
 
     # Events
 

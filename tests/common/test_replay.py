@@ -239,4 +239,4 @@ def test_a_replay_is_not_audited(workplace: Workplace, tmp_path: Path):
     config = {"api_key": "k3y-0123", "audit_path": str(tmp_path / "audit.sqlite")}
     result = workplace.run("target-amplitude", config, "--replay", path, inside=True)
     assert result.code == 1
-    assert "Leave that blank" in result.stderr
+    assert "Remove 'audit_path'" in result.stderr

@@ -63,7 +63,7 @@ def command(project: Project, text: str) -> tuple[type[BaseOperator], dict[str, 
         return BashOperator, common | {"bash_command": script, "append_env": True}
 
     # Only installed where pods are used.
-    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator  # noqa: PLC0415
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator  # noqa: PLC0415  # not installed without pods
 
     return KubernetesPodOperator, common | {
         "pod_template_file": POD_TEMPLATE,

@@ -42,7 +42,11 @@ class Annotations(Calls[Services]):
 
     @call("POST", f"{OWN}/amplitude/annotations", planting)
     def put(self, body: bytes) -> int:
-        """Plant annotations, or replace those with the same id."""
+        """Plant annotations, or replace those with the same id.
+
+        Raises:
+            msgspec.ValidationError: one lacks an id, a start or a label.
+        """
         annotations = msgspec.json.decode(body, type=list[Annotation])
         for annotation in annotations:
             self._services.store.put_document("annotation", str(annotation.id), annotation)
@@ -73,6 +77,7 @@ class Annotations(Calls[Services]):
 
     @call("GET", "/api/3/annotations/{annotation_id}")
     async def one(self, request: Request) -> Response:
+        """Show one annotation."""
         for annotation in self._all(request):
             if str(annotation.id) == request.path_params["annotation_id"]:
                 return _answer(annotation)
@@ -80,6 +85,7 @@ class Annotations(Calls[Services]):
 
     @call("GET", "/api/3/annotation-categories")
     async def categories(self, request: Request) -> Response:
+        """List the categories of the annotations."""
         categories = {one.category.id: one.category for one in self._all(request) if one.category}
         return _answer(list(categories.values()))
 

@@ -53,7 +53,11 @@ class Cohorts(Calls[Services]):
 
     @call("POST", f"{OWN}/amplitude/cohorts", planting)
     def put(self, body: bytes) -> int:
-        """Plant cohorts, or replace those with the same id."""
+        """Plant cohorts, or replace those with the same id.
+
+        Raises:
+            msgspec.ValidationError: a cohort has no id or no name, or a member is not an object.
+        """
         cohorts = msgspec.json.decode(body, type=list[dict[str, Any]])
         for cohort in cohorts:
             checked = msgspec.convert(cohort, Cohort)

@@ -32,6 +32,7 @@ class AmplitudeControl(Calls[Services]):
 
     @call("GET", "/users")
     async def users(self, _: Request) -> Response:
+        """Users with their resulting properties."""
         rows = self._services.store.database.execute(
             "SELECT amplitude_id, user_id, device_id, properties FROM amplitude_users ORDER BY amplitude_id"
         )
@@ -57,12 +58,15 @@ class AmplitudeControl(Calls[Services]):
 
     @call("GET", "/routes")
     async def deliveries(self, _: Request) -> Response:
+        """What the routes delivered, in order."""
         return json_answer(self._services.log.entries)
 
     @call("GET", "/settings")
     async def settings(self, _: Request) -> Response:
+        """The current settings."""
         return json_answer(self._services.settings.current)
 
     @call("POST", "/settings", planting)
     def change_settings(self, body: bytes) -> int:
+        """Change some settings."""
         return self._services.settings.change(body)

@@ -43,7 +43,11 @@ class Export(Calls[Services]):
 
     @call("POST", f"{OWN}/amplitude/export-rows", planting)
     def put(self, body: bytes) -> int:
-        """Store rows that are exported unchanged; `server_upload_time` decides the hour."""
+        """Store rows that are exported unchanged; `server_upload_time` decides the hour.
+
+        Raises:
+            ValueError: the body is not a list of objects, or a row has no such time.
+        """
         rows = [_facts(text) for text in msgspec.json.decode(body, type=list[msgspec.Raw])]
         with self._services.store.transaction() as database:
             database.executemany(PUT, rows)

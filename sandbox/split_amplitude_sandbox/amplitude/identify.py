@@ -55,6 +55,7 @@ class Identify(Calls[Services]):
     @call("GET", IDENTIFY)
     @call("POST", IDENTIFY)
     async def identify(self, request: Request) -> Response:
+        """Change users' properties."""
         given = _read(await _form(request), _is_identification)
         request.state.items = len(given)
         with self._services.store.transaction():
@@ -65,6 +66,7 @@ class Identify(Calls[Services]):
     @call("GET", GROUP_IDENTIFY)
     @call("POST", GROUP_IDENTIFY)
     async def group_identify(self, request: Request) -> Response:
+        """Record groups' properties."""
         given = _read(await _form(request), _is_group_identification)
         if len(given) > MAX_GROUP_IDENTIFICATIONS:
             raise RefusedError(400, "missing_event")

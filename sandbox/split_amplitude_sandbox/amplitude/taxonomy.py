@@ -79,13 +79,18 @@ class Taxonomy(Calls[Services]):
 
     @call("POST", f"{OWN}/amplitude/taxonomy", planting)
     def put(self, body: bytes) -> int:
-        """Plant a plan, which replaces the previous one."""
+        """Plant a plan, which replaces the previous one.
+
+        Raises:
+            msgspec.ValidationError: it has members that `Plan` does not have.
+        """
         plan = msgspec.json.decode(body, type=Plan)
         self._services.store.put_document("taxonomy", "plan", plan)
         return sum(len(part) for part in msgspec.structs.astuple(plan))
 
     @call("GET", "/api/2/taxonomy/category")
     async def categories(self, request: Request) -> Response:
+        """List event categories: `[{id, name}]`."""
         return _answer(self._plan(request).categories)
 
     @call("GET", "/api/2/taxonomy/event")

@@ -33,6 +33,7 @@ class Page(Calls[Services]):
 
     @call("GET", "/")
     async def page(self, _: Request) -> Response:
+        """The page."""
         return HTMLResponse(self._html)
 
     @call("GET", f"{OWN}/overview")

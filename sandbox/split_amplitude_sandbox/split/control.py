@@ -41,16 +41,19 @@ class SplitControl(Calls[Services]):
 
     @call("GET", "/segments")
     async def segments(self, _: Request) -> Response:
+        """Segments with all their keys."""
         return json_answer(self._services.segments.dump())
 
     @call("POST", "/segments", planting)
     def plant_segments(self, body: bytes) -> int:
+        """Plant segments."""
         given = msgspec.json.decode(body, type=list[Segment])
         self._services.segments.put(given)
         return len(given)
 
     @call("POST", "/tokens", planting)
     def plant_tokens(self, body: bytes) -> int:
+        """Plant tokens, or change them."""
         given = msgspec.json.decode(body, type=list[Token])
         self._services.access.put(given)
         return len(given)
@@ -63,8 +66,10 @@ class SplitControl(Calls[Services]):
 
     @call("GET", "/settings")
     async def settings(self, _: Request) -> Response:
+        """The current settings."""
         return json_answer(self._services.settings.current)
 
     @call("POST", "/settings", planting)
     def change_settings(self, body: bytes) -> int:
+        """Change some settings."""
         return self._services.settings.change(body)

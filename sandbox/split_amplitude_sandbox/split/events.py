@@ -55,6 +55,7 @@ class Events(Calls[Services]):
 
     @call("POST", "/api/events/bulk")
     async def take_bulk(self, request: Request) -> Response:
+        """Store an array of events."""
         body = await _body(request)
         try:
             texts = _bulk_decoder.decode(body)
@@ -64,6 +65,7 @@ class Events(Calls[Services]):
 
     @call("POST", "/api/events")
     async def take_one(self, request: Request) -> Response:
+        """Store one event."""
         return self._take(request, [msgspec.Raw(await _body(request))])
 
     def _take(self, request: Request, texts: list[msgspec.Raw]) -> Response:

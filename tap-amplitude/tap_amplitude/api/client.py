@@ -151,24 +151,17 @@ class Client:
         Raises:
             ConnectorError: There is no such answer, or the clock is ahead; the message says why.
         """
-        return self.retry().run(lambda: self.get_once(path, what, parameters, form, needs_true_clock=needs_true_clock))
+        options: dict[str, Any] = {"params": parameters, "data": form}
+        return self.retry().run(lambda: self.get_once(path, what, needs_true_clock=needs_true_clock, **options))
 
-    def get_once(
-        self,
-        path: str,
-        what: str,
-        parameters: Parameters | None = None,
-        form: Mapping[str, str] | None = None,
-        *,
-        needs_true_clock: bool = False,
-    ) -> Any:
-        """Return the decoded JSON of an answer, as `get` does without retries.
+    def get_once(self, path: str, what: str, *, needs_true_clock: bool = False, **options: Any) -> Any:
+        """Return the decoded JSON of an answer, as `get` does without retries; options are those of `requests`.
 
         Raises:
             RetriableError: Try again.
-            ConnectorError: There is no such answer.
+            ConnectorError: As `get`.
         """
-        with self._send(self._account.base_url + path, what, params=parameters, data=form) as response:
+        with self._send(self._account.base_url + path, what, **options) as response:
             if needs_true_clock:
                 require_true_clock(response.headers.get("Date"))
             self._require_success(response, what, ANSWERS)

@@ -91,9 +91,9 @@ def rfc3339_of_mixed(texts: Sequence[str], forms: Sequence[str]) -> list[str | N
     if form is None:
         return [*map(rfc3339_or_none, texts)]
     others = [*compress(count(), map(form.__ne__, forms))]
-    alike = list(texts)
+    alike, substitute = list(texts), texts[forms.index(form)]
     for position in others:
-        alike[position] = texts[forms.index(form)]  # converted in its place and then overwritten
+        alike[position] = substitute  # converted in its place and then overwritten
     times = rfc3339_of_form(form, alike, "\n".join(alike).replace(" ", "T"))
     for position, time in zip(others, rfc3339_of_texts([texts[position] for position in others]), strict=True):
         times[position] = time

@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from tap_split_impressions.common.errors import ConnectorError
@@ -54,9 +54,11 @@ class Scan:
     settle_seconds: float
     csv_options: CsvOptions
     is_stopping: Callable[[], bool]
-    newest: int = 0
-    damaged: int = 0
-    _held_back_since: float = math.inf  # the earliest arrival of a file that a later run must come back to
+    newest: int = field(default=0, init=False)
+    damaged: int = field(default=0, init=False)
+    _held_back_since: float = field(
+        default=math.inf, init=False
+    )  # the earliest arrival of a file that a later run must come back to
 
     def __post_init__(self) -> None:
         for metric in ("records_read", "records_skipped", "records_rejected"):

@@ -159,5 +159,5 @@ def compact(text: bytes) -> bytes:
 
 
 def stored_line(batch: bytes, received: int) -> bytes:
-    """Return a line of the file. The batch is a JSON list _without line feeds."""
+    """Return a line of the file. The batch is a JSON list without line feeds."""
     return b'{"received":%d,"batch":%b}\n' % (received, batch)

@@ -179,7 +179,11 @@ class ImpressionsStream(PlainStream):
         )
 
     def log_sync_costs(self) -> None:
-        """Fail at the very end, when all else is delivered, if a file could not be read."""
+        """Fail at the very end, when all else is delivered, if a file could not be read.
+
+        Raises:
+            ConnectorError: Naming how many files stay unread.
+        """
         super().log_sync_costs()
         if self._scan and self._scan.damaged:
             raise ConnectorError(

@@ -123,9 +123,7 @@ class Merger:
         """Take a value of one property, as `add` takes the identification that sets it."""
         self.taken += 1
         entry, is_apart = self._entry(stream, owner(one.subject), one.subject, has_time=True)
-        before = entry.changes.get(one.name)
-        if before is None or before.time is None or one.time >= before.time:
-            entry.changes[one.name] = Change(one.time, "$set", one.value, stream, origin)
+        entry.change(one.name, Change(one.time, "$set", one.value, stream, origin))
         return is_apart
 
     def _entry(

@@ -41,6 +41,11 @@ class CohortFiles(Calls[Services]):
 
     @call("POST", f"{OWN}/amplitude/write-cohort", pushing)
     async def write(self, body: bytes) -> dict[str, Any]:
+        """Write the three files of one sync.
+
+        Raises:
+            ValueError: a member is wrong, the cohort does not exist, or the path leaves this machine.
+        """
         order = msgspec.json.decode(body, type=CohortSync)
         target = Folder(order.path, order.storage_options)
         difference = next_sync(self._services.store, order.path, order.cohort_id, order.computed_time)

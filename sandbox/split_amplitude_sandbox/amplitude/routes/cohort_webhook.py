@@ -51,7 +51,11 @@ class CohortWebhook(Calls[Services]):
 
     @call("POST", f"{OWN}/amplitude/push-cohort", pushing)
     async def push(self, body: bytes) -> dict[str, Any]:
-        """Push one cohort; the next push continues where the last completely delivered one ended."""
+        """Push one cohort; the next push continues where the last completely delivered one ended.
+
+        Raises:
+            ValueError: a member is wrong, the cohort does not exist, or the destination leaves this machine.
+        """
         push = msgspec.json.decode(body, type=CohortPush)
         target = push.url or push.path
         if target is None or (push.url and push.path):

@@ -47,7 +47,11 @@ class EventStreaming(Calls[Services]):
 
     @call("POST", f"{OWN}/amplitude/stream-events", pushing)
     async def stream(self, body: bytes) -> dict[str, Any]:
-        """Stream events; an event that is not accepted in the last attempt is dropped, as the real service does."""
+        """Stream events; an event that is not accepted in the last attempt is dropped, as the real service does.
+
+        Raises:
+            ValueError: a member is wrong, or the URL leaves this machine.
+        """
         order = msgspec.json.decode(body, type=EventStream)
         senders = [Sender(order.url, order.headers, order.timeout_seconds) for _ in range(max(order.connections, 1))]
         known = self._services.store.document(CURSOR, order.url)

@@ -60,7 +60,11 @@ class ExportFiles(Calls[Services]):
 
     @call("POST", f"{OWN}/amplitude/write-export", pushing)
     async def write(self, body: bytes) -> dict[str, Any]:
-        """Write the files; events that came late make further partitions of old hours."""
+        """Write the files; events that came late make further partitions of old hours.
+
+        Raises:
+            ValueError: a member is wrong, or the path leaves this machine.
+        """
         order = msgspec.json.decode(body, type=FileExport)
         target = Folder(order.path, order.storage_options)
         known = self._services.store.document(CURSOR, order.path) or {"number": 0, "parts": {}}

@@ -15,7 +15,11 @@ MAX_OWN_HEADERS = 5
 
 
 class Sender:
-    """Posts bodies to one URL of this machine over one connection, with up to five headers beside Amplitude's own."""
+    """Posts bodies to one URL of this machine over one connection, with up to five headers beside Amplitude's own.
+
+    Raises:
+        ValueError: the URL leaves this machine, or there are too many headers.
+    """
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> None:
         check_url(url)

@@ -28,7 +28,11 @@ class Difference(NamedTuple):
 
 
 def next_sync(store: Store, target: str, cohort_id: str, computed_time: int | None) -> Difference:
-    """What the next sync of a cohort to a target brings; the first one brings every member."""
+    """What the next sync of a cohort to a target brings; the first one brings every member.
+
+    Raises:
+        ValueError: there is no such cohort.
+    """
     cohort = store.document("cohort", cohort_id)
     if cohort is None:
         raise ValueError(f"there is no cohort {cohort_id!r}")

@@ -61,6 +61,7 @@ class ChangeRequestCalls(V2Calls):
 
     @call("POST", "/changeRequests/ws/{workspace_id}/environments/{environment_id}")
     async def submit(self, request: Request) -> Response:
+        """Create a change request for keys of a segment."""
         workspace_id, environment_id = (request.path_params[name] for name in ("workspace_id", "environment_id"))
         token = self._services.access.v2(request, "change-requests:edit", environment_id)
         environment = self._services.workspaces.environment(environment_id, workspace_id)
@@ -84,11 +85,13 @@ class ChangeRequestCalls(V2Calls):
 
     @call("GET", "/changeRequests/{request_id}")
     async def one(self, request: Request) -> Response:
+        """Show one change request."""
         self._services.access.v2(request, "change-requests:view")
         return json_answer(_shown(self._services.change_requests.one(request.path_params["request_id"])))
 
     @call("PUT", "/changeRequests/{request_id}")
     async def decide(self, request: Request) -> Response:
+        """Approve, reject or withdraw a change request."""
         token = self._services.access.v2(request, "change-requests:edit")
         verdict = decoded(await request.body(), Verdict)
         return json_answer(

@@ -37,6 +37,7 @@ class KeyCalls(V2Calls):
 
     @call("GET", f"{BASE}/keys")
     async def keys(self, request: Request) -> Response:
+        """Show a page of keys; `count` is the number of all."""
         environment, name, _ = self._active(request, "segments:view")
         offset, limit = bounds(request, KEYS_PAGE, KEYS_PAGE)
         all_keys = self._services.segments.keys.all(environment["id"], name)
@@ -54,6 +55,7 @@ class KeyCalls(V2Calls):
 
     @call("PUT", f"{BASE}/uploadKeys")
     async def upload_keys(self, request: Request) -> Response:
+        """Add keys, or replace all of them."""
         return self._add(request, decoded(await request.body(), KeyChange))
 
     @call("PUT", f"{BASE}/upload")
@@ -72,6 +74,7 @@ class KeyCalls(V2Calls):
 
     @call("PUT", f"{BASE}/removeKeys")
     async def remove_keys(self, request: Request) -> Response:
+        """Remove keys."""
         return self._remove(request, decoded(await request.body(), KeyChange))
 
     @call("PUT", f"{BASE}/deleteKeys")

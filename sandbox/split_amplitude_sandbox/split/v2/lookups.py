@@ -52,16 +52,19 @@ class Lookups(V2Calls):
 
     @call("GET", "/splits/ws/{workspace_id}")
     async def flags(self, request: Request) -> Response:
+        """List a workspace's feature flags."""
         workspace = self._workspace(request, "feature-flags:view")
         return self._page(request, [self._flag(one) for one in self._services.workspaces.flags(workspace["id"])])
 
     @call("GET", "/splits/ws/{workspace_id}/{flag}")
     async def flag(self, request: Request) -> Response:
+        """Show one feature flag."""
         workspace = self._workspace(request, "feature-flags:view")
         return json_answer(self._flag(self._services.workspaces.flag(workspace["id"], request.path_params["flag"])))
 
     @call("GET", "/splits/ws/{workspace_id}/environments/{environment_id}")
     async def definitions(self, request: Request) -> Response:
+        """List the definitions of a workspace's flags in one environment."""
         workspace = self._workspace(request, "feature-flags:view")
         environment = self._services.workspaces.environment(request.path_params["environment_id"])
         found = [

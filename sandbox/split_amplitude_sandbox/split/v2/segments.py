@@ -39,6 +39,7 @@ class SegmentCalls(V2Calls):
     @call("GET", "/large-segments/ws/{workspace_id}")
     @call("GET", "/rule-based-segments/ws/{workspace_id}")
     async def listing(self, request: Request) -> Response:
+        """List the segments of one type in a workspace."""
         workspace = self._workspace(request, "segments:view")
         kind = TYPES[request.url.path.removeprefix(self.base).split("/")[1]]
         found = [_shown(one) for one in self._services.segments.all_of_workspace(workspace["id"], kind)]
@@ -46,12 +47,14 @@ class SegmentCalls(V2Calls):
 
     @call("GET", "/segments/ws/{workspace_id}/{name}")
     async def one(self, request: Request) -> Response:
+        """Show one segment of a workspace."""
         workspace = self._workspace(request, "segments:view")
         name = request.path_params["name"]
         return json_answer(_shown(self._services.segments.of_workspace(workspace["id"], name, "STANDARD")))
 
     @call("POST", "/segments/ws/{workspace_id}/trafficTypes/{traffic_type}")
     async def create(self, request: Request) -> Response:
+        """Create a segment in a workspace."""
         workspace = self._workspace(request, "segments:edit")
         given = decoded(await request.body(), NewSegment)
         segment = Segment(
@@ -72,6 +75,7 @@ class SegmentCalls(V2Calls):
 
     @call("GET", "/segments/ws/{workspace_id}/environments/{environment_id}")
     async def active(self, request: Request) -> Response:
+        """List the segments that are active in an environment."""
         workspace = self._workspace(request, "segments:view")
         environment = self._target(request, "segments:view").environment
         found = [
@@ -83,6 +87,7 @@ class SegmentCalls(V2Calls):
 
     @call("POST", "/segments/{environment_id}/{name}")
     async def activate(self, request: Request) -> Response:
+        """Activate a segment in an environment."""
         environment, name, _ = self._target(request, "segments:edit")
         segment = self._services.segments.of_workspace(environment["workspace_id"], name, "STANDARD")
         if self._services.segments.is_active(environment["id"], name):

@@ -28,6 +28,7 @@ class KeyCalls(V4Calls):
 
     @call("GET", BASE)
     async def listing(self, request: Request) -> Response:
+        """Show a page of keys."""
         target, definition = self._definition(request, "segments:view")
         keys = self._services.segments.keys.all(target.environment["id"], definition["name"])
         settings = self._services.settings.current
@@ -41,6 +42,7 @@ class KeyCalls(V4Calls):
 
     @call("POST", f"{BASE}/remove")
     async def remove(self, request: Request) -> Response:
+        """Remove keys."""
         return await self._change(request, "ARCHIVE", replace=False)
 
     async def _change(self, request: Request, operation: Operation, *, replace: bool) -> Response:

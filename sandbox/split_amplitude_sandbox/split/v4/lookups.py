@@ -33,24 +33,28 @@ class Lookups(V4Calls):
 
     @call("GET", "/environments")
     async def environments(self, request: Request) -> Response:
+        """List environments: `{id, name, isProduction, status}`."""
         workspace, _ = self._scope(request, "environments:view")
         environments = self._services.workspaces.environments(workspace["id"])
         return self._page(request, [_environment(one) for one in environments])
 
     @call("GET", "/environments/{environment_id}")
     async def environment(self, request: Request) -> Response:
+        """Show one environment."""
         workspace, _ = self._scope(request, "environments:view")
         environment_id = request.path_params["environment_id"]
         return json_answer(_environment(self._services.workspaces.environment(environment_id, workspace["id"])))
 
     @call("GET", "/traffic-types")
     async def traffic_types(self, request: Request) -> Response:
+        """List traffic types: `{type, id, name}`."""
         workspace, _ = self._scope(request, "traffic-types:view")
         found = [{"type": "traffic-type", **one} for one in self._services.workspaces.traffic_types(workspace["id"])]
         return self._page(request, found)
 
     @call("GET", "/rollout-statuses")
     async def rollout_statuses(self, request: Request) -> Response:
+        """List rollout statuses: `{id, name}`."""
         self._scope(request, "feature-flags:view")
         return self._page(request, [ROLLOUT_STATUS])
 
@@ -68,6 +72,7 @@ class Lookups(V4Calls):
 
     @call("GET", "/feature-flags/{flag}")
     async def flag(self, request: Request) -> Response:
+        """Show one feature flag."""
         workspace, _ = self._scope(request, "feature-flags:view")
         return json_answer(self._flag(self._services.workspaces.flag(workspace["id"], request.path_params["flag"])))
 
@@ -81,6 +86,7 @@ class Lookups(V4Calls):
 
     @call("GET", "/feature-flag-definitions/{flag}")
     async def definition(self, request: Request) -> Response:
+        """Show the definition of a feature flag in one environment."""
         environment, workspace, _ = self._target(request, "feature-flags:view")
         flag = self._services.workspaces.flag(workspace["id"], request.path_params["flag"])
         return json_answer(_definition(flag, environment))
@@ -98,6 +104,7 @@ class Lookups(V4Calls):
 
     @call("GET", "/event-types/{event_type}")
     async def event_type(self, request: Request) -> Response:
+        """Show one event type."""
         workspace, _ = self._scope(request, "event-types:view")
         for one in self._recent(workspace["id"]):
             if one["id"] == request.path_params["event_type"]:

@@ -76,10 +76,12 @@ class SegmentCalls(V4Calls):
 
     @call("GET", "/segments/{name}")
     async def one(self, request: Request) -> Response:
+        """Show one segment."""
         return json_answer(_shown(self._segment_of(request, "segments:view")))
 
     @call("POST", "/segments")
     async def create(self, request: Request) -> Response:
+        """Create a segment."""
         workspace, _ = self._scope(request, "segments:edit")
         given = await body_of(request, NewSegment)
         made = self._services.segments.create_new(
@@ -96,6 +98,7 @@ class SegmentCalls(V4Calls):
 
     @call("PATCH", "/segments/{name}")
     async def change(self, request: Request) -> Response:
+        """Change description, tags or owners."""
         segment = self._segment_of(request, "segments:edit")
         patch = await body_of(request, SegmentPatch, MERGE_PATCH)
         members: dict[str, Any] = {}
@@ -126,6 +129,7 @@ class SegmentCalls(V4Calls):
 
     @call("POST", "/segment-definitions/{name}")
     async def activate(self, request: Request) -> Response:
+        """Create the definition of a standard segment in an environment."""
         environment, workspace, _ = self._target(request, "segments:edit")
         name = request.path_params["name"]
         self._services.segments.of_workspace(workspace["id"], name, "STANDARD")
@@ -136,11 +140,13 @@ class SegmentCalls(V4Calls):
 
     @call("GET", "/segment-definitions/{name}")
     async def definition(self, request: Request) -> Response:
+        """Show one definition."""
         _, definition = self._definition(request, "segments:view")
         return json_answer(shown_definition(definition))
 
     @call("PATCH", "/segment-definitions/{name}")
     async def describe(self, request: Request) -> Response:
+        """Change the description of a definition."""
         _, definition = self._definition(request, "segments:edit")
         given = await body_of(request, DefinitionBody, MERGE_PATCH)
         if given.description is not UNSET:
