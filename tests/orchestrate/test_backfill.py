@@ -1,4 +1,4 @@
-"""The backfill DAG under a real Airflow: thirty days in windows side by side are the same set as one run."""
+"""The backfill DAG under a real Airflow: days in windows side by side are the same set as one run."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ pytestmark = [
 ]
 
 WORKERS = 4
-DAYS = 30
+DAYS = 8
 END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
 START = END - timedelta(days=DAYS)
-REFUSED_DAY = START + timedelta(days=11)
+REFUSED_DAY = START + timedelta(days=3)
 STATE_ID = "dev:tap-amplitude-to-target-split"
 RANGE = {"tap": "tap-amplitude", "target": "target-split", "start": START.isoformat(), "end": END.isoformat()}
 
@@ -130,8 +130,8 @@ def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their
     meltano.run("state", "clear", "--force", STATE_ID)
 
     # One day stays refused: it alone is tried again, nothing is handed over, and the schedule holds still.
-    assert airflow.trigger("backfill", "month", **RANGE) == "failed"
-    tasks = airflow.tasks("backfill", "month")
+    assert airflow.trigger("backfill", "days", **RANGE) == "failed"
+    tasks = airflow.tasks("backfill", "days")
     windows = [task for task in tasks if task["task_id"] == "window"]
     assert len(windows) == DAYS
     assert Counter(window["state"] for window in windows) == {"success": DAYS - 1, "failed": 1}
@@ -141,14 +141,14 @@ def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their
     )
     assert failed["try_number"] == 5
     (_, alert) = alerts.posted
-    assert (alert["dag_id"], alert["run_id"], alert["task_id"]) == ("backfill", "month", "window")
+    assert (alert["dag_id"], alert["run_id"], alert["task_id"]) == ("backfill", "days", "window")
     assert (alert["map_index"], alert["try_number"]) == (failed["map_index"], 5)
-    assert alert["text"].startswith("backfill: task window failed. Run month, log: http")
+    assert alert["text"].startswith("backfill: task window failed. Run days, log: http")
     assert alert["log_url"] in alert["text"]
     assert 1 < most_at_once(windows) <= WORKERS
     assert state_of(meltano) == {}
     assert airflow.variables() == {
-        "backfill-of-tap-amplitude-to-target-split": f"{START:%Y-%m-%dT%XZ}/{END:%Y-%m-%dT%XZ} month"
+        "backfill-of-tap-amplitude-to-target-split": f"{START:%Y-%m-%dT%XZ}/{END:%Y-%m-%dT%XZ} days"
     }
 
     before = len(sandbox.requests())
@@ -162,8 +162,8 @@ def test_windows_are_the_same_set_as_one_run_and_the_schedule_goes_on_from_their
 
     # The same day alone is run again; what it brings completes the set, and the state stands at the end.
     sandbox.call("DELETE", "/faults")
-    assert airflow.clear_failed("backfill", "month") == "success"
-    again = [task for task in airflow.tasks("backfill", "month") if task["task_id"] == "window"]
+    assert airflow.clear_failed("backfill", "days") == "success"
+    again = [task for task in airflow.tasks("backfill", "days") if task["task_id"] == "window"]
     assert {window["map_index"] for window in again} - {
         window["map_index"] for window in again if window in windows
     } == {failed["map_index"]}
