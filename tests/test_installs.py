@@ -1,7 +1,7 @@
 """Every way to install a connector ends in an executable that answers: `common/` and the version come along each time.
 
-Dependencies are installed once; what is tried here is how a package is built and found, so each way is `--no-deps`. Each
-installer isolates the build once, from a folder, and then finds what the build requires in the environment.
+Dependencies are installed once; what is tried here is how a package is built and found, so each way is `--no-deps`.
+Each installer isolates the build once, from a folder, and then finds what the build requires in the environment.
 `test_packages.py` installs with dependencies, `tests/pipelines` as Meltano does.
 """
 

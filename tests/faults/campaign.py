@@ -19,7 +19,9 @@ from faults.mishaps import Mishap
 from faults.pipelines import PIPELINES, Pipeline
 from faults.plans import name_of, random_faults
 from faults.verdicts import Verdict
-from faults.ways import Attempt, Meltano, Pipe, Way
+from faults.ways import Attempt, Way
+from faults.ways.pipe import Pipe
+from faults.ways.through_meltano import Meltano
 from support.sandbox import Sandbox
 
 # What arrives counts as uploaded six hours ago, so that it can be exported at once.
