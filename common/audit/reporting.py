@@ -1,4 +1,4 @@
-"""`--audit-report` on a target's command line."""
+"""Audits in a target: their part of a run, and `--audit-report` on the command line."""
 
 from __future__ import annotations
 
@@ -7,11 +7,43 @@ from typing import Any
 
 import click
 
+from ..target.services import Stream
 from ..target.target import StreamingTarget
+from .writer import AuditWriter
 
 
 class AuditReporting(StreamingTarget):
-    """Base of targets whose deliveries can be audited."""
+    """Base of targets whose deliveries can be audited.
+
+    Attributes:
+        audit: Writes the audit file; None in a run that delivers.
+    """
+
+    audit: AuditWriter | None = None
+
+    def note_schema(self, stream: Stream) -> None:
+        """Remember a stream as the tap describes it."""
+        super().note_schema(stream)
+        if self.audit is not None:
+            self.audit.add_source(stream)
+
+    def tick(self) -> None:
+        """Do what is due now and then."""
+        if self.audit is not None:
+            self.audit.commit_old()
+        super().tick()
+
+    def process_endofpipe(self) -> None:
+        """End the passes of the audit, or deliver what is left."""
+        self._count_read()
+        if self.audit is not None:
+            self.audit.finish()
+        super().process_endofpipe()
+
+    def give_up(self) -> None:
+        """Close the audit file; what is not committed is dropped."""
+        if self.audit is not None:
+            self.audit.close()
 
     @classmethod
     def invoke(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class AuditWriter:
-    """Appends to an audit file. STATE waits for the commit of what was read before it."""
+    """Appends to an audit file. STATE waits for the commit of what was read before it. Targets add what makes sinks."""
 
     def __init__(self, path: str, subject: Subject, services: Services) -> None:
         self.store = AuditStore(path, subject)
@@ -84,15 +84,14 @@ class AuditWriter:
             self._hold = None
         self._committed = time.monotonic()
 
-    def finish(self, before: Callable[[], None] | None = None) -> None:
-        """Commit, and note that the passes of this run read all of their input, unless the run is stopped.
+    def complete(self) -> None:
+        """Add what can be told only when all of the input was read. To override."""
 
-        Args:
-            before: What a pass does at its end; not called when the run is stopped.
-        """
+    def finish(self) -> None:
+        """Commit, and note that the passes of this run read all of their input, unless the run is stopped."""
         self.commit()
-        if before is not None and not self._services.stopping.is_set():
-            before()
+        if not self._services.stopping.is_set():
+            self.complete()
             self.commit()
         if not self._services.stopping.is_set():
             for number in self._passes.values():

@@ -27,6 +27,8 @@ from target_amplitude.sinks import AmplitudeSink, identity_note, new_sink
 class TargetAmplitude(AuditReporting):
     """Loads any stream into Amplitude: as events, as exposures of flags, or as user properties."""
 
+    audit: Audit | None
+
     name = "target-amplitude"
     unintended_skips = frozenset({"no key", "no user or device id", "no group"})
 
@@ -76,21 +78,12 @@ class TargetAmplitude(AuditReporting):
         self._loading.append(sink)
         return sink
 
-    def note_schema(self, stream: Stream) -> None:
-        """Hear of a stream as the tap describes it."""
-        if self.audit is not None:
-            self.audit.file.add_source(stream)
-
     def flush_old(self) -> None:
         """Send what has waited long enough."""
-        if self.audit is not None:
-            self.audit.file.commit_old()
         self.pipeline.flush_old()
 
     def deliver_all(self) -> None:
         """Send everything and wait until it is delivered."""
-        if self.audit is not None:
-            self.audit.file.finish()
         self.pipeline.deliver_all()
         if note := identity_note(self._load_settings.identity, self._loading):
             self.logger.warning("%s", note)
@@ -98,8 +91,7 @@ class TargetAmplitude(AuditReporting):
     def give_up(self) -> None:
         """Let the requests that are on their way finish; send nothing more."""
         self.pipeline.abort()
-        if self.audit is not None:
-            self.audit.file.close()
+        super().give_up()
 
     def check_settings(self) -> list[str]:
         """Return what is wrong with settings beyond their JSON types, in sentences."""

@@ -43,6 +43,8 @@ NO_LEDGER_WARNING = "Without 'ledger_path' events that are read again, after a c
 class TargetSplit(AuditReporting):
     """Singer target for Split (Harness FME)."""
 
+    audit: LedgerAudit | None
+
     name = "target-split"
     config_jsonschema = SETTINGS
 
@@ -238,15 +240,8 @@ class TargetSplit(AuditReporting):
 
     # The end
 
-    def note_schema(self, stream: Stream) -> None:
-        """Hear of a stream as the tap describes it."""
-        if self.audit is not None:
-            self.audit.file.add_source(stream)
-
     def flush_old(self) -> None:
         """Send what has waited long enough."""
-        if self.audit is not None:
-            self.audit.file.commit_old()
         if "_events" in self.__dict__:
             self._events.flush_old()
         if "_changes" in self.__dict__:
@@ -254,8 +249,6 @@ class TargetSplit(AuditReporting):
 
     def deliver_all(self) -> None:
         """Deliver all events, changes and lists."""
-        if self.audit is not None:
-            self.audit.finish()
         if "_events" in self.__dict__:
             self._events.finish()
             if not self.stopping.is_set():
@@ -270,8 +263,7 @@ class TargetSplit(AuditReporting):
         """Finish requests that are on their way, so that the ledger knows what became of them."""
         if "_events" in self.__dict__:
             self._events.abort()
-        if self.audit is not None:
-            self.audit.file.close()
+        super().give_up()
         self._close()
 
     def _close(self) -> None:

@@ -27,24 +27,20 @@ from target_amplitude.payloads.plan import StreamPlan
 EXPORT_COLUMNS = ("$insert_id", "uuid", "server_upload_time")
 
 
-class Audit:
-    """Makes the sinks of an audit.
+class Audit(AuditWriter):
+    """An audit file, and what makes the sinks that write to it.
 
     Args:
         path: The audit file.
         settings: What records become.
         route: How events would be sent.
         services: What all sinks share.
-
-    Attributes:
-        file: The audit file.
     """
 
     def __init__(self, path: str, settings: LoadSettings, route: Route, services: Services) -> None:
-        self.file = AuditWriter(path, SUBJECT, services)
+        super().__init__(path, SUBJECT, services)
         self._settings = settings
         self._route = route
-        self._services = services
 
     def new_sink(self, stream: Stream) -> StreamingSink:
         """Return the sink of a stream.
@@ -54,16 +50,16 @@ class Audit:
         """
         is_export = all(column in stream.schema.get("properties", {}) for column in EXPORT_COLUMNS)
         if is_export:
-            self.file.begin_pass("arrived", asdict(self._settings))
-            return ArrivedSink(stream, self._services, self.file)
+            self.begin_pass("arrived", asdict(self._settings))
+            return ArrivedSink(stream, self._services, self)
         plan = StreamPlan(stream.name, stream.schema, stream.key_properties, self._settings, lambda _: None)
         if plan.load_as == "identify":
             raise ConnectorError(
                 f"Stream '{stream.name}' is loaded as identify, which cannot be audited: Amplitude exports events, not "
                 "identifications."
             )
-        self.file.begin_pass("expected", asdict(self._settings))
-        return ExpectedSink(stream, self._services, self.file, plan, self._route)
+        self.begin_pass("expected", asdict(self._settings))
+        return ExpectedSink(stream, self._services, self, plan, self._route)
 
 
 class ExpectedSink(StreamingSink):

@@ -31,21 +31,17 @@ SELECT key, MAX(since) FROM expected e WHERE NOT EXISTS (SELECT 1 FROM arrived a
 """
 
 
-class LedgerAudit:
-    """Makes the sinks of an audit, and looks events up in the ledger.
+class LedgerAudit(AuditWriter):
+    """An audit file, what makes the sinks that write to it, and the look-up of their events in the ledger.
 
     Args:
         config: The settings; `audit_path` and `ledger_path` are set.
         services: What all sinks share.
-
-    Attributes:
-        file: The audit file.
     """
 
     def __init__(self, config: Mapping[str, Any], services: Services) -> None:
-        self.file = AuditWriter(config["audit_path"], SUBJECT, services)
+        super().__init__(config["audit_path"], SUBJECT, services)
         self._config = config
-        self._services = services
 
     def new_sink(self, stream: Stream, given: Mapping[str, Any], options: EventOptions) -> StreamingSink:
         """Return the sink of a stream of events.
@@ -56,30 +52,26 @@ class LedgerAudit:
         """
         open_reader(self._config["ledger_path"]).close()  # fails now, not after the whole export was read
         settings = {name: self._config.get(name) for name in ID_SETTINGS}
-        self.file.begin_pass("expected", settings)
-        self.file.begin_pass("arrived", settings)
+        self.begin_pass("expected", settings)
+        self.begin_pass("arrived", settings)
         mapping = event_mapping(stream.schema, given, options.defaults)
         return EventAuditSink(
             stream,
             self._services,
-            self.file,
+            self,
             mapping,
             lambda skipped: Converter(stream, given, options, lambda _: None, skipped),
         )
 
-    def finish(self) -> None:
+    def complete(self) -> None:
         """Look up all events in the ledger that are not known as accepted yet."""
-        self.file.finish(self._look_up)
-
-    def _look_up(self) -> None:
-        store = self.file.store
-        store.index()
-        store.forget_untold()
+        self.store.index()
+        self.store.forget_untold()
         ledger = open_reader(self._config["ledger_path"])
         try:
             last_run, newest = ledger.days
             remembered = oldest_day(int(time.time() // SECONDS_PER_DAY), last_run, newest, self._config["ledger_days"])
-            open_events = store.query(EXPECTED_IDS)
+            open_events = self.store.query(EXPECTED_IDS)
             while not self._services.stopping.is_set():
                 rows = list(islice(open_events, IDS_PER_LOOKUP))
                 if not rows:
@@ -87,11 +79,11 @@ class LedgerAudit:
                 known = ledger.known([identity for identity, _ in rows])
                 for identity, since in rows:
                     if identity in known.accepted:
-                        self.file.add("arrived", (identity, 0, since))
+                        self.add("arrived", (identity, 0, since))
                     elif identity in known.ambiguous:
-                        self.file.add("untold", (identity, "ambiguous"))
+                        self.add("untold", (identity, "ambiguous"))
                     elif since is not None and since < remembered * HOURS_PER_DAY:
-                        self.file.add("untold", (identity, "forgotten"))
+                        self.add("untold", (identity, "forgotten"))
         finally:
             ledger.close()
 
