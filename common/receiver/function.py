@@ -13,7 +13,7 @@ from typing import Any
 
 from .access import cors_headers, has_token
 from .app import Options, Parse
-from .aws import HttpRequest, Message, UnknownEventError, http_request, messages
+from .aws import HttpRequest, Message, http_request, messages
 from .bodies import BodyTooLargeError, InvalidBodyError, Parsed, decompress
 from .files import Storage
 
@@ -131,6 +131,3 @@ class Function:
             if isinstance(error, OSError):
                 raise
             raise OSError(type(error).__name__) from None  # not all that storage libraries raise are OSErrors
-
-
-__all__ = ["Function", "UnknownEventError"]

@@ -1,11 +1,14 @@
-"""Runs a receiver under uvicorn, with the options that the receivers' commands share."""
+"""Runs a receiver under uvicorn: the options that the receivers' commands share, the server, and its log."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import queue
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +16,12 @@ import click
 
 from ..errors import ConnectorError
 from .app import Receiver
-from .log import BackgroundHandler
-from .settings import json_object, variables_of
-from .storage import SEAL_BYTES, SEAL_SECONDS
+from .assembly import SEAL_BYTES, SEAL_SECONDS, json_object, variables_of
+from .files import write_all
 
 STOP_SECONDS = 10  # for running requests when asked to stop
+LOG_LINES = 1000  # that may wait to be written; further ones are dropped
+LAST_SECONDS = 1.0  # for what still waits at the end
 
 
 def receiver_options(connector: str) -> Callable[[Any], Any]:
@@ -102,6 +106,35 @@ def loop_factory() -> Callable[[Any], Any]:
     except ImportError:
         return asyncio.run
     return uvloop.run
+
+
+class BackgroundHandler(logging.Handler):
+    """Writes lines to standard error in a thread of its own, so that nothing waits when nobody reads them any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: queue.Queue[str | None] = queue.Queue(LOG_LINES)
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue a line."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(self.format(record))
+
+    def _write(self) -> None:
+        # Past Python's buffer: its lock, held for ever, would hold up the end of the process.
+        file = sys.stderr.fileno()
+        while (line := self._lines.get()) is not None:
+            with contextlib.suppress(OSError):
+                write_all(file, f"{line}\n".encode("utf-8", "backslashreplace"))
+
+    def close(self) -> None:
+        """Write what waits, if somebody reads it."""
+        super().close()
+        with contextlib.suppress(queue.Full):
+            self._lines.put(None, timeout=LAST_SECONDS)
+            self._thread.join(LAST_SECONDS)
 
 
 def run_command(command: click.Command) -> None:

@@ -1,10 +1,15 @@
-"""Base of the taps."""
+"""Bases of the taps and of their streams."""
 
 from __future__ import annotations
 
-from singer_sdk import Tap
+import logging
+import sys
+from typing import Any
+
+from singer_sdk import Stream, Tap
 
 from ..cli import PlainMessages
+from ..errors import ConnectorError
 from ..stream_maps import unmatched
 
 
@@ -18,3 +23,12 @@ class PlainTap(PlainMessages, Tap):
         if not any(stream.selected for stream in self.streams.values()):
             self.logger.warning("No stream is selected, so nothing is read. Select streams in the catalog.")
         super().sync_all()
+
+
+class PlainStream(Stream):
+    """A stream whose foreseen failures are one sentence."""
+
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        """Log, but leave the SDK's "unhandled error" away for failures that have a sentence of their own."""
+        if not isinstance(sys.exc_info()[1], ConnectorError):
+            super().log(message, *args, level=level, **kwargs)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from tap_split_impressions.common.receiver.assembly import ReceiverSettings, open_storage
 from tap_split_impressions.common.receiver.function import Function
-from tap_split_impressions.common.receiver.settings import ReceiverSettings
-from tap_split_impressions.common.receiver.storage import open_storage
 from tap_split_impressions.receiver.payloads import is_payload, lines_of
 from tap_split_impressions.webhook import FILE_PREFIX, NAME
 

@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 
 from tap_split_impressions.common.lenient_json import whole
+from tap_split_impressions.common.receiver.assembly import SEAL_SECONDS, open_storage
 from tap_split_impressions.common.receiver.files import Storage
-from tap_split_impressions.common.receiver.storage import SEAL_SECONDS, open_storage
 from tap_split_impressions.impressions.item import Item
 from tap_split_impressions.receiver.payloads import LINE_ITEMS, stored_lines
 from tap_split_impressions.webhook import FILE_PREFIX

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from support.processes import BIN
-from tap_split_impressions.common.receiver.settings import ReceiverSettings
+from tap_split_impressions.common.receiver.assembly import ReceiverSettings
 from tap_split_impressions.webhook import NAME
 
 pytestmark = pytest.mark.kind("process")

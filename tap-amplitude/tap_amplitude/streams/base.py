@@ -18,7 +18,7 @@ from tap_amplitude.cohorts.lists import Cohorts
 from tap_amplitude.common.metrics import gauge
 from tap_amplitude.common.sdk_private import BatchConfig
 from tap_amplitude.common.summary import Summary
-from tap_amplitude.common.tap.stream import PlainStream
+from tap_amplitude.common.tap.tap import PlainStream
 from tap_amplitude.common.tap.writer import MessageWriter
 from tap_amplitude.export.spool import Spool
 from tap_amplitude.records.schemas import Fields, json_schema

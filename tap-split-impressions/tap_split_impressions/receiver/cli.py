@@ -9,8 +9,8 @@ import click
 
 from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.folder import Folder
+from tap_split_impressions.common.receiver.assembly import json_object
 from tap_split_impressions.common.receiver.server import receiver_options, run_command, serve
-from tap_split_impressions.common.receiver.settings import json_object
 from tap_split_impressions.common.words import counted
 from tap_split_impressions.folder.prune import prune, seconds_of, stream_state
 from tap_split_impressions.webhook import NAME, create_app

@@ -9,7 +9,7 @@ from singer_sdk import Tap
 from singer_sdk import typing as th
 
 from tap_split_impressions.api.lists import AdminLists
-from tap_split_impressions.common.tap.stream import PlainStream
+from tap_split_impressions.common.tap.tap import PlainStream
 from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.impressions.item import moment_or_none
 from tap_split_impressions.impressions.record import Names

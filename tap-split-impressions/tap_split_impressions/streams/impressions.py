@@ -17,7 +17,7 @@ from tap_split_impressions.common.folder.bookmark import Bookmark
 from tap_split_impressions.common.folder.comparison import compare
 from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.common.metrics import gauge
-from tap_split_impressions.common.tap.stream import PlainStream
+from tap_split_impressions.common.tap.tap import PlainStream
 from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.common.words import counted
 from tap_split_impressions.folder.readers import CsvOptions
