@@ -10,7 +10,6 @@ from .decoding import batch_blocks, decode_line, line_feeds
 from .delivery import BatchLine, MessageLine
 from .message_loop import Processor
 from .messages import Message, batch_of, record_of, schema_of, state_of, version_of
-from .rejects_file import RejectsFile
 from .services import Services, Stream
 from .streams import InputStream, Streams
 
@@ -21,8 +20,7 @@ class Processors:
     Args:
         streams: The streams of the input.
         services: What all sinks share.
-        rejects_file: Is told of each stream's schema.
-        note_schema: Likewise.
+        note_schema: Is told of each stream as the tap describes it.
         tick: Called now and then while a batch file is read.
     """
 
@@ -30,14 +28,12 @@ class Processors:
         self,
         streams: Streams,
         services: Services,
-        rejects_file: RejectsFile,
         note_schema: Callable[[Stream], None],
         tick: Callable[[], None],
     ) -> None:
         self._streams = streams
         self._checkpoints = services.checkpoints
         self._stopping = services.stopping
-        self._rejects_file = rejects_file
         self._note_schema = note_schema
         self._tick = tick
 
@@ -58,7 +54,6 @@ class Processors:
 
     def _schema(self, message: Message, _: MessageLine) -> None:
         stream = schema_of(message)
-        self._rejects_file.add_stream(stream)
         self._note_schema(stream)
         self._streams.set_up(stream)
 

@@ -23,11 +23,34 @@ LEAST_RECORDS_FOR_SHARE = 100
 LONGEST_LINE_BYTES = 10_000_000
 
 
+# Settings that all targets have.
+REJECT_SETTINGS: dict[str, dict[str, Any]] = {
+    "rejects_path": {
+        "type": ["string", "null"],
+        "title": "Rejects",
+        "description": "File that keeps records which can never be delivered (dead letters), as JSON lines. Default: "
+        "NAME-rejects.jsonl in the working directory, made when it is needed. Send them again with --replay.",
+    },
+    "max_rejects": {
+        "type": ["integer", "null"],
+        "minimum": 0,
+        "default": 1_000,
+        "title": "Most rejects",
+        "description": "More rejected records than this stop the run.",
+    },
+    "max_reject_share": {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "maximum": 1,
+        "default": 0.2,
+        "title": "Largest share of rejects",
+        "description": "A larger share of rejected records stops the run, 0 to 1. It counts from 100 records on.",
+    },
+}
+
+
 class RejectsWriter(Protocol):
     """Keeps the lines of rejects."""
-
-    def check(self) -> None:
-        """Raise when lines cannot be kept."""
 
     def write(self, line: bytes, origin: Any) -> None:
         """Keep a line.
@@ -76,15 +99,6 @@ class Rejects:
         self._records_read = records_read
         self._lock = threading.Lock()
         self.count = 0
-
-    def check(self) -> None:
-        """Check that rejects can be kept.
-
-        Raises:
-            ConnectorError: They cannot; the message names the setting.
-        """
-        if self._writer is not None:
-            self._writer.check()
 
     def replace_writer(self, writer: RejectsWriter) -> None:
         """Keep rejects elsewhere from now on, any number of them."""

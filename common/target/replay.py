@@ -112,9 +112,6 @@ class Replay:
                 self.unreadable.append(number + 1)
                 self._kept[number] = line.removesuffix(b"\n") + b"\n"
 
-    def check(self) -> None:
-        """Do nothing: what is wrong with the file is raised when it is opened."""
-
     def write(self, line: bytes, origin: Any) -> None:
         """Put a new line in the place of that of a record that was rejected again."""
         if isinstance(origin, Replayed):

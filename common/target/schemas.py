@@ -1,4 +1,4 @@
-"""Makes the schema that a tap sent one that can be compiled: rules that no validator understands are left out. Pure.
+"""Compiles the schema that a tap sent: rules that no validator understands are left out. Pure.
 
 Taps write what their libraries gave them: draft 3 and 4 beside draft 7, `"type": "date-time"`, keywords that are null,
 patterns of other languages, references into the network. Such a rule is ignored, and said once; all others are kept.
@@ -31,6 +31,28 @@ VALIDATORS: dict[str, Any] = {
 }
 
 
+class RecordValidator:
+    """Tells how a record breaks its schema, without its values. Fast enough to stay on.
+
+    Formats are not checked: taps write times in many ways, and sinks read them all.
+    """
+
+    def __init__(self, validator: Any) -> None:
+        self._validator = validator
+        self._is_valid = validator.is_valid
+
+    def problem(self, record: dict[str, Any]) -> str | None:
+        """Return which rule of the schema a record breaks, and where; None when it keeps them."""
+        try:
+            if self._is_valid(record):
+                return None
+            error = next(iter(self._validator.iter_errors(record)))
+        except (ValueError, UnicodeError):
+            return None  # a text that is not Unicode: sinks correct texts
+        where = ".".join(str(part) for part in error.instance_path) or "the record"
+        return f"schema: {where} breaks '{error.schema_path[-1]}'"
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A schema that can be compiled.
@@ -42,7 +64,7 @@ class Compiled:
     """
 
     schema: Schema
-    validator: Any
+    validator: RecordValidator
     dropped: list[str]
 
 
@@ -72,7 +94,7 @@ def compiled(schema: Schema, required: list[str]) -> Compiled:
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError("not a JSON Schema") from error
         else:
-            return Compiled(schema, validator, dropped)
+            return Compiled(schema, RecordValidator(validator), dropped)
 
 
 def validator_class_of(schema: Schema) -> Any:

@@ -13,13 +13,11 @@ from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTra
 
 from ..errors import ConnectorError
 from ..flattening import Flattener
-from .columns import Columns, message_decoder, record_decoder
+from .columns import Columns, MessageDecoder, RowDecoder, row_type
 from .delivery import Origin
-from .row_decoders import MessageDecoder, RowDecoder
-from .schemas import compiled
+from .schemas import RecordValidator, compiled
 from .services import Services, Stream
 from .sink import StreamingSink
-from .validation import RecordValidator
 
 JSON_TYPES = frozenset({str, int, float, bool, type(None), dict, list})
 
@@ -111,8 +109,8 @@ class DecodedStream:
     def __init__(self, name: str, sink: StreamingSink, columns: Columns) -> None:
         self.name = name
         self.process_record = sink.process_record
-        self.messages = MessageDecoder(message_decoder(name, columns))
-        self.rows = RowDecoder(record_decoder(columns))
+        self.messages = MessageDecoder(name, columns)
+        self.rows = RowDecoder(row_type(columns))
 
 
 class Streams:
@@ -199,7 +197,7 @@ class Streams:
         maps = self._mapper.stream_maps[name]
         branches = [(transform_of(one), self._sink_of(one, stream)) for one in maps]
         direct = branches[0][1] if len(maps) == 1 and is_unchanged(maps[0]) else None
-        validator = RecordValidator(known.validator) if self._validate else None
+        validator = known.validator if self._validate else None
         self._streams[name] = InputStream(name, validator, branches, direct, self._services)
         self._decoded.pop(name, None)
         if direct is not None and direct.columns is not None and validator is not None:

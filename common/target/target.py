@@ -31,11 +31,10 @@ from .message_loop import MessageLoop
 from .outcome import accepted, check_accepted
 from .processors import Processors
 from .reader import MessageReader, blocks
-from .rejects import RejectLimits, Rejects
+from .rejects import REJECT_SETTINGS, RejectLimits, Rejects
 from .rejects_file import RejectsFile
 from .replay import Replay, send_again
 from .services import Proof, Services, Stream
-from .settings import DEFAULT_REJECT_SHARE, REJECT_SETTINGS
 from .sink import TEST_STREAM, StreamingSink, TestStreamSink
 from .streams import Streams
 
@@ -87,11 +86,11 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     def _make_rejects(self) -> Rejects:
         """Return what keeps rejects. A run that sends nothing only counts them: there is nothing to replay."""
         config = self.config
-        limits = RejectLimits(config["max_rejects"], float(config.get("max_reject_share", DEFAULT_REJECT_SHARE)))
+        limits = RejectLimits(config["max_rejects"], config["max_reject_share"])
+        if not self._sends_nothing:
+            self.rejects_file.check()
         writer = None if self._sends_nothing else self.rejects_file
-        rejects = Rejects(writer, limits, self.summary, lambda: sum(self._streams.records_read.values()))
-        rejects.check()
-        return rejects
+        return Rejects(writer, limits, self.summary, lambda: sum(self._streams.records_read.values()))
 
     @property
     def _sends_nothing(self) -> bool:
@@ -115,6 +114,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
 
     def note_schema(self, stream: Stream) -> None:
         """Hear of a stream as the tap describes it, before stream maps."""
+        self.rejects_file.add_stream(stream)
 
     @abc.abstractmethod
     def flush_old(self) -> None:
@@ -147,7 +147,7 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         Raises:
             ConnectorError: A message is malformed, or something cannot be delivered.
         """
-        processors = Processors(self._streams, self.services, self.rejects_file, self.note_schema, self.tick)
+        processors = Processors(self._streams, self.services, self.note_schema, self.tick)
         loop = MessageLoop(self._streams, processors.by_type(), self.stopping)
         return loop.run(blocks(source, self.stopping, self.tick))
 

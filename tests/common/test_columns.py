@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_split.common.target.columns import JSON_TYPES, column_types, record_decoder
+from target_split.common.target.columns import JSON_TYPES, column_types, row_type
 
 
 def decoder(schema: dict[str, Any], columns: list[str], keys: list[str]) -> Callable[[bytes], dict[str, Any]] | None:
     types = column_types(schema, columns, keys)
-    return None if types is None else record_decoder(types).decode
+    return None if types is None else msgspec.json.Decoder(row_type(types)).decode
 
 
 VALUES = (

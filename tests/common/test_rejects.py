@@ -109,7 +109,7 @@ def test_a_larger_share_than_allowed_stops(read: int, rejected: int, stops: bool
 
 
 def test_nothing_is_made_before_the_first_reject(tmp_path: Path):
-    rejects_at(tmp_path / "rejects.jsonl", 1).check()
+    RejectsFile(str(tmp_path / "rejects.jsonl"), "target-x").check()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,7 +144,7 @@ def test_what_is_not_a_file_of_our_own_is_refused(kind: str, tmp_path: Path):
     else:
         path = tmp_path / "nowhere" / "rejects.jsonl"
     with pytest.raises(ConnectorError, match="rejects_path"):
-        rejects_at(path, 5).check()
+        RejectsFile(str(path), "target-x").check()
     with pytest.raises(ConnectorError, match="rejects_path"):
         rejects_at(path, 5).reject("s", "why", {})
     assert not (tmp_path / "nothing").exists()
