@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 
 from tap_amplitude.common.errors import ConnectorError, RetriableError
 from tap_amplitude.common.retry import retry_after_seconds
@@ -36,7 +37,7 @@ class TooLargeError(Exception):
         retriable: It was a time-out, which a busy hour at Amplitude may also cause.
     """
 
-    def __init__(self, message: str, *, retriable: bool) -> None:
+    def __init__(self, message: str, *, retriable: bool = False) -> None:
         super().__init__(message)
         self.retriable = retriable
 
@@ -78,11 +79,8 @@ class Failure:
     """An answer that is not a success.
 
     Attributes:
-        status: HTTP status.
         body: Its beginning, redacted.
-        headers: HTTP headers.
         what: What was requested, in words.
-        region: The setting.
     """
 
     status: int
@@ -92,9 +90,6 @@ class Failure:
     region: str
 
 
-Action = Callable[[str, Failure], Exception]
-
-
 @dataclass(frozen=True)
 class Reaction:
     """One line of a table; the first that matches an answer applies.
@@ -102,13 +97,13 @@ class Reaction:
     Attributes:
         statuses: The statuses it is for.
         text: What the body must contain, when that matters.
-        action: Makes the exception to raise.
+        kind: The exception to raise.
         message: For the user; `{what}`, `{status}`, `{region}` and `{said}` (Amplitude's own words) are filled in.
     """
 
     statuses: Collection[int]
     text: re.Pattern[str] | None
-    action: Action
+    kind: Callable[[str], Exception]
     message: str
 
     def matches(self, failure: Failure) -> bool:
@@ -120,52 +115,9 @@ class Reaction:
         message = self.message.format(
             what=failure.what, status=failure.status, region=failure.region, said=quoted(failure.body)
         )
-        return self.action(message, failure)
-
-
-def invalid_keys(message: str, _: Failure) -> Exception:
-    """Fail the run for its keys."""
-    return InvalidKeysError(message)
-
-
-def stop(message: str, _: Failure) -> Exception:
-    """Fail the run."""
-    return ConnectorError(message)
-
-
-def refuse(message: str, _: Failure) -> Exception:
-    """Fail for this request."""
-    return RefusedError(message)
-
-
-def skip_stream(message: str, _: Failure) -> Exception:
-    """Fail this stream; the others are read."""
-    return NoPermissionError(message)
-
-
-def not_found(message: str, _: Failure) -> Exception:
-    """Fail for this object."""
-    return NotFoundError(message)
-
-
-def retry(message: str, failure: Failure) -> Exception:
-    """Try again."""
-    return RetriableError(message, retry_after=retry_after_seconds(failure.headers))
-
-
-def divide(message: str, _: Failure) -> Exception:
-    """Divide the window."""
-    return TooLargeError(message, retriable=False)
-
-
-def divide_or_retry(message: str, _: Failure) -> Exception:
-    """Divide the window; try again when it is a single hour."""
-    return TooLargeError(message, retriable=True)
-
-
-def no_data(message: str, _: Failure) -> Exception:
-    """Take the window for empty."""
-    return NoDataError(message)
+        if self.kind is RetriableError:
+            return RetriableError(message, retry_after=retry_after_seconds(failure.headers))
+        return self.kind(message)
 
 
 ANY = range(100, 600)
@@ -179,43 +131,47 @@ WRONG_KEYS = (
     " same project); keys of an EU project need 'region': 'eu', all others 'us'."
 )
 ANSWERS = (
-    Reaction(ANY, INVALID_KEYS, invalid_keys, WRONG_KEYS),
-    Reaction({401}, None, invalid_keys, WRONG_KEYS),
+    Reaction(ANY, INVALID_KEYS, InvalidKeysError, WRONG_KEYS),
+    Reaction({401}, None, InvalidKeysError, WRONG_KEYS),
     Reaction(
         {402, 403},
         None,
-        skip_stream,
+        NoPermissionError,
         "Amplitude does not let this project read {what}{said}. Its plan may not include it: deselect the stream.",
     ),
-    Reaction({404}, None, not_found, "Amplitude does not know {what}{said}."),
-    Reaction({429}, None, retry, "Amplitude's rate limit for {what} is reached{said}."),
-    Reaction({408, *range(500, 600)}, None, retry, "Amplitude failed to return {what} (status {status}){said}."),
+    Reaction({404}, None, NotFoundError, "Amplitude does not know {what}{said}."),
+    Reaction({429}, None, RetriableError, "Amplitude's rate limit for {what} is reached{said}."),
+    Reaction(
+        {408, *range(500, 600)}, None, RetriableError, "Amplitude failed to return {what} (status {status}){said}."
+    ),
     Reaction(
         range(300, 400),
         None,
-        stop,
+        ConnectorError,
         "The request for {what} was redirected (status {status}): set 'api_url' to the API's own host.",
     ),
-    Reaction(ANY, None, refuse, "Amplitude refused the request for {what} (status {status}){said}."),
+    Reaction(ANY, None, RefusedError, "Amplitude refused the request for {what} (status {status}){said}."),
 )
 # Sources: https://amplitude.com/docs/apis/analytics/export ("Status codes"); the body of an empty window is the one
 # that existing clients see. A proxy's or another host's 404 is never an empty window.
 EXPORT_ANSWERS = (
-    Reaction({404}, NO_DATA, no_data, "There are no events in {what}."),
+    Reaction({404}, NO_DATA, NoDataError, "There are no events in {what}."),
     Reaction(
         {404},
         None,
-        stop,
+        ConnectorError,
         "The answer for {what} is a 404 that is not from Amplitude's Export API{said}: check 'api_url' and the proxy.",
     ),
-    Reaction(ANY, INVALID_KEYS, invalid_keys, WRONG_KEYS),
-    Reaction({400}, INVALID_REQUEST, stop, "Amplitude refused the request for {what} (status {status}){said}."),
-    Reaction({400}, None, divide, "Amplitude cannot export {what} at once{said}."),
-    Reaction({504}, None, divide_or_retry, "Amplitude timed out on {what}{said}."),
+    Reaction(ANY, INVALID_KEYS, InvalidKeysError, WRONG_KEYS),
+    Reaction(
+        {400}, INVALID_REQUEST, ConnectorError, "Amplitude refused the request for {what} (status {status}){said}."
+    ),
+    Reaction({400}, None, TooLargeError, "Amplitude cannot export {what} at once{said}."),
+    Reaction({504}, None, partial(TooLargeError, retriable=True), "Amplitude timed out on {what}{said}."),
     *ANSWERS,
 )
 # A signed link of the file store is valid for a minute: any failure calls for a new one.
-FILE_STORE_ANSWERS = (Reaction(ANY, None, retry, "The link to {what} is no longer valid (status {status})."),)
+FILE_STORE_ANSWERS = (Reaction(ANY, None, RetriableError, "The link to {what} is no longer valid (status {status})."),)
 
 
 def error_of(failure: Failure, table: tuple[Reaction, ...] = ANSWERS) -> Exception:
