@@ -10,6 +10,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -56,28 +57,30 @@ def members(file: IO[bytes]) -> Iterator[Member]:
     Raises:
         MembershipError: The header names no id, a quote is not closed, or a row has another number of cells.
     """
+    csv.field_size_limit(MAX_VALUE_CHARACTERS)
+    with csv_table(file) as table:
+        try:
+            columns = Columns(next(table, []))
+            for cells in table:
+                if cells and (member := columns.member(cells)):
+                    yield member
+        except DAMAGE as error:
+            raise MembershipError(f"line {table.line_num:,}: {error}") from error
+
+
+@contextmanager
+def csv_table(file: IO[bytes]) -> Iterator[Any]:
+    """Give a `csv.reader` of a file, gzipped or not, from its beginning; the file stays open."""
     file.seek(0)
     is_gzip = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     file.seek(0)
     source: Any = gzip.GzipFile(fileobj=file) if is_gzip else file
     text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
-    csv.field_size_limit(MAX_VALUE_CHARACTERS)
-    table = csv.reader(text, strict=True)
     try:
-        yield from read_table(table)
-    except DAMAGE as error:
-        raise MembershipError(f"line {table.line_num:,}: {error}") from error
+        yield csv.reader(text, strict=True)
     finally:
-        if not file.closed:  # as it is where a signal ends the run between two members
+        if not file.closed:  # as it is where a signal ends the run between two rows
             text.detach()
-
-
-def read_table(table: Iterator[list[str]]) -> Iterator[Member]:
-    """Yield the members of a table that begins with its header."""
-    columns = Columns(next(table, []))
-    for cells in table:
-        if cells and (member := columns.member(cells)):
-            yield member
 
 
 class Columns:

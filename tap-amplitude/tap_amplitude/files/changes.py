@@ -7,7 +7,6 @@ https://amplitude.com/docs/data/destination-catalog/amazon-s3-cohort.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, islice
@@ -15,9 +14,10 @@ from typing import IO, Any
 
 import msgspec
 
+from tap_amplitude.api.cohort_csv import csv_table
 from tap_amplitude.common.lenient_json import decoded_values
 from tap_amplitude.common.timestamps import epoch_milliseconds
-from tap_amplitude.export.lines import GZIP_MAGIC, READ_BYTES, decompressed, whole_lines
+from tap_amplitude.export.lines import decompressed, whole_lines
 from tap_amplitude.files.kinds import cohort_file
 
 ADD, REMOVE = "add", "remove"
@@ -180,14 +180,13 @@ def messages_in_csv(path: str, content: IO[bytes], written: int) -> Iterator[Mes
 
 
 def check_csv(content: IO[bytes]) -> None:
-    """Read a list to its end, and go back to its beginning: nothing of a damaged one may get out.
+    """Read a list to its end: nothing of a damaged one may get out.
 
     Raises:
         InvalidMessageError: The header names no id, or the file is not valid CSV.
     """
     for _ in csv_users(content):
         pass
-    content.seek(0)
 
 
 def csv_users(content: IO[bytes]) -> Iterator[User | None]:
@@ -196,20 +195,19 @@ def csv_users(content: IO[bytes]) -> Iterator[User | None]:
     Raises:
         InvalidMessageError: The header names no id, or the file is not valid CSV.
     """
-    text = io.TextIOWrapper(io.BufferedReader(Pieces(decompressed_csv(content))), encoding="utf-8-sig", newline="")
-    table = csv.reader(text, strict=True)
-    try:
-        header = next(table, [])
-        plain = [name.strip().lower().replace("_", "").replace(" ", "") for name in header]
-        if not {AMPLITUDE_ID, USER_ID} & set(plain):
-            raise InvalidMessageError("its header names no id")
-        for cells in table:
-            if cells:
-                yield csv_user(header, plain, cells)
-    except UnicodeDecodeError as error:
-        raise InvalidMessageError("not UTF-8 text") from error
-    except csv.Error as error:
-        raise InvalidMessageError(f"line {table.line_num:,}: {error}") from error
+    with csv_table(content) as table:
+        try:
+            header: list[str] = next(table, [])
+            plain = [name.strip().lower().replace("_", "").replace(" ", "") for name in header]
+            if not {AMPLITUDE_ID, USER_ID} & set(plain):
+                raise InvalidMessageError("its header names no id")
+            for cells in table:
+                if cells:
+                    yield csv_user(header, plain, cells)
+        except UnicodeDecodeError as error:
+            raise InvalidMessageError("not UTF-8 text") from error
+        except csv.Error as error:
+            raise InvalidMessageError(f"line {table.line_num:,}: {error}") from error
 
 
 def csv_user(header: Sequence[str], plain: Sequence[str], cells: Sequence[str]) -> User | None:
@@ -225,33 +223,3 @@ def csv_user(header: Sequence[str], plain: Sequence[str], cells: Sequence[str]) 
     }
     number = int(amplitude_id) if amplitude_id.isascii() and amplitude_id.isdigit() and len(amplitude_id) < 20 else None
     return User(user_id or None, number, properties or None) if user_id or number is not None else None
-
-
-def decompressed_csv(content: IO[bytes]) -> Iterator[bytes]:
-    """Yield pieces of a file, decompressed when its first bytes say that it is gzip."""
-    is_gzip = content.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    content.seek(0)
-    if is_gzip:
-        yield from decompressed(content)
-        return
-    while piece := content.read(READ_BYTES):
-        yield piece
-
-
-class Pieces(io.RawIOBase):
-    """Pieces of bytes as a file."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = b""
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read the next bytes."""
-        self._rest = self._rest or next(self._pieces, b"")
-        count = min(len(buffer), len(self._rest))
-        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
-        return count
