@@ -85,7 +85,7 @@ def knows_keys(client: Client) -> bool:
     except (InvalidKeysError, RetriableError):
         return False
     except ConnectorError:
-        return True
+        pass  # refused for another reason than the keys
     return True
 
 

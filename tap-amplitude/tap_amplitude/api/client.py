@@ -64,8 +64,6 @@ class Account:
 
     Attributes:
         base_url: Scheme and host.
-        api_key: API key of the project.
-        secret_key: Secret key of the project.
         region: The setting, for messages.
     """
 
@@ -92,14 +90,6 @@ class Download:
 
 class Client:
     """Amplitude's read APIs. Safe to use from several threads.
-
-    Args:
-        account: Keys and host.
-        summary: Counts requests, retries and bytes.
-        logger: Logs retries.
-        stopping: Set when the run is to end; waits end at once.
-        user_agent: Name and version of the connector.
-        retry_timeout_seconds: How long to retry what may pass, from its first failure.
 
     Attributes:
         first_wait_seconds: Upper limit of the first wait between two tries.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from tap_amplitude.api.client import Client, Download
 from tap_amplitude.api.cohort_csv import Member, MembershipError, members
@@ -39,28 +39,8 @@ class FailedListError(ConnectorError):
     """The members of one cohort cannot be read; those of others can."""
 
 
-class MemberList(NamedTuple):
-    """A downloaded list.
-
-    Attributes:
-        size: How many rows it has.
-        members: The rows.
-    """
-
-    size: int
-    members: Iterator[Member]
-
-
 class Cohorts:
-    """Amplitude's cohorts.
-
-    Args:
-        client: Amplitude.
-        spool: The disk.
-        summary: Says when progress is due.
-        logger: Logs progress.
-        stopping: Set when the run is to end.
-    """
+    """Amplitude's cohorts."""
 
     def __init__(
         self, client: Client, spool: Spool, summary: Summary, logger: logging.Logger, stopping: threading.Event
@@ -90,8 +70,8 @@ class Cohorts:
         return [cohort | {"id": str(cohort["id"]), "count_group": count_group(cohort)} for cohort in cohorts]
 
     @contextmanager
-    def members(self, cohort: Cohort, user_properties: Sequence[str]) -> Iterator[MemberList]:
-        """Request a cohort's list, wait until it is made, download and verify it.
+    def members(self, cohort: Cohort, user_properties: Sequence[str]) -> Iterator[tuple[int, Iterator[Member]]]:
+        """Request a cohort's list, wait until it is made, download and verify it; give its size and its rows.
 
         Args:
             cohort: One of `listed`.
@@ -103,8 +83,9 @@ class Cohorts:
         """
         what = f"the members of cohort '{cohort['id']}'"
         request_id = self._request(cohort["id"], what, user_properties)
-        with closing(self._download(FILE_PATH.format(request_id=request_id), what, cohort.get("size"))) as file:
-            yield MemberList(sum(1 for _ in members(file)), members(file))
+        file, size = self._download(FILE_PATH.format(request_id=request_id), what, cohort.get("size"))
+        with closing(file):
+            yield size, members(file)
 
     def _request(self, cohort_id: str, what: str, user_properties: Sequence[str]) -> str:
         """Request a list and wait until it is made; return the request's id."""
@@ -127,12 +108,11 @@ class Cohorts:
             pause = min(2 * pause, LONGEST_POLL_SECONDS)
         raise FailedListError(f"Amplitude did not list {what} within {POLL_TIMEOUT_SECONDS / 60:.0f} minutes.")
 
-    def _download(self, path: str, what: str, listed_size: Any) -> IO[bytes]:
-        """Return a file that holds a whole list."""
+    def _download(self, path: str, what: str, listed_size: Any) -> tuple[IO[bytes], int]:
+        """Return a file that holds a whole list, and how many members it has."""
 
-        def verified(file: IO[bytes], download: Download) -> IO[bytes]:
-            require_whole(file, listed_size, ends_visibly=download.ends_visibly)
-            return file
+        def verified(file: IO[bytes], download: Download) -> tuple[IO[bytes], int]:
+            return file, size_of_whole(file, listed_size, ends_visibly=download.ends_visibly)
 
         try:
             return self._downloader.whole(f"The file of {what}", lambda: self._client.file(path, what), verified)
@@ -142,8 +122,8 @@ class Cohorts:
             raise FailedListError(str(error)) from error
 
 
-def require_whole(file: IO[bytes], listed_size: Any, *, ends_visibly: bool) -> None:
-    """Check that a download is a whole list.
+def size_of_whole(file: IO[bytes], listed_size: Any, *, ends_visibly: bool) -> int:
+    """Return how many members a downloaded list has, once it is known to be whole.
 
     Args:
         file: The download.
@@ -154,10 +134,10 @@ def require_whole(file: IO[bytes], listed_size: Any, *, ends_visibly: bool) -> N
         MembershipError: It is not a list, or rows are missing.
     """
     count = sum(1 for _ in members(file))
-    if type(listed_size) is not int:
-        return
-    if count < listed_size * (1 - MAX_MISSING_SHARE) or (count < listed_size and not ends_visibly):
+    least = listed_size * (1 - MAX_MISSING_SHARE if ends_visibly else 1) if type(listed_size) is int else 0
+    if count < least:
         raise MembershipError(f"it has {counted(count, 'member')}, the list of cohorts says {listed_size:,}")
+    return count
 
 
 def properties_parameters(names: list[str]) -> dict[str, Any]:

@@ -34,10 +34,6 @@ class DamagedArchiveError(DamagedDownloadError):
 class Archive:
     """The archive of a window. Close it once it is read: that frees its disk space.
 
-    Args:
-        file: The downloaded body.
-        window: The window it was requested for.
-
     Attributes:
         foreign: Names of entries that hold no rows and were left out.
 

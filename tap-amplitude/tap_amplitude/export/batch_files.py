@@ -19,10 +19,6 @@ from tap_amplitude.export.rows import Row
 class BatchFile:
     """A file in the making.
 
-    Args:
-        url: Where to write it.
-        config: How to write it.
-
     Attributes:
         room: How many more rows it takes.
     """
@@ -58,12 +54,7 @@ class BatchFile:
 
 
 class BatchFiles:
-    """Writes the batch files of a run.
-
-    Args:
-        config: Where to write, and how.
-        stream: Name of the stream, for the names of the files.
-    """
+    """Writes the batch files of a run."""
 
     def __init__(self, config: BatchConfig, stream: str) -> None:
         self._config = config

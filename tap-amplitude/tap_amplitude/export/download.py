@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import IO, TypeVar
 
 from tap_amplitude.api.client import Client, Download
-from tap_amplitude.api.errors import DamagedDownloadError
-from tap_amplitude.common.errors import RetriableError
+from tap_amplitude.api.errors import DamagedDownloadError, NoDataError, TooLargeError
+from tap_amplitude.common.errors import ConnectorError, RetriableError
+from tap_amplitude.export.archive import Archive, DamagedArchiveError
 from tap_amplitude.export.spool import Spool
+from tap_amplitude.export.windows import Window
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Downloader:
-    """Downloads to files on disk. Safe to use from several threads.
-
-    Attributes:
-        client: Amplitude.
-        spool: The disk.
-    """
+    """Downloads to files on disk. Safe to use from several threads."""
 
     client: Client
     spool: Spool
+
+    def archive(self, window: Window) -> Archive | None:
+        """Return the verified archive of a window, None when it holds no events.
+
+        Raises:
+            TooLargeError: The window must be divided.
+            ConnectorError: It cannot be exported.
+        """
+
+        def verified(file: IO[bytes], _: Download) -> Archive:
+            archive = Archive(file, window)
+            archive.verify()
+            return archive
+
+        try:
+            return self.whole(f"The archive of {window}", lambda: self._export(window), verified)
+        except NoDataError:
+            return None
+        except DamagedArchiveError as error:
+            raise ConnectorError(
+                f"Amplitude sent the same damaged archive of {window} twice: {error}. Ask its support to look at these"
+                " hours; the bookmark stays before them."
+            ) from error
+
+    @contextmanager
+    def _export(self, window: Window) -> Iterator[Download]:
+        """Request an archive once; a window that cannot be divided is only tried again."""
+        try:
+            with self.client.export(window.parameters, f"the events of {window}") as download:
+                yield download
+        except TooLargeError as error:
+            if window.halves() or not error.retriable:
+                raise
+            raise RetriableError(str(error)) from error
 
     def whole(
         self,

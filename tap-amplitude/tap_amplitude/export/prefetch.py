@@ -1,19 +1,38 @@
-"""Downloads windows before they are needed, and hands them over in order."""
+"""Downloads windows before they are needed, in threads of their own, and hands them over in order."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tap_amplitude.api.errors import TooLargeError
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.export.archive import Archive
-from tap_amplitude.export.threads import in_thread
 from tap_amplitude.export.windows import Plan, Window
 
+T = TypeVar("T")
 WAIT_SECONDS = 5.0
+
+
+def in_thread(action: Callable[[], T], name: str) -> Future[T]:
+    """Start an action in a daemon thread of its own.
+
+    The threads of `ThreadPoolExecutor` would keep a process alive that was told to end.
+    """
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(action())
+        except BaseException as error:  # noqa: BLE001 - the reader raises it
+            future.set_exception(error)
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return future
 
 
 def discard(future: Future[Archive | None]) -> None:

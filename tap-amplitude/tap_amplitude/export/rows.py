@@ -75,11 +75,7 @@ class Rows:
 
 
 class RowReader:
-    """Reads blocks of lines. Not safe to use from several threads.
-
-    Args:
-        event_types: Leaves rows out before they are decoded.
-    """
+    """Reads blocks of lines. Not safe to use from several threads."""
 
     def __init__(self, event_types: EventTypeFilter | None = None) -> None:
         self._event_types = event_types

@@ -13,7 +13,7 @@ Pure, but for `kind_of_content`, which reads the beginning of a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import IO, Any, NamedTuple
@@ -77,15 +77,10 @@ def kind_of_content(file: IO[bytes]) -> Kind:
     except DAMAGE:
         head = b""
     file.seek(0)
-    return kind_of_value(next(readable(head), None))
-
-
-def readable(text: bytes) -> Iterator[Any]:
-    """Yield the values that a text begins with, up to what is not JSON."""
     try:
-        yield from decoded_values(text)
+        return kind_of_value(next(decoded_values(head), None))
     except ValueError:
-        return
+        return Kind.NOTHING
 
 
 def kind_of_value(value: Any) -> Kind:
@@ -114,7 +109,6 @@ class CohortFile(NamedTuple):
     """What the name of a cohort's CSV file tells.
 
     Attributes:
-        cohort_id: The cohort.
         list_kind: `entering`, `exiting` or `existing`.
         time: When it was written; None where the name has no full time of day.
     """

@@ -9,27 +9,24 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any, NamedTuple
 
 from tap_amplitude.common.compression import DAMAGE
 from tap_amplitude.common.errors import ConnectorError
 from tap_amplitude.common.folder.bookmark import Bookmark
-from tap_amplitude.common.folder.comparison import Reading, Unread, compare
+from tap_amplitude.common.folder.comparison import Unread, compare
 from tap_amplitude.common.folder.file import File
 from tap_amplitude.common.folder.folder import Folder
 from tap_amplitude.common.folder.storage import storage_errors
 from tap_amplitude.export.lines import GZIP_MAGIC, READ_BYTES, decompressed
+from tap_amplitude.export.prefetch import in_thread
 from tap_amplitude.export.spool import Spool
-from tap_amplitude.export.threads import in_thread
 from tap_amplitude.files.kinds import Kind, kind_of_content, kind_of_name
 
 # A local file that changed this short a time ago and cannot be read yet is still being written.
 SETTLE_SECONDS = 60.0
 UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, PermissionError)
-
-Wanted = Callable[[File], bool | None]
 
 
 class Opened(NamedTuple):
@@ -46,58 +43,51 @@ class Opened(NamedTuple):
     content: IO[bytes]
 
 
-@dataclass
 class Scan:
     """The files of some kinds that the bookmark has not seen.
 
-    Attributes:
-        folder: Where they are.
-        reading: The bookmark beside a listing of the folder.
+    Args:
+        config: The settings.
+        state: The stream's bookmark of files.
         kinds: What is wanted.
         wanted: Whether a file is to be read; False passes it, None leaves it for a later run.
         spool: Holds objects while they are read.
-        parallel: How many files are downloaded at a time.
         logger: Names files that are left out.
-        damaged: Names of those that cannot be read; they stay unread.
+
+    Attributes:
+        reading: The bookmark beside a listing of the folder.
+        damaged: Names of files that cannot be read; they stay unread.
+        files: How many were read.
+
+    Raises:
+        ConnectorError: The folder cannot be listed, or the state is not one of this stream.
     """
 
-    folder: Folder
-    reading: Reading
-    kinds: Collection[Kind]
-    wanted: Wanted
-    spool: Spool
-    parallel: int
-    logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
-    damaged: list[str] = field(default_factory=list)
-    files: int = 0
-    _held_since: float = math.inf
-    _left: set[str] = field(default_factory=set)
-
-    @classmethod
-    def of(  # noqa: PLR0913 - what a pass over a folder consists of
-        cls,
+    def __init__(  # noqa: PLR0913 - what a pass over a folder consists of
+        self,
         *,
         config: Mapping[str, Any],
         state: Mapping[str, Any],
         kinds: Collection[Kind],
-        wanted: Wanted,
+        wanted: Callable[[File], bool | None],
         spool: Spool,
         logger: logging.Logger | logging.LoggerAdapter[logging.Logger],
-    ) -> Scan:
-        """Return the pass that settings and a stream's state call for.
-
-        Raises:
-            ConnectorError: The folder cannot be listed, or the state is not one of this stream.
-        """
-        folder = Folder(config["path"], config.get("storage_options"))
+    ) -> None:
+        self._folder = Folder(config["path"], config.get("storage_options"))
         try:
-            bookmark = Bookmark.from_state(dict(state), folder.identity, folder.root)
+            bookmark = Bookmark.from_state(dict(state), self._folder.identity, self._folder.root)
         except ValueError as error:
             raise ConnectorError(
                 f"The state of the files in {config['path']} is {error}. Correct it, or run without it."
             ) from error
-        listing = [file for file in folder.listing() if kind_of_name(file.path) in {*kinds, None}]
-        return cls(folder, compare(bookmark, listing), kinds, wanted, spool, config["max_parallel_windows"], logger)
+        listing = [file for file in self._folder.listing() if kind_of_name(file.path) in {*kinds, None}]
+        self.reading = compare(bookmark, listing)
+        self.damaged: list[str] = []
+        self.files = 0
+        self._kinds, self._wanted, self._spool, self._logger = kinds, wanted, spool, logger
+        self._parallel: int = config["max_parallel_windows"]
+        self._held_since = math.inf
+        self._left: set[str] = set()
 
     def __iter__(self) -> Iterator[Opened]:
         """Yield the files, open; a file is finished when the next one is taken.
@@ -110,7 +100,7 @@ class Scan:
         waiting: deque[Future[IO[bytes]]] = deque()
         try:
             for position, unread in enumerate(files):
-                while len(waiting) < self.parallel and (one := next(following, None)):
+                while len(waiting) < self._parallel and (one := next(following, None)):
                     waiting.append(in_thread(partial(self._open, one.file), f"open {one.file.path}"))
                 yield from self._opened(unread, waiting.popleft())
                 after = files[position + 1].file.arrived if position + 1 < len(files) else math.inf
@@ -128,7 +118,7 @@ class Scan:
     def _due(self) -> Iterator[Unread]:
         """Yield what is to be read now; pass what is not wanted."""
         for unread in self.reading.unread:
-            wanted = self.wanted(unread.file)
+            wanted = self._wanted(unread.file)
             if wanted:
                 yield unread
             elif wanted is None:
@@ -141,7 +131,7 @@ class Scan:
         try:
             content = verified(future.result())
         except FileNotFoundError:
-            self.logger.warning("%s was removed before it was read.", name)
+            self._logger.warning("%s was removed before it was read.", name)
             return
         except UNREADABLE as error:
             self.leave(unread.file, error)
@@ -150,24 +140,24 @@ class Scan:
             raise ConnectorError(f"{name} could not be read ({type(error).__name__}). Run again.") from error
         with closing(content):
             kind = kind_of_name(name) or kind_of_content(content)
-            if kind in self.kinds:
+            if kind in self._kinds:
                 self.files += 1
                 yield Opened(unread, kind, content)
                 if name in self._left:
                     return
             elif kind is Kind.NOTHING and unread.file.size and not name.endswith("_complete.json.gz"):
-                self.logger.warning("%s holds nothing that Amplitude writes; it is skipped.", name)
+                self._logger.warning("%s holds nothing that Amplitude writes; it is skipped.", name)
         self.reading.finish(unread)
 
     def leave(self, file: File, error: Exception) -> None:
         """Leave a file unread that cannot be read now."""
         self._hold(file)
         self._left.add(file.path)
-        if self.folder.local and 0 <= time.time() - file.modified < SETTLE_SECONDS:
-            self.logger.info("%s is still being written; the next run will read it.", file.path)
+        if self._folder.local and 0 <= time.time() - file.modified < SETTLE_SECONDS:
+            self._logger.info("%s is still being written; the next run will read it.", file.path)
             return
         why = "access is denied" if isinstance(error, PermissionError) else f"it is damaged: {error}"
-        self.logger.error("%s cannot be read (%s). It stays unread.", file.path, why)
+        self._logger.error("%s cannot be read (%s). It stays unread.", file.path, why)
         self.damaged.append(file.path)
 
     def _hold(self, file: File) -> None:
@@ -175,10 +165,10 @@ class Scan:
 
     def _open(self, file: File) -> IO[bytes]:
         """Return a file on this disk, downloaded when it is not. Runs in threads."""
-        content = self.folder.open(file)
-        if self.folder.local and content.seekable():
+        content = self._folder.open(file)
+        if self._folder.local and content.seekable():
             return content
-        with closing(content), self.spool.file() as spooled:
+        with closing(content), self._spool.file() as spooled:
             while chunk := content.read(READ_BYTES):
                 spooled.write(chunk)
             return spooled

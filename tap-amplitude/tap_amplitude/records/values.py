@@ -16,11 +16,7 @@ WRONG_KIND = (ValueError, TypeError, OverflowError)
 
 
 class Cleaner:
-    """Cleans rows of one table of fields.
-
-    Args:
-        fields: The kind of each field.
-    """
+    """Cleans rows of one table of fields."""
 
     def __init__(self, fields: Fields) -> None:
         self._empty = dict.fromkeys(fields)

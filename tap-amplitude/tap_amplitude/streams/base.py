@@ -34,14 +34,8 @@ class Services:
     """What streams work with.
 
     Attributes:
-        client: Amplitude.
-        cohorts: Amplitude's cohorts.
-        spool: The disk.
-        writer: Standard output.
-        summary: The counters of the run.
         stopping: Set when the run is to end.
-        cost_budget: What was spent of the dashboard's quota.
-        refused: Names of the streams that may not be read.
+        refused: Names of the streams that could not be read completely.
     """
 
     client: Client
@@ -56,10 +50,6 @@ class Services:
 
 class AmplitudeStream(PlainStream):
     """A stream whose records are cleaned by its own table of fields.
-
-    Args:
-        tap: For the SDK alone.
-        services: What the stream works with.
 
     Attributes:
         fields: The kind of each field.
@@ -93,6 +83,12 @@ class AmplitudeStream(PlainStream):
     def get_replication_key_signpost(self, context: Context = None) -> datetime | None:
         """Return none: bookmarks here never pass what was emitted, so nothing needs to hold them back."""
         return None
+
+    def _write_starting_replication_value(self, context: Context) -> None:
+        """Do nothing: the bookmark alone says where to begin."""
+
+    def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
+        """Do nothing: no single record moves the bookmark, but an answer, an hour or a file that was emitted."""
 
     def post_process(self, row: Record, context: Context = None) -> Record | None:
         """Return a record with every field of its kind; None for a row without a key, which is counted."""

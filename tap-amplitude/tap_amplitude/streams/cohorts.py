@@ -102,12 +102,12 @@ class CohortMembersStream(AmplitudeStream):
 
     def _members_of(self, cohort: Cohort) -> Iterator[Record]:
         wanted = self.config["cohort_user_properties"]
-        with self.services.cohorts.members(cohort, wanted) as whole:
-            for member in whole.members:
+        with self.services.cohorts.members(cohort, wanted) as (size, members):
+            for member in members:
                 yield {
                     "cohort_id": cohort["id"],
                     "cohort_name": cohort.get("name"),
-                    "cohort_size": whole.size,
+                    "cohort_size": size,
                     "count_group": group_of_members(cohort, is_group=member.is_group),
                     "member_id": member.member_id,
                     "amplitude_id": member.amplitude_id,

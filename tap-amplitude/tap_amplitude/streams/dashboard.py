@@ -78,12 +78,6 @@ class DailyStream(AmplitudeStream):
             services.stopping.wait(min(pause, 10.0))
         budget.spend(cost, time.monotonic())
 
-    def _write_starting_replication_value(self, context: Context) -> None:
-        """Do nothing: the bookmark alone says where to begin."""
-
-    def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
-        """Do nothing: the bookmark moves when all of an answer is emitted."""
-
 
 class ActiveUsersStream(DailyStream):
     """Active users of each day."""

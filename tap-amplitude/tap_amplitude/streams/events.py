@@ -19,7 +19,6 @@ from tap_amplitude.export.archive import Archive
 from tap_amplitude.export.batch_files import BatchFiles
 from tap_amplitude.export.download import Downloader
 from tap_amplitude.export.event_types import EventTypeFilter
-from tap_amplitude.export.fetch import Fetcher
 from tap_amplitude.export.prefetch import Prefetch
 from tap_amplitude.export.rows import Row, RowReader, Rows
 from tap_amplitude.export.windows import Plan, Window, beginning, newest_end, step_at
@@ -91,12 +90,6 @@ class EventRowsStream(AmplitudeStream):
     def _event_types(self) -> EventTypeFilter | None:
         setting = self.config.get("event_types")
         return EventTypeFilter(setting) if setting else None
-
-    def _write_starting_replication_value(self, context: Context) -> None:
-        """Do nothing: the bookmark alone says where to begin."""
-
-    def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
-        """Do nothing: no single record moves the bookmark, a complete hour does."""
 
     @contextmanager
     def _reading(self, hour: datetime, progress: Callable[[], str]) -> Iterator[Callable[[Rows], list[Row]]]:
@@ -214,7 +207,7 @@ class EventsStream(EventRowsStream):
         services = self.services
         start, end = self._span()
         plan, parallel = Plan(start, end, self.config["window_hours"]), self.config["max_parallel_windows"]
-        return Prefetch(plan, Fetcher(Downloader(services.client, services.spool)), parallel, self._log_waiting)
+        return Prefetch(plan, Downloader(services.client, services.spool).archive, parallel, self._log_waiting)
 
     # Where to begin and end, and the bookmark
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from singer_sdk import Tap
 
 from tap_amplitude.common.folder.file import File
-from tap_amplitude.common.sdk_private import BatchConfig
 from tap_amplitude.export.rows import Row, RowReader
 from tap_amplitude.export.windows import beginning
 from tap_amplitude.files.changes import values_in
@@ -47,7 +46,7 @@ class FolderStream(AmplitudeStream):
             self.logger.warning("Stream '%s' reads nothing: it reads files. Set 'path' to their folder.", self.name)
             return None
         state = bookmark_object(self.name, self.stream_state, "files")
-        return Scan.of(
+        return Scan(
             config=self.config,
             state=state,
             kinds=self.kinds,
@@ -79,21 +78,11 @@ class FolderStream(AmplitudeStream):
         """Return the age of the oldest file that stays unread, in seconds; None when nothing was read."""
         return self._lag
 
-    def _increment_stream_state(self, latest_record: Record, *, context: Context = None) -> None:
-        """Do nothing: no single record moves the bookmark, a file does."""
-
-    def _write_starting_replication_value(self, context: Context) -> None:
-        """Do nothing: the bookmark alone says where to begin."""
-
 
 class FileEventsStream(FolderStream, EventRowsStream):
     """Raw events of exported files and of those that the receiver stored."""
 
     kinds = frozenset({Kind.EVENTS, Kind.RECEIVED})
-
-    def get_batch_config(self, config: Any) -> BatchConfig | None:
-        """Return none: files are handed over as records."""
-        return None
 
     def wanted(self, file: File) -> bool | None:
         """Whether to read a file; hours that the Export API has delivered are not read again."""
