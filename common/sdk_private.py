@@ -5,7 +5,7 @@ Imports are here; private methods that our classes override are listed below.
 
 from __future__ import annotations
 
-from singer_sdk import Sink, Stream, Target
+from singer_sdk import Stream
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig, BatchFileFormat, StorageTarget
 from singer_sdk.helpers._flattening import flatten_key
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
@@ -29,22 +29,10 @@ OVERRIDDEN: dict[type, tuple[str, ...]] = {
     Stream: (
         "_increment_stream_state",
         "_sync_records",
-        "_write_record_message",
         "_write_starting_replication_value",
         "_write_state_message",
-    ),
-    Target: (
-        "_process_activate_version_message",
-        "_process_batch_message",
-        "_process_record_message",
-        "_process_schema_message",
-        "_process_state_message",
     ),
 }
 
 # Private attributes and methods that our code reads or calls.
-USED: dict[type, tuple[str, ...]] = {
-    PluginBase: ("_config",),
-    Sink: ("_validator",),
-    Stream: ("_tap",),
-}
+USED: dict[type, tuple[str, ...]] = {PluginBase: ("_config",)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConnectorError
@@ -20,8 +19,8 @@ def record_of(message: Message) -> tuple[str, dict[str, Any]]:
     Raises:
         ConnectorError: It has none.
     """
-    stream = stream_of(message)
-    record = member(message, "record")
+    stream = _stream_of(message)
+    record = _member(message, "record")
     if not isinstance(record, dict):
         raise ConnectorError(f"Stream '{stream}': the record of a RECORD message is not an object. {FIX}")
     return stream, record
@@ -33,7 +32,7 @@ def schema_of(message: Message) -> Stream:
     Raises:
         ConnectorError: It describes none.
     """
-    name, schema, keys = stream_of(message), member(message, "schema"), message.get("key_properties") or []
+    name, schema, keys = _stream_of(message), _member(message, "schema"), message.get("key_properties") or []
     if not isinstance(schema, dict):
         raise ConnectorError(f"Stream '{name}': the schema of a SCHEMA message is not an object. {FIX}")
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
@@ -46,28 +45,13 @@ def schema_of(message: Message) -> Stream:
     return Stream(name, schema, keys, is_incremental=bool(message.get("bookmark_properties")))
 
 
-@dataclass(frozen=True)
-class BatchFiles:
-    """What a BATCH message tells of.
-
-    Attributes:
-        stream: The stream.
-        urls: Its files, JSON lines.
-        are_packed: Whether they are said to be gzip.
-    """
-
-    stream: str
-    urls: list[str]
-    are_packed: bool
-
-
-def batch_of(message: Message) -> BatchFiles:
-    """Return the files of a BATCH message.
+def batch_of(message: Message) -> tuple[str, list[str], bool]:
+    """Return the stream of a BATCH message, the URLs of its JSON-lines files, and whether they are said to be gzip.
 
     Raises:
         ConnectorError: It names none, or files of another format.
     """
-    stream, encoding, urls = stream_of(message), member(message, "encoding"), member(message, "manifest")
+    stream, encoding, urls = _stream_of(message), _member(message, "encoding"), _member(message, "manifest")
     if not isinstance(encoding, dict):
         raise ConnectorError(f"Stream '{stream}': the 'encoding' of a BATCH message is not an object. {FIX}")
     if encoding.get("format") != "jsonl":
@@ -77,7 +61,7 @@ def batch_of(message: Message) -> BatchFiles:
         )
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         raise ConnectorError(f"Stream '{stream}': the 'manifest' of a BATCH message is not a list of files. {FIX}")
-    return BatchFiles(stream, urls, encoding.get("compression") == "gzip")
+    return stream, urls, encoding.get("compression") == "gzip"
 
 
 def state_of(message: Message) -> dict[str, Any]:
@@ -86,7 +70,7 @@ def state_of(message: Message) -> dict[str, Any]:
     Raises:
         ConnectorError: It has none.
     """
-    value = member(message, "value")
+    value = _member(message, "value")
     if not isinstance(value, dict):
         raise ConnectorError(f"The 'value' of a STATE message is not an object. {FIX}")
     return value
@@ -98,33 +82,24 @@ def version_of(message: Message) -> tuple[str, Any]:
     Raises:
         ConnectorError: It has none.
     """
-    return stream_of(message), member(message, "version")
+    return _stream_of(message), _member(message, "version")
 
 
-def stream_of(message: Message) -> str:
-    """Return the stream that a message is about.
-
-    Raises:
-        ConnectorError: It names none.
-    """
-    stream = member(message, "stream")
+def _stream_of(message: Message) -> str:
+    stream = _member(message, "stream")
     if not isinstance(stream, str):
-        raise ConnectorError(f"{subject(message['type'])} message's 'stream' is not a text. {FIX}")
+        raise ConnectorError(f"{_subject(message)} message's 'stream' is not a text. {FIX}")
     return stream
 
 
-def member(message: Message, name: str) -> Any:
-    """Return a member of a message.
-
-    Raises:
-        ConnectorError: It is missing.
-    """
+def _member(message: Message, name: str) -> Any:
     try:
         return message[name]
     except KeyError:
-        raise ConnectorError(f"{subject(message['type'])} message has no '{name}'. {FIX}") from None
+        raise ConnectorError(f"{_subject(message)} message has no '{name}'. {FIX}") from None
 
 
-def subject(message_type: str) -> str:
+def _subject(message: Message) -> str:
     """Return the type of a message with its article, to begin a sentence with."""
-    return f"An {message_type}" if message_type[0] in "AEIOU" else f"A {message_type}"
+    kind = message["type"]
+    return f"An {kind}" if kind[0] in "AEIOU" else f"A {kind}"

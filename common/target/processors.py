@@ -68,12 +68,12 @@ class Processors:
         self._streams.get(name, "ACTIVATE_VERSION").activate_version(version)
 
     def _batch(self, message: Message, _: MessageLine) -> None:
-        files = batch_of(message)
-        stream = self._streams.get(files.stream, "BATCH")
-        for url in files.urls:
+        name, urls, are_packed = batch_of(message)
+        stream = self._streams.get(name, "BATCH")
+        for url in urls:
             lines = 0
-            for block in batch_blocks(stream.name, url, is_packed=files.are_packed):
-                if not self._take_rows(stream.name, block):
+            for block in batch_blocks(name, url, is_packed=are_packed):
+                if not self._take_rows(name, block):
                     self._take_lines(stream, block, lines)
                 if self._stopping.is_set():
                     return
