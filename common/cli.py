@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import click
 import dotenv
@@ -227,12 +227,17 @@ class PlainMessages(PluginBase):
         return ConfigInput(config=config, parse_env="ENV" in value)
 
     @classmethod
+    def from_command_line(cls, ctx: click.Context) -> Self:
+        """Return a connector with the settings that the command line names."""
+        given: ConfigInput = ctx.params.get("config") or ConfigInput()
+        return cls(config=given.config, parse_env_config=given.parse_env)
+
+    @classmethod
     def cb_check(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
         """Print what `check` sees, and end."""
         if not value:
             return
-        given: ConfigInput = ctx.params.get("config") or ConfigInput()
-        connector = cls(config=given.config, parse_env_config=given.parse_env)
+        connector = cls.from_command_line(ctx)
         redactor = Redactor(secrets_of(connector.config, cls.config_jsonschema))
         for line in connector.check():
             click.echo(redactor.redact(line))

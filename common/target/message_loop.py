@@ -24,7 +24,7 @@ class MessageLoop:
     """Processes blocks of lines.
 
     Args:
-        streams: The streams of the input.
+        streams: Take the records.
         processors: By type of message, what processes it.
         stopping: Set when no further message is to be processed.
     """
@@ -54,15 +54,9 @@ class MessageLoop:
         records = None if stream is None else stream.messages.block(block)
         if stream is None or records is None:
             return False
-        is_stopping, process, name = self._stopping.is_set, stream.process_record, stream.name
-        read = self._streams.records_read
-        for position, record in enumerate(records):
-            if is_stopping():
-                return True
-            read[name] += 1
-            process(record, MessageLine(name, block, position))
-        self._counts["RECORD"] += len(records)
-        self._number += len(records)
+        taken = self._streams.take_decoded(stream, records, block, MessageLine)
+        self._counts["RECORD"] += taken
+        self._number += taken
         return True
 
     def _take_lines(self, block: bytes) -> None:

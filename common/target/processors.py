@@ -86,12 +86,7 @@ class Processors:
         rows = None if stream is None else stream.rows.block(block)
         if stream is None or rows is None:
             return False
-        is_stopping, process, read = self._stopping.is_set, stream.process_record, self._streams.records_read
-        for position, row in enumerate(rows):
-            if is_stopping():
-                break
-            read[name] += 1
-            process(row, BatchLine(name, block, position))
+        self._streams.take_decoded(stream, rows, block, BatchLine)
         return True
 
     def _take_lines(self, stream: InputStream, block: bytes, before: int) -> None:

@@ -13,8 +13,8 @@ from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, SameRecordTra
 
 from ..errors import ConnectorError
 from ..flattening import Flattener
-from .columns import Columns, MessageDecoder, RowDecoder, row_type
-from .delivery import Origin
+from .columns import Columns, MessageDecoder, Row, RowDecoder, row_type
+from .delivery import Line, Origin
 from .schemas import RecordValidator, compiled
 from .services import Services, Stream
 from .sink import StreamingSink
@@ -95,11 +95,6 @@ class InputStream:
 class DecodedStream:
     """A stream whose records are decoded only as far as its sink needs.
 
-    Args:
-        name: Its name.
-        sink: Takes the records.
-        columns: Types of these columns.
-
     Attributes:
         process_record: Takes a record.
         messages: Decodes its RECORD messages.
@@ -118,7 +113,7 @@ class Streams:
 
     Args:
         mapper: The stream maps.
-        services: What all sinks share.
+        services: What all sinks share, and when to stop.
         make_sink: Returns a new sink for a stream.
         validate: Whether records are checked against their schemas.
 
@@ -168,6 +163,17 @@ class Streams:
     def decoded(self, name: str) -> DecodedStream | None:
         """Return a stream by the name that the tap gives it, if its sink decodes its messages itself."""
         return self._decoded.get(name)
+
+    def take_decoded(self, stream: DecodedStream, rows: list[Row], block: bytes, origin_type: type[Line]) -> int:
+        """Take the records of a block, or those before the stop signal; return how many were taken."""
+        is_stopping, read = self._services.stopping.is_set, self.records_read
+        process, name = stream.process_record, stream.name
+        for position, row in enumerate(rows):
+            if is_stopping():
+                return position
+            read[name] += 1
+            process(row, origin_type(name, block, position))
+        return len(rows)
 
     def set_up(self, stream: Stream) -> None:
         """Take a stream's SCHEMA, the first or a new one.

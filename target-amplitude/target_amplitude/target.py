@@ -11,7 +11,6 @@ from target_amplitude.api.client import Client, DryRun, Transport
 from target_amplitude.api.endpoints import HOSTS
 from target_amplitude.audit.passes import Audit
 from target_amplitude.common.audit.reporting import AuditReporting
-from target_amplitude.common.sdk_private import ConfigInput
 from target_amplitude.common.service_clock import ServiceClock
 from target_amplitude.common.target.services import Stream
 from target_amplitude.common.target.sink import StreamingSink
@@ -116,12 +115,6 @@ class TargetAmplitude(AuditReporting):
             target = cls.from_command_line(ctx)
             click.echo(send_test_event(target.transport, routes_of(target.delivery_settings).events))
             ctx.exit()
-
-    @classmethod
-    def from_command_line(cls, ctx: click.Context) -> TargetAmplitude:
-        """Return a target with the settings that the command line names."""
-        given = ctx.params.get("config") or ConfigInput()
-        return cls(config=given.config, parse_env_config=given.parse_env)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
