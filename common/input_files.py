@@ -14,11 +14,7 @@ from .errors import ConnectorError
 
 
 def read_object(option: str, path: str) -> dict[str, Any]:
-    """Return the JSON object that a file holds.
-
-    Args:
-        option: Name of the command line's option, for messages.
-        path: The file; `-` is standard input.
+    """Return the JSON object in a file that an option of the command line names; `-` is standard input.
 
     Raises:
         ConnectorError: It cannot be read, or holds something else.
@@ -64,10 +60,10 @@ class StateFile(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 
 
 def check_name(stream: dict[str, Any]) -> None:
-    """Raise if a catalog's entry renames its stream, which the SDK cannot follow; without a name it gets its own.
+    """Name a catalog's entry as its stream, where it has no name.
 
     Raises:
-        ConnectorError: It does, which the SDK cannot follow.
+        ConnectorError: It renames its stream, which the SDK cannot follow.
     """
     own, name = stream["tap_stream_id"], stream.setdefault("stream", stream["tap_stream_id"])
     if name != own:

@@ -2,9 +2,9 @@
 
 A path begins with a record's column and reaches into objects by dots (`event_properties.cart.total`); a part that
 itself holds a dot is written in double quotes (`event_properties."cart.total"`). An object may also be written as JSON
-text. A source is a path, a list of paths
-(the first that gives a non-empty value), or `{"value": X}` for a literal. Columns whose names begin with `_sdc_` can
-be read although a schema does not list them. All functions raise `MappingError` for what is malformed.
+text. A source is a path, a list of paths (the first that gives a non-empty value), or `{"value": X}` for a literal.
+Columns whose names begin with `_sdc_` can be read although a schema does not list them. All functions raise
+`MappingError` for what is malformed.
 """
 
 from __future__ import annotations
@@ -173,11 +173,7 @@ def value_test(accepted: list[Any]) -> Callable[[Any], bool]:
 
 
 def check_path(path: tuple[str, ...], schema: Mapping[str, Any]) -> None:
-    """Check that a stream's schema can have a path.
-
-    Args:
-        path: Parsed path.
-        schema: JSON Schema of the stream, or of the object the path begins in.
+    """Check that the JSON Schema of a stream, or of an object, can have a path.
 
     Raises:
         MappingError: A closed object on the way has no such property; the message names the nearest.

@@ -36,10 +36,10 @@ class AuditWriter:
         self._committed = time.monotonic()
 
     def begin_pass(self, kind: str, settings: Mapping[str, Any]) -> None:
-        """Begin a pass, unless this run did so before; see `AuditStore.begin_pass`.
+        """Begin a pass, unless this run did so before.
 
         Raises:
-            ConnectorError: They changed since an earlier pass.
+            ConnectorError: The settings on which keys depend changed since an earlier pass.
         """
         self.commit()
         if kind not in self._passes:

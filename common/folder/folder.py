@@ -19,23 +19,14 @@ from .storage import locate, storage_failures
 
 PREFETCH_FILES, PREFETCH_BYTES = 64, 8 * 1024 * 1024  # of small objects that are fetched together
 
-PIECES, PIECE_BYTES = (
-    16,
-    64 * 1024,
-)  # of a file, evenly spread, which identify its content
+PIECES, PIECE_BYTES = 16, 64 * 1024  # of a file, evenly spread, which identify its content
 
 # The names under which the file systems list the time of the last change.
 MODIFIED_NAMES = ("LastModified", "last_modified", "updated", "mtime", "created", "modified")
 
 
 class Folder:
-    """A local folder or a prefix of an object store.
-
-    Args:
-        path: A local path or a URL (`s3://bucket/prefix`, `gs://…`, `abfs://…`).
-        options: Options of the fsspec file system, such as `{"endpoint_url": …}` for S3.
-        ignore: Globs of files to leave alone.
-    """
+    """A local folder or a prefix of an object store, named as in `locate`; `ignore` holds globs of files to skip."""
 
     def __init__(self, path: str, options: Mapping[str, Any] | None = None, ignore: Iterable[str] = ()) -> None:
         self.path = path
@@ -111,10 +102,9 @@ class Folder:
         return Head(stream, file.size) if file.path.endswith(OPEN_SUFFIX) else stream  # type: ignore[return-value]  # a raw stream reads alike
 
     def prefetch(self, files: Sequence[File]) -> None:
-        """Download the next small objects together: each alone takes as long as a large one takes to begin.
+        """Download the small ones of the files that will be opened next, in that order, together.
 
-        Args:
-            files: The files that will be opened next, in that order.
+        Each alone takes as long as a large one takes to begin.
         """
         if self.local or not files or files[0].path in self._prefetched:
             return
@@ -153,13 +143,7 @@ class Head(io.RawIOBase):
 
 
 def local_file(path: str, name: Path, size: int) -> File | None:
-    """Return a file on a local disk, or None when it is gone (or a link to nothing).
-
-    Args:
-        path: Its path below the folder.
-        name: Its full path.
-        size: Its size in bytes.
-    """
+    """Return a file on a local disk (`path` is below the folder), or None when it is gone, or a link to nothing."""
     try:
         status, link = name.stat(), name.lstat()
         directory = name.parent.stat().st_ino

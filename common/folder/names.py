@@ -28,11 +28,9 @@ def is_sealed(path: str) -> bool:
 
 
 def is_data(path: str, ignore: Iterable[str] = ()) -> bool:
-    """Whether a file may hold data: not hidden, not a companion of data, and not in `ignore`.
+    """Whether a file (its path below the folder) may hold data: not hidden, not a companion of data, not ignored.
 
-    Args:
-        path: The file's path below the folder.
-        ignore: Globs, matched against that path and against the name alone.
+    The globs in `ignore` are matched against the path and against the name alone.
     """
     parts = path.strip("/").split("/")
     name = parts[-1].lower()

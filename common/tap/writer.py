@@ -54,12 +54,9 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
             self.flush()
 
     def write_records(self, stream: str, records: Sequence[Any], extracted: str) -> None:
-        """Write a RECORD message for each record.
+        """Write a RECORD message for each record: what msgspec encodes to a JSON object, without `Raw` members.
 
-        Args:
-            stream: Name of the stream.
-            records: What msgspec encodes to a JSON object, without `Raw` members.
-            extracted: When they were extracted, as RFC 3339.
+        They were `extracted` at a time in RFC 3339.
         """
         if records:
             before = b'{"type":"RECORD","stream":%b,"record":' % self._encoder.encode(stream)

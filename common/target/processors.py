@@ -18,8 +18,8 @@ class Processors:
     """Process messages, one at a time. Each method raises `ConnectorError` for a message that is malformed.
 
     Args:
-        streams: The streams of the input.
-        services: What all sinks share.
+        streams: Take the records.
+        services: Hold STATE back, and tell when to stop.
         note_schema: Is told of each stream as the tap describes it.
         tick: Called now and then while a batch file is read.
     """

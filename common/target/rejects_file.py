@@ -45,12 +45,7 @@ class Schemas(msgspec.Struct):
 
 
 class RejectsFile:
-    """Appends the lines of rejects to a file that is made when it is needed.
-
-    Args:
-        path: The file.
-        target: Name of the target.
-    """
+    """Appends the lines of a target's rejects to a file that is made when it is needed."""
 
     def __init__(self, path: str, target: str) -> None:
         self.path = Path(path).expanduser().absolute()

@@ -167,12 +167,6 @@ class Replay:
 def send_again(replay: Replay, streams: Streams, services: Services, tick: Callable[[], None]) -> None:
     """Hand all records of a rejects file to their streams; those that are skipped stay in it.
 
-    Args:
-        replay: The file.
-        streams: Take the records.
-        services: What all sinks share.
-        tick: Called now and then.
-
     Raises:
         ConnectorError: A stream cannot be loaded, or something cannot be delivered.
     """

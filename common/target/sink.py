@@ -36,11 +36,9 @@ class StreamingSink(abc.ABC):
 
     @abc.abstractmethod
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
-        """Take a record: every record is sent, rejected or counted as skipped, and holds back STATE until then.
+        """Send a record, reject it or count it as skipped; until then it holds back STATE.
 
-        Args:
-            record: A record that keeps its stream's schema, after stream maps.
-            origin: Where to find it as the tap sent it.
+        It keeps its stream's schema, and has gone through stream maps; `origin` finds it as the tap sent it.
         """
 
     def record_dropped(self) -> None:  # noqa: B027  # most sinks have nothing to do
@@ -50,13 +48,7 @@ class StreamingSink(abc.ABC):
         """Hear that all records of a version have come. Ignored: what an HTTP API took cannot be replaced."""
 
     def reject(self, reason: str, record: Any, status: int | None = None, sent: Any = None) -> None:
-        """Keep a record that can never be delivered, and count it.
-
-        Args:
-            reason: Why, in words, without any of the record's values.
-            record: The record as the tap sent it, or its `Origin`.
-            status: HTTP status that refused it, if one did.
-            sent: What was made of it, if anything.
+        """Keep a record that can never be delivered, and count it; see `Rejects.reject`.
 
         Raises:
             ConnectorError: Too many records were rejected.

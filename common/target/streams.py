@@ -29,7 +29,7 @@ class InputStream:
     """Takes the records of one stream.
 
     Args:
-        name: Its name.
+        name: As the tap gives it.
         validator: Checks what the tap sent, before stream maps; None to take everything.
         branches: What its stream maps make of records, each with its sink; no sink where a map removes the stream.
         direct: The only sink, when no stream map changes its records.
