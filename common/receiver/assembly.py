@@ -1,16 +1,12 @@
-"""Puts a receiver together: settings, storage, journal, application. It loads no command line and no server.
-
-A setting that is not given comes from the environment.
-"""
+"""Puts a receiver together: settings, storage, journal, application. It loads no command line and no server."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import ConnectorError
 from ..folder.names import is_sealed
@@ -23,53 +19,50 @@ SEAL_SECONDS = 60.0
 SEAL_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class ReceiverSettings:
+class ReceiverSettings(NamedTuple):
     """The settings of a receiver.
 
     Attributes:
+        path: Folder or URL to write to.
+        storage_options: Options of the fsspec file system.
+        options: Token and origins.
+    """
+
+    path: str
+    storage_options: Mapping[str, Any]
+    options: Options
+
+
+def settings_of(
+    connector: str,
+    *,
+    path: str | None = None,
+    token: str | None = None,
+    allow_origin: Sequence[str] = (),
+    storage_options: Mapping[str, Any] | None = None,
+) -> ReceiverSettings:
+    """Return the settings of a connector's receiver. What is not given comes from the environment.
+
+    Args:
         connector: Name of the connector, which the variables begin with: `TAP_AMPLITUDE_PATH`.
         path: Folder or URL to write to (`…_PATH`, the same variable as the tap's setting `path`).
         token: What senders must show (`…_WEBHOOK_TOKEN`); empty lets everybody in.
         allow_origin: Origins of web pages that may send (`…_ALLOW_ORIGIN`, separated by blanks); `*` allows all.
         storage_options: Options of the fsspec file system (`…_STORAGE_OPTIONS`, as JSON).
+
+    Raises:
+        ConnectorError: There is no path, or the storage options are not valid.
     """
-
-    connector: str
-    path: str
-    token: str
-    allow_origin: tuple[str, ...]
-    storage_options: Mapping[str, Any]
-
-    @classmethod
-    def of_environment(
-        cls,
-        connector: str,
-        *,
-        path: str | None = None,
-        token: str | None = None,
-        allow_origin: Sequence[str] = (),
-        storage_options: Mapping[str, Any] | None = None,
-    ) -> ReceiverSettings:
-        """Return the settings.
-
-        Raises:
-            ConnectorError: There is no path, or the storage options are not valid.
-        """
-        variables = variables_of(connector)
-        path = (path or os.environ.get(f"{variables}_PATH", "")).strip()
-        if not path:
-            raise ConnectorError(f"No folder to write to: give --path, or set {variables}_PATH.")
-        if token is None:
-            token = os.environ.get(f"{variables}_WEBHOOK_TOKEN", "")
-        if storage_options is None:
-            storage_options = json_object(os.environ.get(f"{variables}_STORAGE_OPTIONS", ""))
-        origins = tuple(allow_origin) or tuple(os.environ.get(f"{variables}_ALLOW_ORIGIN", "").split())
-        return cls(connector, path, token.strip(), origins, storage_options)
-
-    def options(self) -> Options:
-        """Return the receiver's options."""
-        return Options(self.connector, self.token, self.allow_origin)
+    variables = variables_of(connector)
+    path = (path or os.environ.get(f"{variables}_PATH", "")).strip()
+    if not path:
+        raise ConnectorError(f"No folder to write to: give --path, or set {variables}_PATH.")
+    if token is None:
+        token = os.environ.get(f"{variables}_WEBHOOK_TOKEN", "")
+    if storage_options is None:
+        storage_options = json_object(os.environ.get(f"{variables}_STORAGE_OPTIONS", ""))
+    origins = tuple(allow_origin) or tuple(os.environ.get(f"{variables}_ALLOW_ORIGIN", "").split())
+    return ReceiverSettings(path, storage_options, Options(connector, token.strip(), origins))
 
 
 def variables_of(connector: str) -> str:
@@ -126,7 +119,7 @@ def build(  # noqa: PLR0913  # each is an option of the receivers' commands
     seal_seconds: float = SEAL_SECONDS,
     seal_bytes: int = SEAL_BYTES,
 ) -> Receiver:
-    """Return a receiver that writes to a folder; for its settings see `ReceiverSettings`.
+    """Return a receiver that writes to a folder; for its settings see `settings_of`.
 
     `routes` tell by path what parses the bodies posted there; names of its files begin with `prefix`. A local file goes
     to the tap at an age of `seal_seconds` (0: after each commit) or a size of `seal_bytes`.
@@ -134,14 +127,13 @@ def build(  # noqa: PLR0913  # each is an option of the receivers' commands
     Raises:
         ConnectorError: There is no path, or the folder cannot be written.
     """
-    settings = ReceiverSettings.of_environment(
+    path, storage_options, options = settings_of(
         connector, path=path, token=token, allow_origin=allow_origin, storage_options=storage_options
     )
-    path, options = settings.path, settings.storage_options
-    storage = open_storage(path, options, prefix=prefix, seal_seconds=seal_seconds, seal_bytes=seal_bytes)
-    location = locate(path, options)
+    storage = open_storage(path, storage_options, prefix=prefix, seal_seconds=seal_seconds, seal_bytes=seal_bytes)
+    location = locate(path, storage_options)
     count = (lambda: sealed_files(Path(location.root))) if location.is_local else None
-    return Receiver(Journal(storage), routes, settings.options(), count)
+    return Receiver(Journal(storage), routes, options, count)
 
 
 def sealed_files(folder: Path) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -61,19 +60,6 @@ class RejectsWriter(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class RejectLimits:
-    """How many records may be rejected.
-
-    Attributes:
-        count: More rejects than this stop the run.
-        share: A larger share of the records read stops the run, 0 to 1.
-    """
-
-    count: int
-    share: float = 1.0
-
-
 class Rejects:
     """Keeps rejected records as JSON lines and counts them. Safe to use from any thread.
 
@@ -81,21 +67,24 @@ class Rejects:
 
     Args:
         writer: Keeps the lines; None to only count.
-        limits: How many there may be; None for any number.
         summary: Counts rejects by reason.
+        most: More rejects than this stop the run; None for any number.
+        largest_share: A larger share of the records read stops the run, 0 to 1.
         records_read: Returns how many records were read so far.
     """
 
     def __init__(
         self,
         writer: RejectsWriter | None,
-        limits: RejectLimits | None,
         summary: Summary,
+        most: int | None = None,
+        largest_share: float = 1.0,
         records_read: Callable[[], int] = lambda: 0,
     ) -> None:
         self._writer = writer
-        self._limits = limits
         self._summary = summary
+        self._most = most
+        self._largest_share = largest_share
         self._records_read = records_read
         self._lock = threading.Lock()
         self.count = 0
@@ -103,7 +92,7 @@ class Rejects:
     def replace_writer(self, writer: RejectsWriter) -> None:
         """Keep rejects elsewhere from now on, any number of them."""
         self._writer = writer
-        self._limits = None
+        self._most = None
 
     def reject(  # noqa: PLR0913  # each is a member of the line
         self, stream: str, reason: str, record: Any, status: int | None = None, sent: Any = None, *, detail: str = ""
@@ -145,16 +134,16 @@ class Rejects:
         Raises:
             ConnectorError: More than the limits allow.
         """
-        limits, read = self._limits, self._records_read()
-        if limits is None:
+        read = self._records_read()
+        if self._most is None:
             return
         last = f", the last because of: {reason}" if reason else ""
-        if self.count > limits.count:
+        if self.count > self._most:
             raise ConnectorError(
-                f"More than {counted(limits.count, 'record was', 'records were')} rejected{last}. Fix the cause, or "
+                f"More than {counted(self._most, 'record was', 'records were')} rejected{last}. Fix the cause, or "
                 "raise 'max_rejects'."
             )
-        if read >= LEAST_RECORDS_FOR_SHARE and self.count > limits.share * read:
+        if read >= LEAST_RECORDS_FOR_SHARE and self.count > self._largest_share * read:
             raise ConnectorError(
                 f"{self.count:,} of {read:,} records were rejected{last}. Fix the cause, or raise 'max_reject_share'."
             )

@@ -31,7 +31,7 @@ from .message_loop import MessageLoop
 from .outcome import accepted, check_accepted
 from .processors import Processors
 from .reader import MessageReader, blocks
-from .rejects import REJECT_SETTINGS, RejectLimits, Rejects
+from .rejects import REJECT_SETTINGS, Rejects
 from .rejects_file import RejectsFile
 from .replay import Replay, send_again
 from .services import Proof, Services, Stream
@@ -86,11 +86,16 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     def _make_rejects(self) -> Rejects:
         """Return what keeps rejects. A run that sends nothing only counts them: there is nothing to replay."""
         config = self.config
-        limits = RejectLimits(config["max_rejects"], config["max_reject_share"])
         if not self._sends_nothing:
             self.rejects_file.check()
         writer = None if self._sends_nothing else self.rejects_file
-        return Rejects(writer, limits, self.summary, lambda: sum(self._streams.records_read.values()))
+        return Rejects(
+            writer,
+            self.summary,
+            config["max_rejects"],
+            config["max_reject_share"],
+            lambda: sum(self._streams.records_read.values()),
+        )
 
     @property
     def _sends_nothing(self) -> bool:

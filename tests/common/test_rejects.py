@@ -18,7 +18,7 @@ from support.waiting import await_true
 from target_amplitude.common.errors import ConnectorError
 from target_amplitude.common.summary import Summary
 from target_amplitude.common.target.delivery import MessageLine
-from target_amplitude.common.target.rejects import LONGEST_LINE_BYTES, RejectLimits, Rejects
+from target_amplitude.common.target.rejects import LONGEST_LINE_BYTES, Rejects
 from target_amplitude.common.target.rejects_file import RejectsFile, locked, read_schemas, replacing, schemas_path
 from target_amplitude.common.target.services import Stream
 
@@ -29,7 +29,7 @@ STREAM = Stream("s", {"type": "object", "properties": {"id": {"type": "integer"}
 def rejects_at(path: Path, limit: int, share: float = 1.0, read: int = 0) -> Rejects:
     file = RejectsFile(str(path), "target-x")
     file.add_stream(STREAM)
-    return Rejects(file, RejectLimits(limit, share), Summary(LOGGER, LOGGER), lambda: read)
+    return Rejects(file, Summary(LOGGER, LOGGER), limit, share, lambda: read)
 
 
 def test_anything_can_be_rejected(tmp_path: Path):

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from support.processes import BIN
-from tap_split_impressions.common.receiver.assembly import ReceiverSettings
+from tap_split_impressions.common.receiver.assembly import settings_of
 from tap_split_impressions.webhook import NAME
 
 pytestmark = pytest.mark.kind("process")
@@ -50,9 +50,9 @@ def test_the_function_is_the_handler_that_the_page_names(monkeypatch: pytest.Mon
     assert re.search(rf"^def {name}\(|^{name} = |import .*\b{name}\b", source, re.MULTILINE)
     for variable in function["Environment"]["Variables"]:
         monkeypatch.setenv(variable, f"value of {variable}")
-    settings = ReceiverSettings.of_environment(NAME)
+    settings = settings_of(NAME)
     assert settings.path == "value of TAP_SPLIT_IMPRESSIONS_PATH"
-    assert settings.token == "value of TAP_SPLIT_IMPRESSIONS_WEBHOOK_TOKEN"
+    assert settings.options.token == "value of TAP_SPLIT_IMPRESSIONS_WEBHOOK_TOKEN"
 
 
 def test_failed_messages_come_back_and_none_waits_too_short() -> None:

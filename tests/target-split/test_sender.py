@@ -60,7 +60,7 @@ class Bench:
 
         self.client = Client(self.summary, 4, self.clock)
         host = Host(self.client, url, "events_url", key, new_retry)
-        rejects = Rejects(RejectsFile(str(self.path), "target-split"), None, self.summary)
+        rejects = Rejects(RejectsFile(str(self.path), "target-split"), self.summary)
         checkpoints = Checkpoints(lambda _: None)
         services = Services(self.summary, rejects, checkpoints, Proof(checkpoints, ()), self.stopping, logger)
         self.checkpoints = services.checkpoints
