@@ -75,12 +75,7 @@ class Retry:
                 self.wait(str(error), error.retry_after, timeout_seconds=error.timeout_seconds)
 
     def wait(self, reason: str, retry_after: float | None = None, *, timeout_seconds: float | None = None) -> None:
-        """Wait before the next attempt.
-
-        Args:
-            reason: What happened, without a full stop.
-            retry_after: Seconds that the service asks to wait, if it does.
-            timeout_seconds: Time limit for failures of this kind, if it is another one.
+        """Wait before the next attempt. The arguments are those of `RetriableError`.
 
         Raises:
             DeadlineError: The deadline is over, or the service asks to wait beyond it.

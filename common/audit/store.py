@@ -86,9 +86,6 @@ class AuditStore:
         path: The file.
         subject: What it is about; the file is made if it does not exist. None to open an existing file.
 
-    Attributes:
-        subject: What it is about.
-
     Raises:
         ConnectorError: The file cannot be used; the message says why. As do all methods.
     """

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import ConnectorError
-from .file import File, identity_of
-from .names import OPEN_SUFFIX, is_data
+from .file import OPEN_SUFFIX, File, identity_of, is_data
 from .storage import locate, storage_failures
 
 PREFETCH_FILES, PREFETCH_BYTES = 64, 8 * 1024 * 1024  # of small objects that are fetched together

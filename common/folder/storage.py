@@ -50,9 +50,7 @@ class Location(NamedTuple):
 def locate(path: str, options: Mapping[str, Any] | None = None) -> Location:
     """Return the file system of a local path or a URL (`s3://bucket/prefix`, `gs://…`, `abfs://…`).
 
-    Args:
-        path: The setting `path`.
-        options: Options of the fsspec file system, such as `{"endpoint_url": …}` for S3.
+    The options are those of the fsspec file system, such as `{"endpoint_url": …}` for S3.
 
     Raises:
         ConnectorError: The protocol is unknown, its library is missing, or an option is invalid.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConnectorError
-from ..folder.names import is_sealed
+from ..folder.file import is_sealed
 from ..folder.storage import locate
 from .app import Options, Parse, Receiver
 from .files import LocalFiles, ObjectFiles, Storage

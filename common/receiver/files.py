@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..folder.file import OPEN_SUFFIX, REJECTS_SUFFIX
 from ..folder.folder import end_of_last_line
-from ..folder.names import OPEN_SUFFIX, REJECTS_SUFFIX
 
 sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has the latter only
 
@@ -43,7 +43,7 @@ class Storage(Protocol):
 class Names:
     """Unique file names: prefix, start time, a random number of the process, a sequence number.
 
-    `folder.names.is_sealed` recognizes them.
+    `folder.file.is_sealed` recognizes them.
     """
 
     def __init__(self, prefix: str) -> None:

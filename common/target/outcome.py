@@ -27,9 +27,7 @@ def accepted(counts: Counts) -> int:
 def check_accepted(counts: Counts, unintended: Collection[str]) -> str | None:
     """Check that a run had an effect; return a warning when its filters let nothing pass.
 
-    Args:
-        counts: Counters by metric and reason.
-        unintended: Reasons to skip a record that nobody asks for: a column is empty that settings name.
+    The reasons in `unintended` to skip a record are those that nobody asks for: a column is empty that settings name.
 
     Raises:
         ConnectorError: Nothing was accepted, and something was refused.

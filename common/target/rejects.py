@@ -52,12 +52,7 @@ class RejectsWriter(Protocol):
     """Keeps the lines of rejects."""
 
     def write(self, line: bytes, origin: Any) -> None:
-        """Keep a line.
-
-        Args:
-            line: JSON with a line feed.
-            origin: The record's `Origin`, where it is known.
-        """
+        """Keep a line, JSON with a line feed; `origin` is the record's `Origin`, where it is known."""
 
 
 class Rejects:
@@ -126,10 +121,7 @@ class Rejects:
         self.check_limits(reason)
 
     def check_limits(self, reason: str = "") -> None:
-        """Check how many records were rejected.
-
-        Args:
-            reason: The last one, for the message.
+        """Check how many records were rejected, the last one for this reason.
 
         Raises:
             ConnectorError: More than the limits allow.

@@ -21,7 +21,7 @@ class Workers(Generic[B]):
 
     Args:
         count: Number of workers.
-        send: Delivers one batch or raises. Called from the workers' threads.
+        send: Delivers one batch or raises, in a worker's thread.
     """
 
     def __init__(self, count: int, send: Callable[[B], None]) -> None:

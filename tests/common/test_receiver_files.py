@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tap_split_impressions.common.folder.file import is_data, is_sealed
 from tap_split_impressions.common.folder.folder import end_of_last_line
-from tap_split_impressions.common.folder.names import is_data, is_sealed
 from tap_split_impressions.common.receiver.files import LocalFiles
 
 

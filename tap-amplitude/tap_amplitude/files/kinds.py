@@ -19,7 +19,7 @@ from enum import Enum, auto
 from typing import IO, Any, NamedTuple
 
 from tap_amplitude.common.compression import DAMAGE
-from tap_amplitude.common.folder.names import OPEN_SUFFIX, is_sealed
+from tap_amplitude.common.folder.file import OPEN_SUFFIX, is_sealed
 from tap_amplitude.common.lenient_json import decoded_values
 from tap_amplitude.export.lines import decompressed
 

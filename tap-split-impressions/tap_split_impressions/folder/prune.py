@@ -12,9 +12,8 @@ from typing import Any
 from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.bookmark import Bookmark
 from tap_split_impressions.common.folder.comparison import compare
-from tap_split_impressions.common.folder.file import File
+from tap_split_impressions.common.folder.file import OPEN_SUFFIX, File
 from tap_split_impressions.common.folder.folder import Folder
-from tap_split_impressions.common.folder.names import OPEN_SUFFIX
 from tap_split_impressions.common.folder.storage import storage_failures
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -12,9 +12,8 @@ from functools import partial
 
 from tap_split_impressions.common.errors import ConnectorError
 from tap_split_impressions.common.folder.comparison import Reading, Unread
-from tap_split_impressions.common.folder.file import File
+from tap_split_impressions.common.folder.file import OPEN_SUFFIX, File, is_sealed
 from tap_split_impressions.common.folder.folder import PREFETCH_FILES, Folder
-from tap_split_impressions.common.folder.names import OPEN_SUFFIX, is_sealed
 from tap_split_impressions.common.folder.storage import storage_errors
 from tap_split_impressions.common.summary import Summary
 from tap_split_impressions.common.timestamps import rfc3339
