@@ -38,9 +38,6 @@ from .services import Proof, Services, Stream
 from .sink import TEST_STREAM, StreamingSink, TestStreamSink
 from .streams import Streams
 
-# Where the command line keeps the file that is to be replayed.
-REPLAY = "replay"
-
 
 class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     """Base of the targets.
@@ -132,11 +129,6 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     def give_up(self) -> None:
         """End what is on its way after a failure; nothing more is sent. `stopping` is set."""
 
-    @property
-    def stream_names(self) -> list[str]:
-        """Names of the streams that came, after stream maps."""
-        return self._streams.sink_names
-
     def tick(self) -> None:
         """Do what is due now and then."""
         self._count_read()
@@ -176,9 +168,9 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
 
     def _warn_of_unused_settings(self) -> None:
         """Warn of mappings and stream maps for streams that did not come: a typing error in a name hides nothing."""
+        names = self._streams.sink_names
         for glob in self.config.get("mappings") or {}:
-            if not any(fnmatch.fnmatchcase(stream, glob) for stream in self.stream_names):
-                names = self.stream_names
+            if not any(fnmatch.fnmatchcase(name, glob) for name in names):
                 self.logger.warning("Setting 'mappings.%s' matches no stream of this run.%s", glob, hint(glob, names))
         for warning in unmatched(self.config.get("stream_maps"), self._streams.names):
             self.logger.warning("%s", warning)
@@ -243,17 +235,16 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
         about_format: str | None = None,
         config: ConfigInput | None = None,
         file_input: IO[str] | None = None,
+        replay: str | None = None,
     ) -> None:
         """Run the target from the command line; the closing summary follows also after a failure."""
         super(Target, cls).invoke(about=about, about_format=about_format)
         config = config or ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
         target.summary.start()
-        context = click.get_current_context(silent=True)
-        replayed = context.meta.get(REPLAY) if context else None
         try:
-            if replayed:
-                target.replay(replayed)
+            if replay:
+                target.replay(replay)
             else:
                 target.listen(file_input)
         except BaseException:
@@ -271,13 +262,8 @@ class StreamingTarget(PlainMessages, Target, metaclass=abc.ABCMeta):
     def get_singer_command(cls) -> click.Command:
         """Return the command line, with `--replay`."""
         command = super().get_singer_command()
-
-        def note(ctx: click.Context, _: click.Parameter, path: str | None) -> None:
-            ctx.meta[REPLAY] = path
-
         words = "Send the records of a rejects file again; delivered ones leave the file."
-        option = click.Option(["--replay"], metavar="FILE", help=words, expose_value=False, callback=note)
-        command.params.append(option)
+        command.params.append(click.Option(["--replay"], metavar="FILE", help=words))
         return command
 
     @classmethod
