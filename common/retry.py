@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -24,10 +25,11 @@ class StoppedError(Exception):
     """The run is to end, so nobody waits for a retry."""
 
 
+@dataclass
 class Retry:
     """Waits between the attempts of one request, from its first failure until its deadline. Make one a request.
 
-    Args:
+    Attributes:
         timeout_seconds: Time from the first failure to the end of all attempts: the setting 'retry_timeout_seconds'.
         stopping: Set when the run is to end; waits end at once.
         on_wait: Called before each wait with the reason and the seconds: to count and to log it.
@@ -41,25 +43,16 @@ class Retry:
         answer = retry.run(lambda: ask_once(url))  # a function that raises RetriableError
     """
 
-    def __init__(  # noqa: PLR0913  # what a retry consists of; three are usual
-        self,
-        timeout_seconds: float,
-        stopping: threading.Event,
-        on_wait: Callable[[str, float], object] = lambda _reason, _seconds: None,
-        *,
-        grace_seconds: float = 0.0,
-        first_wait_seconds: float = FIRST_WAIT_SECONDS,
-        longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
-    ) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._stopping = stopping
-        self._on_wait = on_wait
-        self._grace_seconds = grace_seconds
-        self._first_wait_seconds = first_wait_seconds
-        self._longest_wait_seconds = longest_wait_seconds
-        self._attempts = 0
-        self._first_failure: float | None = None
-        self._stop_seen: float | None = None
+    timeout_seconds: float
+    stopping: threading.Event
+    on_wait: Callable[[str, float], object] = lambda _reason, _seconds: None
+    _: KW_ONLY
+    grace_seconds: float = 0.0
+    first_wait_seconds: float = FIRST_WAIT_SECONDS
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
+    _attempts: int = field(default=0, init=False)
+    _first_failure: float | None = field(default=None, init=False)
+    _stop_seen: float | None = field(default=None, init=False)
 
     def run(self, action: Callable[[], T]) -> T:
         """Return what an action returns once it succeeds; try again after each `RetriableError`.
@@ -81,13 +74,13 @@ class Retry:
             DeadlineError: The deadline is over, or the service asks to wait beyond it.
             StoppedError: The run is to end.
         """
-        limit = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        limit = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         now = time.monotonic()
         self._first_failure = now if self._first_failure is None else self._first_failure
         left = self._first_failure + limit - now
-        if self._stopping.is_set():
+        if self.stopping.is_set():
             left = min(left, self._grace_left(now))
-        elif retry_after is not None and retry_after > max(left, self._first_wait_seconds):
+        elif retry_after is not None and retry_after > max(left, self.first_wait_seconds):
             raise DeadlineError(
                 f"{sentence(reason)} The service asks to wait {retry_after:,.0f} s, longer than the {max(0, left):,.0f}"
                 f" s that are left of {limit:,.0f} s for retries. Run again later, or raise 'retry_timeout_seconds'."
@@ -98,24 +91,24 @@ class Retry:
                 " raise 'retry_timeout_seconds'."
             )
         seconds = min(self._next_wait(retry_after), left)
-        self._on_wait(reason, seconds)
-        if self._stopping.is_set():
+        self.on_wait(reason, seconds)
+        if self.stopping.is_set():
             time.sleep(min(seconds, 1.0))
-        elif self._stopping.wait(seconds) and self._grace_seconds <= 0:
+        elif self.stopping.wait(seconds) and self.grace_seconds <= 0:
             raise StoppedError(reason)
 
     def _next_wait(self, retry_after: float | None) -> float:
-        cap = min(self._longest_wait_seconds, self._first_wait_seconds * 2.0 ** min(self._attempts, 60))
+        cap = min(self.longest_wait_seconds, self.first_wait_seconds * 2.0 ** min(self._attempts, 60))
         self._attempts += 1
         if retry_after is not None:
-            return max(retry_after, self._first_wait_seconds)
+            return max(retry_after, self.first_wait_seconds)
         return random.uniform(0, cap)  # noqa: S311  # spreads workers, protects nothing
 
     def _grace_left(self, now: float) -> float:
-        if self._grace_seconds <= 0:
+        if self.grace_seconds <= 0:
             raise StoppedError
         self._stop_seen = now if self._stop_seen is None else self._stop_seen
-        return self._stop_seen + self._grace_seconds - now
+        return self._stop_seen + self.grace_seconds - now
 
 
 def retry_after_seconds(headers: Mapping[str, str], *reset_headers: str) -> float | None:
