@@ -10,7 +10,7 @@ import click
 from target_amplitude.api.client import Client, DryRun, Transport
 from target_amplitude.api.endpoints import HOSTS
 from target_amplitude.audit.passes import Audit
-from target_amplitude.common.audit.reporting import AuditReporting
+from target_amplitude.common.audit.target import AuditedTarget
 from target_amplitude.common.service_clock import ServiceClock
 from target_amplitude.common.target.services import Stream
 from target_amplitude.common.target.sink import StreamingSink
@@ -23,7 +23,7 @@ from target_amplitude.settings import SETTINGS, problems_of
 from target_amplitude.sinks import AmplitudeSink, identity_note, new_sink
 
 
-class TargetAmplitude(AuditReporting):
+class TargetAmplitude(AuditedTarget):
     """Loads any stream into Amplitude: as events, as exposures of flags, or as user properties."""
 
     audit: Audit | None

@@ -9,7 +9,7 @@ from typing import Any
 from target_split.api.admin import Change
 from target_split.audit.passes import LedgerAudit
 from target_split.check import check_lines
-from target_split.common.audit.reporting import AuditReporting
+from target_split.common.audit.target import AuditedTarget
 from target_split.common.errors import ConnectorError
 from target_split.common.target.services import Stream
 from target_split.common.target.sink import StreamingSink
@@ -40,7 +40,7 @@ NO_HISTORY_WARNING = (
 NO_LEDGER_WARNING = "Without 'ledger_path' events that are read again, after a crash for example, are posted again."
 
 
-class TargetSplit(AuditReporting):
+class TargetSplit(AuditedTarget):
     """Singer target for Split (Harness FME)."""
 
     audit: LedgerAudit | None

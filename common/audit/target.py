@@ -12,7 +12,7 @@ from ..target.target import StreamingTarget
 from .writer import AuditWriter
 
 
-class AuditReporting(StreamingTarget):
+class AuditedTarget(StreamingTarget):
     """Base of targets whose deliveries can be audited.
 
     Attributes:
