@@ -42,7 +42,6 @@ ROOMS: dict[str, list[tuple[str, ...]]] = {
         ("export",),
         ("records",),
         ("api",),
-        ("summary",),
         ("common",),
     ],
     "target_amplitude": [

@@ -14,7 +14,7 @@ from tap_amplitude.api.client import HOSTS, Account, Client
 from tap_amplitude.check import check
 from tap_amplitude.cohorts.lists import Cohorts
 from tap_amplitude.common.errors import ConnectorError
-from tap_amplitude.common.summary import Summary
+from tap_amplitude.common.summary import Phrase, Summary
 from tap_amplitude.common.tap.tap import PlainTap
 from tap_amplitude.common.tap.writer import MessageWriter
 from tap_amplitude.export.spool import Spool
@@ -32,7 +32,6 @@ from tap_amplitude.streams.taxonomy import (
     EventsListStream,
     UserPropertiesStream,
 )
-from tap_amplitude.summary import PHRASES
 
 STREAMS: tuple[type[AmplitudeStream], ...] = (
     CohortsStream,
@@ -46,6 +45,27 @@ STREAMS: tuple[type[AmplitudeStream], ...] = (
     AverageSessionLengthStream,
     MergedIdsStream,
     CohortChangesStream,
+)
+
+
+def unless_zero(metric: str, words: str) -> Phrase:
+    """Return a phrase of the closing summary that is left out at zero; `record_count` of the SDK is its metric."""
+    return Phrase(metric, words, is_said_at_zero=False, is_metric=False)
+
+
+PHRASES = (
+    unless_zero("events", "events"),
+    unless_zero("hours", "hours with events"),
+    unless_zero("empty_windows", "windows without events"),
+    unless_zero("files", "files"),
+    unless_zero("cohort_members", "cohort members"),
+    unless_zero("cohort_changes", "cohort changes"),
+    unless_zero("other_records", "other records"),
+    Phrase("records_skipped", "skipped"),
+    Phrase("values_nulled", "values of a wrong type made null"),
+    Phrase("http_request_count", "requests", one="request"),
+    Phrase("http_retry_count", "retries", one="retry"),
+    Phrase("bytes_received", "bytes", one="byte"),
 )
 
 

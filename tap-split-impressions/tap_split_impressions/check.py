@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.folder.folder import Folder
 from tap_split_impressions.common.record_paths import glob_matcher
 from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.common.words import counted
 from tap_split_impressions.settings import is_v4
+from tap_split_impressions.streams.services import AdminLists
 
 MOST_NAMES = 20
 

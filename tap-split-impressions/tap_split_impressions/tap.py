@@ -13,7 +13,6 @@ from tap_split_impressions.api import admin_v2, admin_v4
 from tap_split_impressions.api.admin_v2 import AdminV2
 from tap_split_impressions.api.admin_v4 import AdminV4
 from tap_split_impressions.api.client import Access
-from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.check import look_at_admin_api, look_at_folder
 from tap_split_impressions.common.retry import Retry
 from tap_split_impressions.common.summary import Summary
@@ -22,7 +21,7 @@ from tap_split_impressions.common.tap.writer import MessageWriter
 from tap_split_impressions.settings import SCHEMA, account_of, is_v4, problems
 from tap_split_impressions.streams.admin import LISTS
 from tap_split_impressions.streams.impressions import ImpressionsStream
-from tap_split_impressions.streams.services import Services
+from tap_split_impressions.streams.services import AdminLists, Services
 from tap_split_impressions.streams.summary import PHRASES
 
 

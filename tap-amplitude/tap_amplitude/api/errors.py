@@ -174,7 +174,7 @@ EXPORT_ANSWERS = (
 FILE_STORE_ANSWERS = (Reaction(ANY, None, RetriableError, "The link to {what} is no longer valid (status {status})."),)
 
 
-def error_of(failure: Failure, table: tuple[Reaction, ...] = ANSWERS) -> Exception:
+def error_of(failure: Failure, table: tuple[Reaction, ...]) -> Exception:
     """Return the exception that an answer stands for, by the first matching line of a table."""
     return next(reaction for reaction in table if reaction.matches(failure)).error(failure)
 

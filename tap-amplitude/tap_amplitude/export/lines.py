@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import IO
 
 from tap_amplitude.common.compression import decompressor
 
@@ -18,20 +18,15 @@ BLOCK_BYTES = 1 << 16
 MAX_ROW_BYTES = 1 << 24
 
 
-class Readable(Protocol):
-    """What bytes can be read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, none at the end."""
-
-
-def decompressed(source: Readable) -> Iterator[bytes]:
+def decompressed(source: IO[bytes]) -> Iterator[bytes]:
     """Yield pieces of bounded size of a stream of JSON lines, which is gzipped as a rule but need not be.
 
     Raises:
         compression.DAMAGE: It is neither JSON lines nor gzip, its check sum is wrong, or it ends too early.
     """
-    head = read_at_least(source, len(GZIP_MAGIC))
+    head = source.read(READ_BYTES)
+    while len(head) < len(GZIP_MAGIC) and (more := source.read(READ_BYTES)):
+        head += more
     if not head.startswith(GZIP_MAGIC) and PLAIN_JSON.match(head):
         yield head
         while piece := source.read(BLOCK_BYTES):
@@ -40,15 +35,7 @@ def decompressed(source: Readable) -> Iterator[bytes]:
         yield from gunzip(head, source)
 
 
-def read_at_least(source: Readable, size: int) -> bytes:
-    """Return the first bytes of a stream, which may come one by one."""
-    head = source.read(READ_BYTES)
-    while len(head) < size and (more := source.read(READ_BYTES)):
-        head += more
-    return head
-
-
-def gunzip(data: bytes, compressed: Readable) -> Iterator[bytes]:
+def gunzip(data: bytes, compressed: IO[bytes]) -> Iterator[bytes]:
     """Yield pieces of bounded size of a gzip stream, which may have several members.
 
     Args:

@@ -57,10 +57,6 @@ class FilePass:
         elif self._any_out and not self._reached_further():
             reading.note(self.unread, self.position, self.end)
 
-    def reopen(self, reading: Reading) -> None:
-        """Note that nothing of the file counts as read."""
-        reading.note(self.unread, 0)
-
     def _reached_further(self) -> bool:
         """Whether an earlier run went through the whole file with a later end."""
         earlier, end = self.earlier, self.end or 0

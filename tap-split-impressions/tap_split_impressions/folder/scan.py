@@ -169,7 +169,7 @@ class Scan:
             progress.close(self.reading)
         else:
             self._report_damaged(name, "holds no impression that can be read")
-            progress.reopen(self.reading)
+            self.reading.note(progress.unread, 0)  # nothing of it counts as read
 
     def _wanted(self, rows: list[Row], modified: int, rejected: Counter[str]) -> list[Impression]:
         """Return the records of those rows that are wanted; count the others."""

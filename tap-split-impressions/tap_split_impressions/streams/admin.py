@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 from singer_sdk import Tap
 from singer_sdk import typing as th
 
-from tap_split_impressions.api.lists import AdminLists
 from tap_split_impressions.common.tap.tap import PlainStream
 from tap_split_impressions.common.timestamps import rfc3339
 from tap_split_impressions.impressions.item import moment_or_none
 from tap_split_impressions.impressions.record import Names
-from tap_split_impressions.streams.services import Services
+from tap_split_impressions.streams.services import AdminLists, Services
 
 TEXT = th.StringType
 LIST = th.ArrayType(th.AnyType)

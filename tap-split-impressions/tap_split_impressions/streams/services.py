@@ -7,9 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from tap_split_impressions.api.lists import AdminLists
+from tap_split_impressions.api.admin_v2 import AdminV2
+from tap_split_impressions.api.admin_v4 import AdminV4
 from tap_split_impressions.common.summary import Summary
 from tap_split_impressions.common.tap.writer import MessageWriter
+
+# The lists of one workspace (Harness: project) over either API, in the shapes of v2, each fetched once. Every list may
+# raise `ConnectorError`: Split refuses it, or the retry deadline is over.
+AdminLists = AdminV2 | AdminV4
 
 
 @dataclass
