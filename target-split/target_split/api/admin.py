@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -112,9 +112,3 @@ class AdminApi(Protocol):
     def event_types(self, part: str) -> Collection[str] | None:
         """Return the names of event types that Split has seen, those with a text in them; None where it cannot tell."""
         ...
-
-
-def as_text(one: object, name: str) -> str:
-    """Return a member of an answer's object as text, empty where it is absent."""
-    value = one.get(name) if isinstance(one, Mapping) else None
-    return value if isinstance(value, str) else ""

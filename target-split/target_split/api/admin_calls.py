@@ -24,6 +24,7 @@ import msgspec
 
 from target_split.api.admin import ApprovalRequiredError
 from target_split.api.client import RETRIABLE, Answer, Host, foreign_answer
+from target_split.api.pages import pages
 from target_split.common.errors import ConnectorError, RetriableError
 
 # https://developer.harness.io/docs/feature-management-experimentation/api/approvals
@@ -41,16 +42,22 @@ APPROVAL_HINT = (
 
 
 @dataclass(frozen=True)
-class Refusals:
-    """What an API's refusals mean.
+class Dialect:
+    """How an API's calls look, and what its refusals mean.
 
     Attributes:
+        base: Path of the API.
+        rows: The member of an answer that holds a list's rows, where the answer is not the list itself.
+        page: Rows that a page of a list is asked for.
         key: What is wrong with the key, for 401.
         permission: What the key lacks, for 403.
         scope: What may not exist, for 404.
         governance: Whether 409 is a policy that forbids the change.
     """
 
+    base: str
+    rows: str
+    page: int
     key: str
     permission: str
     scope: str
@@ -78,18 +85,16 @@ class AdminCalls:
 
     Args:
         host: Where to.
-        base: Path of the API.
+        dialect: How calls look, and what refusals mean.
         headers: Names of the headers that may carry the key, the first choice first.
         query: Parameters of every request.
-        refusals: What refusals mean.
     """
 
-    def __init__(self, host: Host, base: str, headers: list[str], query: dict[str, str], refusals: Refusals) -> None:
+    def __init__(self, host: Host, dialect: Dialect, headers: list[str], query: dict[str, str]) -> None:
         self._host = host
-        self._base = base
+        self._dialect = dialect
         self._headers = headers  # loses the first choice once Split refuses it and takes the other
         self._query = query
-        self._refusals = refusals
         self._refused: list[str] = []
 
     def call(
@@ -110,14 +115,14 @@ class AdminCalls:
             what: What the call does, for messages: "list segments".
             body: Sent as JSON.
             expected: Statuses beside 2xx that are the caller's to judge.
-            query: Parameters of this request.
+            query: Parameters of this request; those that are None are left out.
 
         Raises:
             ConnectorError: Split refuses the call, or the retry deadline is over.
             RefusedError: Split refuses it for the segment in question.
         """
         parameters = self._query | {name: value for name, value in query.items() if value is not None}
-        url = self._base + path + (f"?{urlencode(parameters, quote_via=quote)}" if parameters else "")
+        url = self._dialect.base + path + (f"?{urlencode(parameters, quote_via=quote)}" if parameters else "")
         payload = None if body is None else msgspec.json.encode(body)
         request = Request(method, url, payload, what, expected)
         return self._host.new_retry().run(lambda: self._try(request))
@@ -144,6 +149,26 @@ class AdminCalls:
         self._headers[1:] = []  # this header is right, so a later 401 is about something else
         return answer
 
+    def listed(self, path: str, what: str, **query: Any) -> list[dict[str, Any]]:
+        """Return the objects of a list, of all its pages; arguments and errors as for `call`."""
+        limit = self._dialect.page
+
+        def read(offset: int) -> Any:
+            return self.call("GET", path, what, offset=offset, limit=limit, **query).json
+
+        return [row for _, rows in pages(read, lambda page: self.rows(page, what), limit) for row in rows]
+
+    def rows(self, page: Any, what: str) -> list[dict[str, Any]]:
+        """Return the objects on a page of a list, which some calls wrap and others do not.
+
+        Raises:
+            ConnectorError: It is not a list.
+        """
+        found = page.get(self._dialect.rows) if isinstance(page, dict) else page
+        if not isinstance(found, list):
+            raise ConnectorError(f"Cannot {what}: the answer is not a list. Check 'admin_url'.")
+        return [one for one in found if isinstance(one, dict)]
+
     def await_keys(self, path: str, what: str, **query: Any) -> None:
         """Wait until the keys of a segment that was just activated can be read: for seconds Split answers 404.
 
@@ -161,16 +186,16 @@ class AdminCalls:
         if answer.status == 401:
             headers = " and as ".join(f"'{header}'" for header in [*self._refused, *self._headers])
             raise ConnectorError(
-                f"Split refused the key in 'admin_api_key' (401), sent as {headers}. {self._refusals.key}"
+                f"Split refused the key in 'admin_api_key' (401), sent as {headers}. {self._dialect.key}"
             )
         if is_change and answer.status == 403 and APPROVAL_WORDS in said.lower():
             raise ApprovalRequiredError(APPROVAL_HINT)
         if answer.status == 403:
-            raise ConnectorError(f"The key in 'admin_api_key' may not {what} (403). {self._refusals.permission}")
-        if is_change and answer.status == 409 and self._refusals.governance:
+            raise ConnectorError(f"The key in 'admin_api_key' may not {what} (403). {self._dialect.permission}")
+        if is_change and answer.status == 409 and self._dialect.governance:
             raise ApprovalRequiredError(f"a policy of the project forbids it (409{quoted(said)}), or {APPROVAL_HINT}")
         if answer.status == 404:
-            raise ConnectorError(f"Cannot {what}: Split answered 404{quoted(said)}. {self._refusals.scope}")
+            raise ConnectorError(f"Cannot {what}: Split answered 404{quoted(said)}. {self._dialect.scope}")
         raise ConnectorError(f"Cannot {what}: Split answered {answer.status}{quoted(said)}.")
 
 

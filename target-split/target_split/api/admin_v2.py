@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from target_split.api.admin import Action, Change, Environment, Segment, as_text
-from target_split.api.admin_calls import BARE, BEARER, AdminCalls, Refusals, part
+from target_split.api.admin import Action, Change, Environment, Segment
+from target_split.api.admin_calls import BARE, BEARER, AdminCalls, Dialect, part
 from target_split.api.client import Host
-from target_split.api.pages import is_last_page, keys_of, required_text, total_of
+from target_split.api.pages import all_keys, as_text, required_text, total_of
 from target_split.common.errors import ConnectorError, hint
 
-BASE_PATH = "/internal/api/v2"
 ADMIN_URL = "https://api.split.io"
-
-# The sources name largest pages from 50 to 1,000; every answer is followed by how much of it came.
-PAGE = 50
 
 # Pages of keys: 100 is the usual size, the largest is not published. A refusal of more leads back to it.
 LARGE_KEY_PAGE = 10_000
@@ -30,7 +26,10 @@ TRAFFIC_TYPES, SEGMENTS = "list traffic types", "list segments"
 # https://developer.harness.io/docs/feature-management-experimentation/api/approvals
 OPERATIONS: dict[Action, str] = {"add": "CREATE", "remove": "ARCHIVE"}
 
-REFUSALS = Refusals(
+DIALECT = Dialect(
+    base="/internal/api/v2",
+    rows="objects",
+    page=50,  # the sources name largest pages from 50 to 1,000
     key="It must be an Admin API key, or a Harness token (pat. or sat.) whose service account has the role FME "
     "Manager in the project; an SDK key is not one. Make one in Split under Admin settings, API keys, or in Harness "
     "under Account settings, Access control, Service accounts.",
@@ -38,6 +37,10 @@ REFUSALS = Refusals(
     scope="Check 'workspace_id' and 'environment'.",
     governance=False,
 )
+
+
+class LargePageError(Exception):
+    """Split refuses a page of keys of this size."""
 
 
 class AdminV2:
@@ -55,7 +58,7 @@ class AdminV2:
         self, host: Host, auth_header: str, workspace: str | None, organization: str | None, project: str | None
     ) -> None:
         other = BARE if auth_header.lower() == BEARER.lower() else BEARER
-        self._calls = AdminCalls(host, BASE_PATH, [auth_header, other], {}, REFUSALS)
+        self._calls = AdminCalls(host, DIALECT, [auth_header, other], {})
         self._given = workspace
         self._organization = organization
         self._project = project
@@ -70,7 +73,7 @@ class AdminV2:
         """The workspace's id and its environments."""
         given = self._given
         if given is None:
-            listed = list(self._workspaces(organizationIdentifier=self._organization, projectIdentifier=self._project))
+            listed = self._workspaces(organizationIdentifier=self._organization, projectIdentifier=self._project)
             found = [one for one in listed if self._project in (one.get("projectIdentifier"), None)] or listed
             if len(found) != 1:
                 raise ConnectorError(
@@ -82,7 +85,7 @@ class AdminV2:
         environments = self._environments(given)
         if environments is not None:
             return given, environments
-        workspaces = list(self._workspaces())
+        workspaces = self._workspaces()
         for workspace in workspaces:
             if given in (workspace["id"], workspace["name"]):
                 return workspace["id"], self._environments(workspace["id"]) or []
@@ -92,9 +95,12 @@ class AdminV2:
             f"{hint(given, names)}"
         )
 
-    def _workspaces(self, **query: Any) -> Iterator[dict[str, Any]]:
-        for one in self._listed("/workspaces", WORKSPACES, **query):
-            yield one | {name: required_text(one, name, WORKSPACES) for name in ("id", "name")}
+    def _workspaces(self, **query: Any) -> list[dict[str, Any]]:
+        workspaces = self._calls.listed("/workspaces", WORKSPACES, **query)
+        for one in workspaces:
+            for name in ("id", "name"):
+                required_text(one, name, WORKSPACES)
+        return workspaces
 
     def _environments(self, workspace: str) -> list[Environment] | None:
         """Return a workspace's environments; None when there is no such workspace."""
@@ -104,7 +110,7 @@ class AdminV2:
             return None
         return [
             Environment(*(required_text(one, name, ENVIRONMENTS) for name in ("id", "name")))
-            for one in objects(answer.json, ENVIRONMENTS)
+            for one in self._calls.rows(answer.json, ENVIRONMENTS)
         ]
 
     def environments(self) -> list[Environment]:
@@ -114,25 +120,20 @@ class AdminV2:
     def traffic_types(self) -> list[str]:
         """Return the names of the workspace's traffic types."""
         answer = self._calls.call("GET", f"/trafficTypes/ws/{part(self.scope)}", TRAFFIC_TYPES)
-        return [as_text(one, "name") for one in objects(answer.json, TRAFFIC_TYPES)]
+        return [as_text(one, "name") for one in self._calls.rows(answer.json, TRAFFIC_TYPES)]
 
     def segments(self) -> dict[str, Segment]:
         """Return the workspace's standard segments by name."""
-        listed = self._listed(f"/segments/ws/{part(self.scope)}", SEGMENTS)
-        found = (
-            Segment(
-                required_text(one, "name", SEGMENTS),
-                as_text(one.get("trafficType") or {}, "name"),
-                as_text(one, "description"),
-            )
-            for one in listed
-        )
-        return {one.name: one for one in found}
+        found: dict[str, Segment] = {}
+        for one in self._calls.listed(f"/segments/ws/{part(self.scope)}", SEGMENTS):
+            name = required_text(one, "name", SEGMENTS)
+            found[name] = Segment(name, as_text(one.get("trafficType"), "name"), as_text(one, "description"))
+        return found
 
     def active_segments(self, environment: str) -> set[str]:
         """Return the names of the standard segments that an environment has."""
         path = f"/segments/ws/{part(self.scope)}/environments/{part(environment)}"
-        return {required_text(one, "name", SEGMENTS) for one in self._listed(path, SEGMENTS)}
+        return {required_text(one, "name", SEGMENTS) for one in self._calls.listed(path, SEGMENTS)}
 
     def create_segment(self, segment: Segment) -> bool:
         """Create a segment; return False when one of that name exists."""
@@ -157,32 +158,21 @@ class AdminV2:
 
     def keys(self, environment: str, name: str) -> set[str]:
         """Return all keys of a segment."""
-        page, offset, found = LARGE_KEY_PAGE, 0, set[str]()
-        while True:
-            listed = self._key_page(environment, name, offset, page)
-            if not listed and page == LARGE_KEY_PAGE:
-                page = USUAL_KEY_PAGE
-                continue
-            keys = keys_of(listed)
-            found.update(keys)
-            offset += len(keys)
-            if is_last_page(listed, len(keys), offset, page):
-                break
-        total = total_of(listed)
-        if total is not None and offset < total:
-            raise ConnectorError(
-                f"Cannot read the keys of segment '{name}': Split counts {total:,} and lists {offset:,}. Run again."
-            )
-        return found
+        try:
+            return self._keys(environment, name, LARGE_KEY_PAGE)
+        except LargePageError:
+            return self._keys(environment, name, USUAL_KEY_PAGE)
+
+    def _keys(self, environment: str, name: str, limit: int) -> set[str]:
+        return all_keys(name, lambda offset: self._key_page(environment, name, offset, limit), limit)
 
     def _key_page(self, environment: str, name: str, offset: int, limit: int) -> dict[str, Any]:
-        """Return a page of keys; an empty object where Split refuses so large a page."""
         path, what = f"{segment_path(environment, name)}/keys", f"read the keys of segment '{name}'"
         expected = (400,) if limit > USUAL_KEY_PAGE else ()
         answer = self._calls.call("GET", path, what, expected=expected, offset=offset, limit=limit)
         listed = answer.json
         if answer.status == 400:
-            return {}
+            raise LargePageError
         if not isinstance(listed, dict) or not isinstance(listed.get("keys"), list):
             raise ConnectorError(f"Cannot {what}: Split's answer is not a list of keys.")
         return listed
@@ -211,35 +201,12 @@ class AdminV2:
                 "approvers": [],
             },
         )
-        opened = answer.json
-        return as_text(opened, "id") if isinstance(opened, dict) else ""
+        return as_text(answer.json, "id")
 
     def event_types(self, part: str) -> None:
         """Return None: v2 does not tell which event types Split has seen."""
-
-    def _listed(self, path: str, what: str, **query: Any) -> Iterator[dict[str, Any]]:
-        offset = 0
-        while True:
-            listed = self._calls.call("GET", path, what, offset=offset, limit=PAGE, **query).json
-            found = objects(listed, what)
-            yield from found
-            offset += len(found)
-            if is_last_page(listed, len(found), offset, PAGE):
-                return
 
 
 def segment_path(environment: str, name: str) -> str:
     """Return the path of a segment in an environment."""
     return f"/segments/{part(environment)}/{part(name)}"
-
-
-def objects(listed: Any, what: str) -> list[dict[str, Any]]:
-    """Return the objects of a list, which some calls wrap and others do not.
-
-    Raises:
-        ConnectorError: It is not a list.
-    """
-    found = listed.get("objects") if isinstance(listed, dict) else listed
-    if not isinstance(found, list):
-        raise ConnectorError(f"Cannot {what}: the answer is not a list. Check 'admin_url'.")
-    return [one for one in found if isinstance(one, dict)]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from target_split.api.admin import Action, Change, Environment, PendingApprovalError, RefusedError, Segment, as_text
-from target_split.api.admin_calls import BARE, AdminCalls, Refusals, part
+from target_split.api.admin import Action, Change, Environment, PendingApprovalError, RefusedError, Segment
+from target_split.api.admin_calls import BARE, AdminCalls, Dialect, part
 from target_split.api.client import Host
-from target_split.api.pages import is_last_page, keys_of, total_of
-from target_split.common.errors import ConnectorError
+from target_split.api.pages import all_keys, as_text, total_of
 
-BASE_PATH = "/fme/api/v4"
 ADMIN_URL = "https://app.harness.io"
 
 # Default and largest page of every list.
@@ -26,7 +24,10 @@ WAITING = frozenset({"pending", "requested"})
 # Harness tokens: kind, account, and the rest, joined by dots.
 TOKEN_KINDS = frozenset({"pat", "sat"})
 
-REFUSALS = Refusals(
+DIALECT = Dialect(
+    base="/fme/api/v4",
+    rows="data",
+    page=PAGE,
     key="It must be a Harness token (pat. or sat.), as FME API v4 takes no Admin API key of Split. Make one in Harness "
     "under Account settings, Access control, Service accounts; for an Admin API key of Split set 'workspace_id' in "
     "place of 'organization' and 'project'.",
@@ -56,12 +57,8 @@ class AdminV4:
 
     def __init__(self, host: Host, account: str, organization: str, project: str) -> None:
         self.scope = f"{account}/{organization}/{project}"
-        query = {
-            "account_id": account,
-            "organization_identifier": organization,
-            "project_identifier": project,
-        }
-        self._calls = AdminCalls(host, BASE_PATH, [BARE], query, REFUSALS)
+        query = {"account_id": account, "organization_identifier": organization, "project_identifier": project}
+        self._calls = AdminCalls(host, DIALECT, [BARE], query)
 
     def environments(self) -> list[Environment]:
         """Return the environments of the project."""
@@ -74,12 +71,11 @@ class AdminV4:
 
     def segments(self) -> dict[str, Segment]:
         """Return the project's standard segments by name."""
-        listed = self._listed("/segments", "list segments", segment_type=STANDARD, status="ACTIVE")
-        found = (
-            Segment(as_text(one, "name"), as_text(one.get("trafficType"), "name"), as_text(one, "description"))
-            for one in listed
-        )
-        return {one.name: one for one in found}
+        found: dict[str, Segment] = {}
+        for one in self._listed("/segments", "list segments", segment_type=STANDARD, status="ACTIVE"):
+            name = as_text(one, "name")
+            found[name] = Segment(name, as_text(one.get("trafficType"), "name"), as_text(one, "description"))
+        return found
 
     def active_segments(self, environment: str) -> set[str]:
         """Return the names of the standard segments that an environment has."""
@@ -110,20 +106,7 @@ class AdminV4:
 
     def keys(self, environment: str, name: str) -> set[str]:
         """Return all keys of a segment."""
-        offset, found = 0, set[str]()
-        while True:
-            listed = self._key_page(environment, name, offset, PAGE)
-            keys = keys_of(listed)
-            found.update(keys)
-            offset += len(keys)
-            if is_last_page(listed, len(keys), offset, PAGE):
-                break
-        total = total_of(listed)
-        if total is not None and offset < total:
-            raise ConnectorError(
-                f"Cannot read the keys of segment '{name}': Split counts {total:,} and lists {offset:,}. Run again."
-            )
-        return found
+        return all_keys(name, lambda offset: self._key_page(environment, name, offset, PAGE), PAGE)
 
     def _key_page(self, environment: str, name: str, offset: int, limit: int) -> Any:
         path, what = f"{definition_path(name)}/keys", f"read the keys of segment '{name}'"
@@ -139,17 +122,10 @@ class AdminV4:
             environment_id=environment,
         ).json
         governance = answer.get("governance") if isinstance(answer, dict) else None
-        if isinstance(governance, dict) and as_text(governance, "status").lower() in WAITING:
+        if as_text(governance, "status").lower() in WAITING:
             raise PendingApprovalError("the change waits for approval in Harness")
 
-    def request_change(
-        self,
-        environment: str,
-        name: str,
-        action: Action,
-        keys: Sequence[str],
-        change: Change,
-    ) -> str:
+    def request_change(self, environment: str, name: str, action: Action, keys: Sequence[str], change: Change) -> str:
         """Refuse: no call of v4 is known that opens a change request."""
         raise RefusedError(
             "FME API v4 has no call that opens a change request; set 'on_approval' to 'stop', or use 'admin_api': 'v2'"
@@ -164,26 +140,12 @@ class AdminV4:
         listed = self._listed("/event-types", "list event types", name=part or None)
         return {as_text(one, "id") or as_text(one, "name") for one in listed}
 
-    def _listed(self, path: str, what: str, **query: Any) -> Iterator[dict[str, Any]]:
-        offset = 0
-        while True:
-            listed = self._calls.call("GET", path, what, offset=offset, limit=PAGE, **query).json
-            found = listed.get("data") if isinstance(listed, dict) else listed
-            if not isinstance(found, list):
-                raise ConnectorError(f"Cannot {what}: the answer is not a list. Check 'admin_url'.")
-            rows = [unwrapped(one) for one in found if isinstance(one, dict)]
-            yield from rows
-            offset += len(rows)
-            if is_last_page(listed, len(rows), offset, PAGE):
-                return
+    def _listed(self, path: str, what: str, **query: Any) -> list[dict[str, Any]]:
+        """Return the objects of a list, without the envelope that writes have, and reads may have."""
+        rows = self._calls.listed(path, what, **query)
+        return [one["entity"] if isinstance(one.get("entity"), dict) else one for one in rows]
 
 
 def definition_path(name: str) -> str:
     """Return the path of a segment's definition in an environment."""
     return f"/segment-definitions/{part(name)}"
-
-
-def unwrapped(one: dict[str, Any]) -> dict[str, Any]:
-    """Return an object without the envelope that writes have, and reads may have."""
-    entity = one.get("entity")
-    return entity if isinstance(entity, dict) else one

@@ -1,10 +1,50 @@
-"""Where lists of the Admin APIs end. Pure."""
+"""Lists of the Admin APIs: read page by page to their end, and what their items hold."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from target_split.common.errors import ConnectorError
+
+Row = TypeVar("Row")
+
+
+def pages(
+    read: Callable[[int], Any], rows_of: Callable[[Any], list[Row]], limit: int
+) -> Iterator[tuple[Any, list[Row]]]:
+    """Yield the pages of a list, each with its rows.
+
+    Args:
+        read: Returns the page that begins at an offset.
+        rows_of: Returns the rows on a page.
+        limit: Rows that a page is asked for.
+    """
+    offset, is_last = 0, False
+    while not is_last:
+        page = read(offset)
+        rows = rows_of(page)
+        yield page, rows
+        offset += len(rows)
+        is_last = is_last_page(page, len(rows), offset, limit)
+
+
+def all_keys(segment: str, read: Callable[[int], Any], limit: int) -> set[str]:
+    """Return all keys of a segment; `read` and `limit` as for `pages`.
+
+    Raises:
+        ConnectorError: Fewer are listed than Split counts.
+    """
+    found, listed, total = set[str](), 0, None
+    for page, keys in pages(read, keys_of, limit):
+        found.update(keys)
+        listed += len(keys)
+        total = total_of(page)
+    if total is not None and listed < total:
+        raise ConnectorError(
+            f"Cannot read the keys of segment '{segment}': Split counts {total:,} and lists {listed:,}. Run again."
+        )
+    return found
 
 
 def total_of(listed: Any) -> int | None:
@@ -54,13 +94,19 @@ def keys_of(listed: Any) -> list[str]:
     raise ConnectorError("Split's answer is not a list of keys. Check 'admin_url'.")
 
 
+def as_text(one: object, name: str) -> str:
+    """Return a member of an answer's object as text, empty where it is absent."""
+    value = one.get(name) if isinstance(one, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
 def required_text(one: dict[str, Any], name: str, what: str) -> str:
     """Return a member that an object of a list must have.
 
     Raises:
         ConnectorError: It has not.
     """
-    value = one.get(name)
-    if not isinstance(value, str) or not value:
+    value = as_text(one, name)
+    if not value:
         raise ConnectorError(f"Cannot {what}: an item of the answer has no '{name}'. Check 'admin_url'.")
     return value
