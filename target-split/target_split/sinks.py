@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from target_split.api.limits import InvalidKeyError, key_problem
-from target_split.common.errors import ConnectorError
 from target_split.common.number_ids import id_text
-from target_split.common.record_paths import MappingError, is_empty
+from target_split.common.record_paths import is_empty
 from target_split.common.target.delivery import Origin
 from target_split.common.target.services import Services, Stream
 from target_split.common.target.sink import StreamingSink
@@ -27,21 +26,14 @@ from target_split.segments.member_list import MemberList, size_of
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
-M = TypeVar("M")
+Buffer = TypeVar("Buffer", SegmentBuffer, ChangeBuffer)
 
 # What `cohort_changes` says of a user.
 ACTIONS = {"add": True, "remove": False}
 
 
 class EventSink(StreamingSink):
-    """Makes records events.
-
-    Args:
-        stream: What it takes.
-        services: What all sinks share.
-        converter: Makes events.
-        builder: Gathers them.
-    """
+    """Makes records events."""
 
     def __init__(self, stream: Stream, services: Services, converter: Converter, builder: BatchBuilder) -> None:
         super().__init__(stream, services)
@@ -61,20 +53,17 @@ class EventSink(StreamingSink):
             self._add(event, ledger_id, origin)
 
 
-class MemberSink(StreamingSink):
-    """Makes records members of segments.
+class CohortRecordSink(StreamingSink, Generic[Buffer]):
+    """Hands what records say of lists of members on to a buffer."""
 
-    Args:
-        stream: What it takes.
-        services: What all sinks share.
-        mapping: How a record becomes a member.
-        buffer: Gathers the lists.
-    """
-
-    def __init__(self, stream: Stream, services: Services, mapping: SegmentMapping, buffer: SegmentBuffer) -> None:
+    def __init__(self, stream: Stream, services: Services, mapping: SegmentMapping, buffer: Buffer) -> None:
         super().__init__(stream, services)
         self._mapping = mapping
-        self._buffer = buffer
+        self._buffer: Buffer = buffer
+
+
+class MemberSink(CohortRecordSink[SegmentBuffer]):
+    """Makes records members of segments."""
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Add a record to its segment's list."""
@@ -136,20 +125,8 @@ def problem_of_member(members: MemberList, key: str, traffic_type: str) -> str |
     return None if traffic_type == members.traffic_type else "another traffic type than the rest of its segment"
 
 
-class CohortSink(StreamingSink):
-    """Reads what the members of a cohort cannot tell: that it is empty, and when it was computed.
-
-    Args:
-        stream: What it takes.
-        services: What all sinks share.
-        mapping: How members of cohorts become members of segments.
-        buffer: Gathers the lists.
-    """
-
-    def __init__(self, stream: Stream, services: Services, mapping: SegmentMapping, buffer: SegmentBuffer) -> None:
-        super().__init__(stream, services)
-        self._mapping = mapping
-        self._buffer = buffer
+class CohortSink(CohortRecordSink[SegmentBuffer]):
+    """Reads what the members of a cohort cannot tell: that it is empty, and when it was computed."""
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Take note of a cohort."""
@@ -164,56 +141,46 @@ class CohortSink(StreamingSink):
             self._buffer.note_empty(MemberList(self.stream_name, cohort, self._mapping.name(row), size=0))
 
 
-class ChangeSink(StreamingSink):
-    """Makes records additions to segments and removals from them.
+class InvalidChangeError(Exception):
+    """A record that is no change to a cohort. The message is the reason, without any of its values."""
 
-    Args:
-        stream: What it takes.
-        services: What all sinks share.
-        mapping: How a record becomes a member.
-        buffer: Gathers the changes.
-    """
 
-    def __init__(self, stream: Stream, services: Services, mapping: SegmentMapping, buffer: ChangeBuffer) -> None:
-        super().__init__(stream, services)
-        self._mapping = mapping
-        self._buffer = buffer
+class ChangeSink(CohortRecordSink[ChangeBuffer]):
+    """Makes records additions to segments and removals from them."""
 
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
         """Take a change of one user."""
-        mapping = self._mapping
-        if mapping.accepts is not None and not mapping.accepts(record):
+        if self._mapping.accepts is not None and not self._mapping.accepts(record):
             self.skip("filter")
             return
-        action, computed = ACTIONS.get(str(record.get("action"))), moment_of(record.get("computed_time"))
-        problem = self._problem(record, action, computed)
-        if problem is None and action is not None and computed is not None:
-            problem = self._take(record, PushedChange(computed, action))
-        if problem is not None:
-            self.reject(problem, origin)
-
-    def _problem(self, record: Mapping[str, Any], action: bool | None, computed: float | None) -> str | None:
-        if is_empty(self._mapping.group(record)):
-            return "no cohort"
-        if action is None:
-            return "an action other than add and remove"
-        return "no time of computation" if computed is None else None
-
-    def _take(self, record: Mapping[str, Any], change: PushedChange) -> str | None:
-        """Hand a change on; return why it cannot be made, if it cannot."""
         try:
-            key, traffic_type = self._mapping.member(record)
-        except (GroupError, InvalidKeyError) as error:
-            return str(error)
-        if key is None:
+            changes = self._changes(record)
+        except (InvalidChangeError, GroupError, InvalidKeyError) as error:
+            self.reject(str(error), origin)
+            return
+        if changes is None:
             self.skip("no key")
+        else:
+            self._buffer.add(changes)
+
+    def _changes(self, record: Mapping[str, Any]) -> PushedChanges | None:
+        """Return the change; None for a record without a key."""
+        group = self._mapping.group(record)
+        if is_empty(group):
+            raise InvalidChangeError("no cohort")
+        action = ACTIONS.get(str(record.get("action")))
+        if action is None:
+            raise InvalidChangeError("an action other than add and remove")
+        computed = moment_of(record.get("computed_time"))
+        if computed is None:
+            raise InvalidChangeError("no time of computation")
+        key, traffic_type = self._mapping.member(record)
+        if key is None:
             return None
         if problem := key_problem(key):
-            return problem
-        group = id_text(self._mapping.group(record))
-        name = self._mapping.name(record)
-        self._buffer.add(PushedChanges(self.stream_name, group, name, traffic_type, {key: change}))
-        return None
+            raise InvalidChangeError(problem)
+        change = PushedChange(computed, action)
+        return PushedChanges(self.stream_name, id_text(group), self._mapping.name(record), traffic_type, {key: change})
 
 
 def moment_of(value: Any) -> float | None:
@@ -224,15 +191,3 @@ def moment_of(value: Any) -> float | None:
         return epoch_milliseconds(value) / 1000
     except (ValueError, OverflowError, TypeError):
         return None
-
-
-def read_mapping(stream: str, read: Callable[[], M]) -> M:
-    """Return a mapping as read.
-
-    Raises:
-        ConnectorError: It is malformed; the message names the stream.
-    """
-    try:
-        return read()
-    except MappingError as error:
-        raise ConnectorError(f"Stream '{stream}': {error}") from None

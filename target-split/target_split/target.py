@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from target_split.api.admin import Change
 from target_split.audit.passes import LedgerAudit
 from target_split.check import check_lines
 from target_split.common.audit.target import AuditedTarget
 from target_split.common.errors import ConnectorError
+from target_split.common.record_paths import MappingError
 from target_split.common.target.services import Stream
 from target_split.common.target.sink import StreamingSink
 from target_split.common.words import counted
 from target_split.connection import Connection
-from target_split.events.converter import Converter, EventOptions
+from target_split.events.converter import Converter
 from target_split.events.delivery import EventDelivery
-from target_split.events.event import Style
+from target_split.events.event import EventOptions
 from target_split.events.seen_types import unseen_warning
 from target_split.events.sender import EventSender
 from target_split.events.transport import DryRun, HttpTransport, Transport
@@ -31,7 +32,9 @@ from target_split.segments.change_buffer import ChangeBuffer
 from target_split.segments.history import SegmentHistory
 from target_split.segments.sync import Rules, SegmentSync
 from target_split.settings import SETTINGS, problems_of
-from target_split.sinks import ChangeSink, CohortSink, EventSink, MemberSink, read_mapping
+from target_split.sinks import ChangeSink, CohortSink, EventSink, MemberSink
+
+M = TypeVar("M")
 
 NO_HISTORY_WARNING = (
     "Pushed cohort changes are not remembered beyond this run, because {why}: one that comes late can undo a newer one "
@@ -131,16 +134,16 @@ class TargetSplit(AuditedTarget):
     @cached_property
     def _event_options(self) -> EventOptions:
         config = self.config
-        style = Style(
-            config["event_type_prefix"],
-            config["max_name_length"],
-            None if self.audit else self._connection.event_environment,
-            config["arrays"] == "join",
+        place = [config["events_url"].rstrip("/"), config.get("environment") or ""]
+        return EventOptions(
+            defaults=self._defaults,
+            prefix=config["event_type_prefix"],
+            max_name_length=config["max_name_length"],
+            environment=None if self.audit else self._connection.event_environment,
+            join_arrays=config["arrays"] == "join",
+            destination=place if config.get("ledger_path") else None,
+            skip_own=config["skip_own_events"],
         )
-        place = (
-            [config["events_url"].rstrip("/"), config.get("environment") or ""] if config.get("ledger_path") else None
-        )
-        return EventOptions(self._defaults, style, place, config["skip_own_events"])
 
     @cached_property
     def _events(self) -> EventDelivery:
@@ -204,10 +207,9 @@ class TargetSplit(AuditedTarget):
             config["on_approval"],
             config["dry_run"],
         )
-        environment = connection.workspace.required_environment
         return SegmentSync(
             admin=connection.admin,
-            environment=environment,
+            environment=connection.workspace.required_environment,
             rules=rules,
             history=self._history,
             clock=connection.clock,
@@ -270,3 +272,15 @@ class TargetSplit(AuditedTarget):
         if "_history" in self.__dict__:
             self._history.close()
         self._connection.close()
+
+
+def read_mapping(stream: str, read: Callable[[], M]) -> M:
+    """Return a mapping as read.
+
+    Raises:
+        ConnectorError: It is malformed; the message names the stream.
+    """
+    try:
+        return read()
+    except MappingError as error:
+        raise ConnectorError(f"Stream '{stream}': {error}") from None

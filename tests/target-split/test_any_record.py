@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.amplitude import event
 from target_split.api.limits import LARGEST_LONG, MAX_PROPERTY_LENGTH, SMALLEST_LONG
 from target_split.common.target.services import Stream
-from target_split.events.converter import Converter, EventOptions
-from target_split.events.event import InvalidEventError, Style
+from target_split.events.converter import Converter
+from target_split.events.event import EventOptions, InvalidEventError
 from target_split.mapping.events import DEFAULT_PROPERTIES
 from target_split.mapping.sources import Defaults
 
@@ -35,7 +35,15 @@ def test_of_a_stream_that_does_not_say_what_its_columns_hold(
 ):
     schema = {"properties": {column: {} for column in COLUMNS}}
     defaults = Defaults(["user_id"], "user", {}, properties, None, "amp")
-    options = EventOptions(defaults, Style("amp.", 63, "Production", join_arrays=True), ["host", ""], skip_own=True)
+    options = EventOptions(
+        defaults=defaults,
+        prefix="amp.",
+        max_name_length=63,
+        environment="Production",
+        join_arrays=True,
+        destination=["host", ""],
+        skip_own=True,
+    )
     convert = Converter(Stream("events", schema, ["uuid"]), mapping, options, str, str).convert
     try:
         made = convert(event() | changes)

@@ -9,7 +9,7 @@ import pytest
 
 from support.amplitude import EVENT_SCHEMA, MEMBER_SCHEMA, START_MS, event, member
 from target_split.common.record_paths import MappingError
-from target_split.events.event import NOT_A_NUMBER, NOT_UNICODE, TOO_LARGE, EventMaker, InvalidEventError, Style
+from target_split.events.event import NOT_A_NUMBER, NOT_UNICODE, TOO_LARGE, EventMaker, EventOptions, InvalidEventError
 from target_split.mapping.events import DEFAULT_PROPERTIES, event_mapping
 from target_split.mapping.segments import segment_mapping
 from target_split.mapping.sources import Defaults
@@ -58,9 +58,17 @@ def made(
     **changes: Any,
 ) -> dict[str, Any] | None:
     """The event that a record becomes."""
-    mapping = event_mapping(schema, given or {}, defaults(**changes))
-    style = Style("amp.", 63, None, join_arrays=False)
-    event = EventMaker(mapping, style, (notes if notes is not None else []).append).make(record)
+    options = EventOptions(
+        defaults=defaults(**changes),
+        prefix="amp.",
+        max_name_length=63,
+        environment=None,
+        join_arrays=False,
+        destination=None,
+        skip_own=True,
+    )
+    mapping = event_mapping(schema, given or {}, options.defaults)
+    event = EventMaker(mapping, options, (notes if notes is not None else []).append).make(record)
     return None if event is None else json.loads(event[0])
 
 

@@ -10,7 +10,7 @@ import pytest
 from support.amplitude import EVENT_SCHEMA, TEXT, event, events_messages
 from support.processes import Result
 from support.sandbox import Sandbox
-from target_split.events.own_events import is_own_event
+from target_split.events.converter import is_own_event
 
 Config = dict[str, Any]
 SCHEMA = {**EVENT_SCHEMA, "properties": {**EVENT_SCHEMA["properties"], "library": TEXT}}

@@ -66,12 +66,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Request:
-    """A request.
-
-    Attributes:
-        what: What it does, for messages: "list segments".
-        expected: Statuses beside 2xx that are the caller's to judge.
-    """
+    """A request; `what` and `expected` as for `AdminCalls.call`."""
 
     method: str
     url: str
@@ -85,7 +80,7 @@ class AdminCalls:
 
     Args:
         host: Where to.
-        dialect: How calls look, and what refusals mean.
+        dialect: Of this API.
         headers: Names of the headers that may carry the key, the first choice first.
         query: Parameters of every request.
     """
@@ -110,7 +105,7 @@ class AdminCalls:
         """Call until there is a final answer.
 
         Args:
-            method: HTTP method.
+            method: Of HTTP.
             path: Below the API's base.
             what: What the call does, for messages: "list segments".
             body: Sent as JSON.

@@ -46,14 +46,7 @@ def account_of(token: str) -> str | None:
 
 
 class AdminV4:
-    """The calls of `AdminApi` over v4.
-
-    Args:
-        host: Where to.
-        account: Identifier of the Harness account.
-        organization: Identifier of the organization.
-        project: Identifier of the project.
-    """
+    """The calls of `AdminApi` over v4. Account, organization and project are given by their identifiers."""
 
     def __init__(self, host: Host, account: str, organization: str, project: str) -> None:
         self.scope = f"{account}/{organization}/{project}"

@@ -29,13 +29,7 @@ MAX_MESSAGE_LENGTH = 200
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer.
-
-    Attributes:
-        status: HTTP status.
-        headers: Headers.
-        body: None where it was cut.
-    """
+    """An HTTP answer; `body` is None where it was cut."""
 
     status: int
     headers: Mapping[str, str]
@@ -69,13 +63,7 @@ class Answer:
 
 
 class Client:
-    """Sends single requests and counts them. Safe to use from any thread.
-
-    Args:
-        summary: Counts requests and bytes.
-        connections: Requests that run at a time.
-        clock: Learns the service's time.
-    """
+    """Sends single requests, counts them, and tells a clock the service's time. Safe to use from any thread."""
 
     def __init__(self, summary: Summary, connections: int, clock: ServiceClock) -> None:
         self._summary = summary
@@ -87,12 +75,7 @@ class Client:
     ) -> Answer:
         """Send one request once. The status counts as soon as it is there, whatever becomes of the body.
 
-        Args:
-            method: HTTP method.
-            url: Full URL.
-            headers: With the key.
-            body: JSON.
-            setting: The setting that holds the host, for messages.
+        `setting` is the one that holds the host, for messages.
 
         Raises:
             ConnectorError: The request cannot be made, now or later.
@@ -117,15 +100,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Host:
-    """A host of Split's, and what a request to it needs.
-
-    Attributes:
-        client: Sends requests.
-        url: Scheme and host.
-        setting: The setting that holds the URL.
-        key: API key.
-        new_retry: Makes the retry of one request.
-    """
+    """A host of Split's (`url`, from `setting`), and what a request to it needs."""
 
     client: Client
     url: str

@@ -15,8 +15,8 @@ from target_split.common.audit.writer import AuditWriter, encode, hour_of
 from target_split.common.target.delivery import Origin
 from target_split.common.target.services import Services, Stream
 from target_split.common.target.sink import StreamingSink
-from target_split.events.converter import Converter, EventOptions
-from target_split.events.event import InvalidEventError
+from target_split.events.converter import Converter
+from target_split.events.event import EventOptions, InvalidEventError
 from target_split.ledger.ledger import HOURS_PER_DAY, SECONDS_PER_DAY, oldest_day
 from target_split.ledger.open_ledger import open_reader
 from target_split.mapping.events import EventMapping, event_mapping

@@ -19,12 +19,10 @@ class Batch:
     """Events on their way, of one stream: the same position in each list is the same event.
 
     Attributes:
-        stream: Where they come from.
         hold: Holds back STATE until all of them are delivered or rejected.
         events: Each as JSON.
         ids: Each event's id in the ledger; empty without a ledger.
         origins: Where to find each record as the tap sent it.
-        began: When the first event came, by the monotonic clock.
     """
 
     stream: str
@@ -32,7 +30,6 @@ class Batch:
     events: Sequence[bytes]
     ids: Sequence[bytes]
     origins: Sequence[Origin]
-    began: float = 0.0
 
     def body(self) -> bytes:
         """Return the request body: a JSON array."""
@@ -66,7 +63,6 @@ class BatchBuilder:
     """Gathers the events of one stream until a batch is full.
 
     Args:
-        stream: The stream.
         begin: Begins to hold back STATE; called with the first event of each batch.
         send: Takes a batch that is full or has waited long enough.
     """
@@ -98,7 +94,7 @@ class BatchBuilder:
         """Send what waits."""
         if self._hold is None:
             return
-        batch = Batch(self.stream, self._hold, self._events, self._ids, self._origins, self._began)
+        batch = Batch(self.stream, self._hold, self._events, self._ids, self._origins)
         self._events, self._ids, self._origins, self._hold, self._room = [], [], [], None, 0
         self.send(batch)
 

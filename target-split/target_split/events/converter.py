@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,39 +10,28 @@ import msgspec
 from target_split.common.record_paths import MappingError, Record
 from target_split.common.target.columns import column_types
 from target_split.common.target.services import Stream
-from target_split.events.event import EventMaker, InvalidEventError, Style
-from target_split.events.own_events import is_own_event
+from target_split.events.event import EventMaker, EventOptions, InvalidEventError
 from target_split.ledger.event_id import EventIds
 from target_split.mapping.events import event_mapping
-from target_split.mapping.sources import Defaults
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
 Count = Callable[[str], None]
 
-# What tells events that target-amplitude made.
-OWN_COLUMNS = frozenset({"library", "event_type"})
+# What target-amplitude writes into an event's `library`, behind which comes its version.
+OWN_LIBRARY = "target-amplitude"
 
+# What it calls its events unless it is set up otherwise, and those of Amplitude Experiment that it makes.
+OWN_NAMES = ("get_treatment", "$exposure", "[Experiment] Exposure")  # any value may be compared with them
+
+# What Amplitude writes into `library` for events that come by its HTTP API without a library of their own. Events of
+# Amplitude's SDKs are never target-amplitude's, whatever their name.
+HTTP_LIBRARY = "http/"
+
+OWN_COLUMNS = frozenset({"library", "event_type"})
 
 # A serialized event and its id in the ledger, None without one.
 Converted = tuple[bytes, bytes | None]
-
-
-@dataclass(frozen=True)
-class EventOptions:
-    """Settings about events.
-
-    Attributes:
-        defaults: What a mapping may override.
-        style: How events look.
-        destination: What the ids of events are made with; None when there is no ledger.
-        skip_own: Whether events are skipped that target-amplitude made.
-    """
-
-    defaults: Defaults
-    style: Style
-    destination: Sequence[str] | None
-    skip_own: bool
 
 
 class Converter:
@@ -52,7 +40,7 @@ class Converter:
     Args:
         stream: The stream.
         given: Its entry of `mappings`.
-        options: Settings.
+        options: Settings about events.
         truncated: Called with what had to be truncated or left out of an event.
         skipped: Called with why a record is skipped.
 
@@ -72,7 +60,7 @@ class Converter:
         self.traffic_types = mapping.key.named
         self._accepts = mapping.accepts
         self._event_id = mapping.event_id
-        maker = EventMaker(mapping, options.style, truncated)
+        maker = EventMaker(mapping, options, truncated)
         self._make = maker.make
         self.event_types = maker.event_types
         self._skipped = skipped
@@ -122,3 +110,14 @@ class Converter:
             return encode(values)
         except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):
             return ascii(values).encode()
+
+
+def is_own_event(record: Record) -> bool:
+    """Whether target-amplitude made an exported event, which would be an echo in Split.
+
+    Its library tells, or its name where that does not.
+    """
+    library = record.get("library")
+    if isinstance(library, str) and library and not library.startswith(HTTP_LIBRARY):
+        return library.startswith(OWN_LIBRARY)
+    return record.get("event_type") in OWN_NAMES

@@ -18,8 +18,8 @@ class EventDelivery:
     Args:
         deliver: Delivers one batch or raises; called from several threads.
         workers: Requests that run at a time.
-        services: Hold back STATE, and say how large the ledger is.
-        ledger: Closed at the end; None without one.
+        services: Shared by the whole target.
+        ledger: Closed at the end, if there is one.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,7 @@ from target_split.common.timestamps import epoch_milliseconds
 from target_split.mapping.events import EventMapping
 from target_split.mapping.names import event_type_name, event_type_rule
 from target_split.mapping.properties import Note, Selection
+from target_split.mapping.sources import Defaults
 
 # Event types of one account, and their names; more than Amplitude allows a project.
 MAX_NAMES = 10_000
@@ -53,21 +55,27 @@ class InvalidEventError(Exception):
     """A record that can never be an event. The message is the reason, without any of its values."""
 
 
-@dataclass(frozen=True)
-class Style:
-    """Settings about how events look.
+@dataclass(frozen=True, kw_only=True)
+class EventOptions:
+    """Settings about events.
 
     Attributes:
+        defaults: What a mapping may override.
         prefix: Of the names of event types.
         max_name_length: Longest of these names.
         environment: Name of the environment, where events are to carry it.
         join_arrays: Whether arrays become their items joined by commas, not JSON.
+        destination: What the ids of events are made with; None when there is no ledger.
+        skip_own: Whether events are skipped that target-amplitude made.
     """
 
+    defaults: Defaults
     prefix: str
     max_name_length: int
     environment: str | None
     join_arrays: bool
+    destination: Sequence[str] | None
+    skip_own: bool
 
 
 class EventMaker:
@@ -75,21 +83,21 @@ class EventMaker:
 
     Args:
         mapping: What of a record they are made of.
-        style: How they look.
+        options: How they look.
         note: Called with what had to be truncated or left out.
 
     Attributes:
         event_types: Names of event types that were made.
     """
 
-    def __init__(self, mapping: EventMapping, style: Style, note: Note) -> None:
+    def __init__(self, mapping: EventMapping, options: EventOptions, note: Note) -> None:
         self.event_types: set[str] = set()
         self._mapping = mapping
-        self._environment = style.environment
+        self._environment = options.environment
         self._note = note
-        self._select = Selection(mapping.properties, note, join_arrays=style.join_arrays).select
-        self._rule = event_type_rule(style.max_name_length)
-        self._prefix = style.prefix
+        self._select = Selection(mapping.properties, note, join_arrays=options.join_arrays).select
+        self._rule = event_type_rule(options.max_name_length)
+        self._prefix = options.prefix
         self._names = lru_cache(MAX_NAMES)(self._new_name)
 
     def make(self, record: Record) -> MadeEvent | None:

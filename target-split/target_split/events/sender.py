@@ -27,17 +27,11 @@ MAX_LISTED = 20
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An answer that refuses a batch for good.
-
-    Attributes:
-        status: HTTP status.
-        reaction: What follows.
-        said: Split's words.
-    """
+    """An answer that refuses a batch for good."""
 
     status: int
     reaction: Reaction
-    said: str
+    said: str  # by Split
 
 
 class EventSender:
@@ -48,7 +42,7 @@ class EventSender:
         ledger: What was accepted before; None without one.
         new_retry: Makes the retry of one request.
         redact: Takes keys out of texts.
-        services: Counts, and keeps events that can never be delivered.
+        services: Count, and keep what can never be delivered.
         skip_ambiguous: Whether ambiguous events are skipped, not sent again.
     """
 

@@ -38,11 +38,7 @@ INSERT OR IGNORE INTO accepted SELECT substr(:ids, at, {ID_BYTES}), :day FROM po
 
 
 class AcceptedIds:
-    """The table of accepted events. Not safe to use from several threads at once.
-
-    Args:
-        database: The ledger's file.
-    """
+    """The table of accepted events. Not safe to use from several threads at once."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database

@@ -9,7 +9,7 @@ answer never came.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from target_split.ledger.event_id import HOUR_BYTES
@@ -20,17 +20,10 @@ HOURS_PER_DAY = 24
 
 @dataclass(frozen=True)
 class Leftover:
-    """A request of an earlier run whose answer never came.
-
-    Attributes:
-        stream: Its stream.
-        time: When it was posted, in seconds since 1970.
-        ids: Its events that have not come again yet.
-    """
+    """A request of an earlier run whose answer never came, and those of its events that have not come again yet."""
 
     stream: str
-    time: float
-    ids: set[bytes] = field(default_factory=set)
+    ids: set[bytes]
 
 
 @dataclass(frozen=True)
@@ -50,12 +43,7 @@ class Sifted:
 
 @dataclass(frozen=True)
 class Size:
-    """How large the store is.
-
-    Attributes:
-        bytes: Bytes on disk.
-        log_bytes: Bytes of its write-ahead log at the end of the run; a database keeps its own.
-    """
+    """How large the store is on disk, and its write-ahead log at the end of the run; a database keeps its own."""
 
     bytes: int = 0
     log_bytes: int = 0

@@ -22,12 +22,7 @@ DAMAGED = "is not a ledger or is damaged ({error})."
 
 
 class Known(NamedTuple):
-    """What a ledger says of some events.
-
-    Attributes:
-        accepted: Ids of those that Split accepted.
-        ambiguous: Ids of those that were posted, but no answer came.
-    """
+    """Ids of events that Split accepted, and of those that were posted but got no answer."""
 
     accepted: set[bytes]
     ambiguous: set[bytes]
@@ -52,9 +47,6 @@ class LedgerReader(Protocol):
 
 class SQLiteLedgerReader:
     """The ledger in a file.
-
-    Args:
-        path: The file.
 
     Raises:
         ConnectorError: There is none, it is not a ledger, or a run uses it.

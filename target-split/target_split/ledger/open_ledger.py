@@ -41,9 +41,6 @@ def open_ledger(path: str, days: int, *, skip_ambiguous: bool, now: Callable[[],
 def open_reader(path: str) -> LedgerReader:
     """Return the ledger, opened for reading only.
 
-    Args:
-        path: File, or `postgresql://…`.
-
     Raises:
         ConnectorError: It cannot be read; the message names the setting.
     """

@@ -45,7 +45,7 @@ WHERE taken.id = found.id RETURNING found.id, found.state
 """
 HELD = "SELECT DISTINCT run FROM target_split_events WHERE id = ANY(%(ids)s) AND run <> %(run)s AND state < 2"
 SET_STATE = "UPDATE target_split_events SET state = %s, day = %s, stream = %s WHERE id = ANY(%s) AND run = %s"
-LEFTOVERS = "SELECT run, stream, day, array_agg(id) FROM target_split_events WHERE state = 1 GROUP BY run, stream, day"
+LEFTOVERS = "SELECT run, stream, array_agg(id) FROM target_split_events WHERE state = 1 GROUP BY run, stream"
 
 
 class State(IntEnum):
@@ -57,13 +57,7 @@ class State(IntEnum):
 
 
 class PostgresLedger:
-    """The `Ledger` in a database. Safe to use from any thread, and from several runs at a time.
-
-    Args:
-        url: `postgresql://…`.
-        days: How long an event is remembered.
-        skip_ambiguous: Whether ambiguous events count as accepted.
-        now: Returns seconds since 1970.
+    """The `Ledger` in a database; arguments as for `open_ledger`.
 
     Raises:
         ConnectorError: The database cannot be reached or written.
@@ -114,11 +108,7 @@ class PostgresLedger:
     def _read_leftovers(self) -> list[Leftover]:
         found = self._database.execute(LEFTOVERS.encode()).fetchall()
         ended = self._ended({run for run, *_ in found})
-        return [
-            Leftover(stream or "", day * SECONDS_PER_DAY, set(map(bytes, ids)))
-            for run, stream, day, ids in found
-            if run in ended
-        ]
+        return [Leftover(stream or "", set(map(bytes, ids))) for run, stream, ids in found if run in ended]
 
     def _ended(self, runs: set[int]) -> list[int]:
         """Return those runs that are not at work any more."""

@@ -28,9 +28,6 @@ NEWEST = "SELECT id FROM target_split_events WHERE state = %s AND id < %s ORDER 
 class PostgresLedgerReader:
     """The ledger in a database. Runs may go on meanwhile.
 
-    Args:
-        url: `postgresql://…`.
-
     Raises:
         ConnectorError: The database cannot be reached or read, or holds no ledger.
     """

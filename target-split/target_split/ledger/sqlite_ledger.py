@@ -2,9 +2,6 @@
 
 Every commit reaches the disk before the next step. A request costs two small ones: its ids as one row of `posted`,
 later its number in `answered`. Only many requests together go into `accepted`, the large table that is searched.
-
-The ledger forgets by its own time, never by a clock alone: what is older than `ledger_days` before the newest event or
-run that it knows. A clock that is wrong, or a pipeline that pauses for weeks, makes it forget nothing.
 """
 
 from __future__ import annotations
@@ -34,13 +31,7 @@ DAMAGED = "is not a ledger or is damaged ({error}). " + AFRESH_HINT
 
 
 class SQLiteLedger:
-    """The `Ledger` in a file. Safe to use from any thread.
-
-    Args:
-        path: The file; made when it is not there.
-        days: How long an event is remembered.
-        skip_ambiguous: Whether ambiguous events count as accepted.
-        now: Returns seconds since 1970.
+    """The `Ledger` in a file, which is made when it is not there; arguments as for `open_ledger`.
 
     Raises:
         ConnectorError: The file is not a ledger, is damaged, is in use or cannot be written.
@@ -108,13 +99,13 @@ class SQLiteLedger:
 
     def _read_leftovers(self) -> None:
         execute = self._database.execute
-        for number, stream, posted, blob in execute("SELECT number, stream, time, ids FROM posted").fetchall():
+        for number, stream, blob in execute("SELECT number, stream, ids FROM posted").fetchall():
             ids = split_ids(blob)
             # Without those that came again meanwhile, and were accepted or are part of an earlier entry.
             known = {identity[HOUR_BYTES:] for identity in self._accepted.known(ids)}
             unsettled = {identity[HOUR_BYTES:] for identity in ids} - known - self._ambiguous.keys()
             if unsettled:
-                self._leftovers[number] = Leftover(stream, posted, unsettled)
+                self._leftovers[number] = Leftover(stream, unsettled)
                 self._ambiguous |= dict.fromkeys(unsettled, number)
             else:
                 execute("DELETE FROM posted WHERE number = ?", (number,))

@@ -58,13 +58,13 @@ class Flattener:
                 chosen[name] = scalar
 
     def put_matching(
-        self, parts: Mapping[str, Any], prefix: str, chosen: Properties, matches: Callable[[str], bool], depth: int
+        self, matches: Callable[[str], bool], parts: Mapping[str, Any], prefix: str, chosen: Properties, depth: int
     ) -> None:
         """Put those parts of an object whose names match a glob."""
         for part, value in parts.items():
             name = prefix + part
             if type(value) is dict and depth < MAX_DEPTH:
-                self.put_matching(value, name + ".", chosen, matches, depth + 1)
+                self.put_matching(matches, value, name + ".", chosen, depth + 1)
             elif value is not None and name not in chosen and matches(name):
                 scalar = self.scalar(value)
                 if scalar is not None:

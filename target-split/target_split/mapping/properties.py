@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from itertools import groupby, islice
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ Note = Callable[[str], None]
 GLOB_CHARACTERS = re.compile(r"[*?\[]")
 COLUMN = re.compile(r"[^.\"*?\[]+")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+MAX_NAMES = 10_000  # of properties, whose fit to a glob is remembered
 
 TOO_MANY = f"over {MAX_PROPERTIES} properties"
 
@@ -96,67 +99,29 @@ class Path:
             self._put(self._name, value, chosen)
 
 
-class Inside:
-    """Chooses all that is in an object: the usual glob, `event_properties.*`, without comparing any name."""
+class Glob:
+    """Chooses what a glob matches, within one column where the glob begins with its name.
 
-    def __init__(self, column: str, flattener: Flattener) -> None:
-        self._column, self._prefix = column, column + "."
-        self._put_parts = flattener.put_parts
-
-    def choose(self, record: Record, chosen: Properties) -> None:
-        """Put the parts among the properties."""
-        value = record.get(self._column)
-        if type(value) is dict or (value := object_in(value)):
-            self._put_parts(value, self._prefix, chosen, 1)
-
-
-class Everything:
-    """Chooses all of a record: the glob `*`."""
-
-    def __init__(self, flattener: Flattener) -> None:
-        self._put_parts = flattener.put_parts
-
-    def choose(self, record: Record, chosen: Properties) -> None:
-        """Put all columns among the properties."""
-        self._put_parts(record, "", chosen, 0)
-
-
-class Matching:
-    """Chooses what a glob matches, within one column where the glob begins with its name."""
+    Where it takes all there is (`event_properties.*`, the usual one, and `*`), no name is compared.
+    """
 
     def __init__(self, entry: str, flattener: Flattener) -> None:
-        column, dot, _ = entry.partition(".")
-        self._column = column if dot and is_column(column) else None
-        self._matches = Remembering(re.compile(fnmatch.translate(entry)).match)
-        self._put_matching = flattener.put_matching
+        self._column = column_of(entry)
+        self._prefix = "" if self._column is None else f"{self._column}."
+        self._put = flattener.put_parts
+        if entry != f"{self._prefix}*":
+            fits = re.compile(fnmatch.translate(entry)).match
+            matches = lru_cache(MAX_NAMES)(lambda name: fits(name) is not None)  # names come again and again
+            self._put = partial(flattener.put_matching, matches)
 
     def choose(self, record: Record, chosen: Properties) -> None:
         """Put what matches among the properties."""
         if self._column is None:
-            self._put_matching(record, "", chosen, self._matches, 0)
+            self._put(record, "", chosen, 0)
             return
         value = record.get(self._column)
         if type(value) is dict or (value := object_in(value)):
-            self._put_matching(value, self._column + ".", chosen, self._matches, 1)
-
-
-class Remembering:
-    """A test of names that remembers its answers: the same names come again and again."""
-
-    MAX = 10_000
-
-    def __init__(self, test: Callable[[str], Any]) -> None:
-        self._test = test
-        self._answers: dict[str, bool] = {}
-
-    def __call__(self, name: str) -> bool:
-        """Whether a name passes the test."""
-        answer = self._answers.get(name)
-        if answer is None:
-            if len(self._answers) >= self.MAX:
-                self._answers.clear()
-            answer = self._answers[name] = bool(self._test(name))
-        return answer
+            self._put(value, self._prefix, chosen, 1)
 
 
 def choices_of(entries: Sequence[str], flattener: Flattener) -> list[Choice]:
@@ -166,23 +131,19 @@ def choices_of(entries: Sequence[str], flattener: Flattener) -> list[Choice]:
         if are_columns:
             choices.append(Columns(list(run), flattener))
         else:
-            choices += [choice_of(entry, flattener) for entry in run]
+            choices += [(Glob if is_glob(entry) else Path)(entry, flattener) for entry in run]
     return choices
-
-
-def choice_of(entry: str, flattener: Flattener) -> Choice:
-    """Return what chooses properties by one entry."""
-    if not is_glob(entry):
-        return Path(entry, flattener)
-    column, dot, rest = entry.partition(".")
-    if dot and rest == "*" and is_column(column):
-        return Inside(column, flattener)
-    return Everything(flattener) if entry == "*" else Matching(entry, flattener)
 
 
 def is_column(entry: str) -> bool:
     """Whether an entry of `properties` is the bare name of a column."""
     return COLUMN.fullmatch(entry) is not None
+
+
+def column_of(glob: str) -> str | None:
+    """Return the column that a glob begins with; None when it may match any."""
+    column, dot, _ = glob.partition(".")
+    return column if dot and is_column(column) else None
 
 
 def is_glob(entry: str) -> bool:
@@ -194,13 +155,10 @@ def columns_chosen(entries: Sequence[str]) -> frozenset[str] | None:
     """Return the columns that entries read; None when a glob may want any."""
     columns: set[str] = set()
     for entry in entries:
-        column, dot, _ = entry.partition(".")
-        if not is_glob(entry):
-            columns.add(parse_path(entry)[0])
-        elif dot and is_column(column):
-            columns.add(column)
-        else:
+        column = column_of(entry) if is_glob(entry) else parse_path(entry)[0]
+        if column is None:
             return None
+        columns.add(column)
     return frozenset(columns)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from target_split.common.errors import hint
 from target_split.common.number_ids import id_text
 from target_split.common.record_paths import Getter, MappingError, Record, check_members, getter, is_empty
-from target_split.mapping.names import SEGMENT_RULE, clean_part, complete
-from target_split.mapping.segment_names import template_parts
+from target_split.mapping.names import SEGMENT_RULE, clean_part, complete, is_clean
 from target_split.mapping.sources import (
     COMMON_MEMBERS,
     Defaults,
@@ -127,3 +128,44 @@ def segment_mapping(schema: Schema, given: Mapping[str, Any], defaults: Defaults
     if segment is None:
         raise MappingError("'segment' is missing (the name of the segment a record belongs to).")
     return SegmentMapping(accepts, key, segment, [segment], size, False, group_types)
+
+
+def template_parts(template: str, columns: Mapping[str, Any]) -> list[str | Getter]:
+    """Return a template (`amp_{cohort_name}`) as literal text and getters of columns.
+
+    Raises:
+        MappingError: It is malformed, or names a column that the stream does not have.
+    """
+    parts: list[str | Getter] = []
+    for literal, column, form, conversion in template_pieces(template):
+        if literal:
+            parts.append(literal)
+        if column is None:
+            continue
+        if form or conversion or column not in columns:
+            raise MappingError(f"Setting 'segment_name': there is no column '{column}'.{hint(column, columns)}")
+        parts.append(getter((column,)))
+    return parts
+
+
+def template_pieces(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    """Parse a template.
+
+    Raises:
+        MappingError: It is malformed.
+    """
+    try:
+        return list(string.Formatter().parse(template))
+    except ValueError:
+        raise MappingError("Setting 'segment_name': write columns in braces, as in 'amp_{cohort_name}'.") from None
+
+
+def check_template(template: str) -> None:
+    """Check the template of segment names.
+
+    Raises:
+        MappingError: It is malformed.
+    """
+    for literal, _, _, _ in template_pieces(template):
+        if not is_clean(SEGMENT_RULE, literal):
+            raise MappingError("Setting 'segment_name' may hold letters, digits, '-' and '_' beside columns in braces.")

@@ -17,16 +17,10 @@ from target_split.segments.sync import LIST_AGE_SECONDS, SegmentSync
 
 @dataclass
 class Arriving:
-    """A list on its way.
-
-    Attributes:
-        members: What came of it.
-        hold: Holds back STATE until it is delivered.
-        began: When its first row came, by the monotonic clock.
-    """
+    """A list on its way, as far as it came."""
 
     members: MemberList
-    hold: Hold
+    hold: Hold  # of STATE until it is delivered
     began: float = field(default_factory=time.monotonic)
 
 
@@ -36,11 +30,6 @@ class SegmentBuffer:
     A list is synced as soon as it is complete and another one begins; whatever is left, at the end. STATE that covers
     a list passes when the list is delivered: when the tap sent all of it. A list that stopped half-way adds its keys,
     and its STATE is held back, so that the next run reads it whole; ACTIVATE_VERSION does not outweigh missing rows.
-
-    Args:
-        sync: Changes segments.
-        checkpoints: Hold back STATE.
-        logger: Says why a segment is refused, or STATE is held back.
     """
 
     def __init__(self, sync: SegmentSync, checkpoints: Checkpoints, logger: logging.Logger) -> None:
@@ -130,9 +119,7 @@ class SegmentBuffer:
     def _synced(self, members: MemberList, age: float) -> bool:
         """Sync a list; a failure fails the run at its end, and no STATE passes it, but others go on.
 
-        Args:
-            members: The list.
-            age: Seconds since it was computed at the latest, where the tap does not say when that was.
+        `age` is how many seconds ago it was computed at the latest, where the tap does not say when that was.
         """
         try:
             computed = self._computed.get(members.group)

@@ -19,27 +19,15 @@ MAX_WAIT_SECONDS = 10.0
 
 @dataclass
 class Pending:
-    """Changes of one cohort that are not applied yet.
-
-    Attributes:
-        changes: What changes.
-        hold: Holds back STATE until they are applied.
-        began: When the first one came, by the monotonic clock.
-    """
+    """Changes of one cohort that are not applied yet."""
 
     changes: PushedChanges
-    hold: Hold
+    hold: Hold  # of STATE until they are applied
     began: float = field(default_factory=time.monotonic)
 
 
 class ChangeBuffer:
-    """Gathers changes and applies them. Used from one thread.
-
-    Args:
-        sync: Changes segments.
-        checkpoints: Hold back STATE.
-        logger: Says why a segment is refused.
-    """
+    """Gathers changes and applies them. Used from one thread."""
 
     def __init__(self, sync: SegmentSync, checkpoints: Checkpoints, logger: logging.Logger) -> None:
         self._sync = sync

@@ -14,17 +14,11 @@ OWNER = re.compile(r"cohort id (\S+)$")
 
 @dataclass(frozen=True)
 class Claim:
-    """The segment that a list fills.
-
-    Attributes:
-        name: Its name.
-        found: The segment as the workspace knows it; None where it is still to be created.
-        label: What messages call it.
-    """
+    """The segment that a list fills."""
 
     name: str
-    found: Segment | None
-    label: str
+    found: Segment | None  # as the workspace knows it, if it was created already
+    label: str  # for messages
 
 
 class Claims:

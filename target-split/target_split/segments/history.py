@@ -19,6 +19,7 @@ import msgspec
 
 from target_split.common.private_files import PRIVATE_MODE, check_private_file
 from target_split.common.sqlite_errors import sqlite_errors
+from target_split.ledger.ledger import SECONDS_PER_DAY
 from target_split.mapping.segments import ListName
 
 SUFFIX = ".segments"
@@ -33,19 +34,13 @@ CREATE TABLE IF NOT EXISTS changed (
 
 # Pushed changes matter until the next full sync; a push that comes later than this is beyond any retry.
 DAYS_OF_CHANGES = 30
-SECONDS_PER_DAY = 86_400
 
 decode_keys = msgspec.msgpack.Decoder(list[str]).decode
 
 
 @dataclass(frozen=True)
 class Held:
-    """Keys that a run left in a segment.
-
-    Attributes:
-        keys: All of them.
-        runs: How many runs have trusted them since they were read from Split.
-    """
+    """All keys that a run left in a segment, and how many runs have trusted them since they were read from Split."""
 
     keys: set[str]
     runs: int
@@ -69,10 +64,8 @@ class PushedChanges:
     """Changes to the keys of one cohort that Amplitude pushed.
 
     Attributes:
-        stream: Their stream.
         group: The cohort's id.
         name: What the cohort is called.
-        traffic_type: Of its members.
         by_key: By key, the newest change of each.
     """
 
@@ -117,11 +110,7 @@ class SegmentHistory:
             self._database.executescript(SCHEMA)
 
     def held(self, segment: str) -> Held | None:
-        """Return what a run left in a segment, if that is known.
-
-        Args:
-            segment: Name of the segment, with all that tells it from others.
-        """
+        """Return what a run left in a segment, if that is known. Its name comes with all that tells it from others."""
         with self._errors():
             row = self._database.execute("SELECT keys, runs FROM held WHERE segment = ?", (segment,)).fetchone()
         if row is None:

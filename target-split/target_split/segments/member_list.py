@@ -16,17 +16,14 @@ class MemberList:
     """A list of members as far as it came.
 
     Attributes:
-        stream: Its stream.
         group: What tells it from other lists: the cohort's id, or the segment's name.
         name: What it is called, and which segment it fills.
         traffic_type: Name of the traffic type; empty until a key has come.
-        keys: Keys of the members.
         size: Rows in the whole list, where the stream has them.
         is_closed: Whether ACTIVATE_VERSION followed its rows: the tap sent all of them.
         dropped: Number of rows of its stream that were filtered out or rejected, nobody knows of which list.
         is_too_large: Whether there are more keys than a segment holds; they are not kept then.
         refusal: Why it cannot be a segment at all, if it cannot.
-        rows: Number of rows that came.
         seen: Hashes of the rows that came, so that a row that was sent twice can count once.
         anonymous: Number of rows that came without anything to tell them apart by.
         excluded: Number of rows among them that were filtered out or rejected.
@@ -76,14 +73,6 @@ class MemberList:
         self.excluded += 1
 
     @property
-    def has_all_rows(self) -> bool:
-        """Whether as many rows came as the list has: all of them, or all different ones.
-
-        Amplitude's list may hold a row twice, which its size counts twice; a row may also be sent twice.
-        """
-        return self._lacks_at_most(0)
-
-    @property
     def is_delivered(self) -> bool:
         """Whether the tap sent all of it, so that STATE may pass: whatever is missing is left out on purpose.
 
@@ -94,6 +83,10 @@ class MemberList:
         return self._lacks_at_most(self.dropped if self.is_closed else 0)
 
     def _lacks_at_most(self, rows: int) -> bool:
+        """Whether all rows of the list came but for some: all of them, or all different ones.
+
+        Amplitude's list may hold a row twice, which its size counts twice; a row may also be sent twice.
+        """
         came = (self.rows, len(self.seen) + self.anonymous)
         return not self.is_disputed and self.size is not None and any(0 <= self.size - n <= rows for n in came)
 
@@ -106,7 +99,7 @@ class MemberList:
             return f"{counted(self.excluded, 'of its rows was', 'of its rows were')} filtered out or rejected"
         if self.size is not None:
             different = len(self.seen) + self.anonymous
-            return None if self.has_all_rows else f"{different:,} of its {self.size:,} rows came"
+            return None if self._lacks_at_most(0) else f"{different:,} of its {self.size:,} rows came"
         if not self.is_closed:
             return "nothing said that the list is complete"
         return "some rows of its stream were filtered out or rejected" if self.dropped else None

@@ -49,16 +49,7 @@ class Rules:
 
 
 class SegmentSync:
-    """Changes segments. Used from one thread.
-
-    Args:
-        admin: The Admin API.
-        environment: Where segments are filled.
-        rules: Settings about segments.
-        history: What earlier runs left in segments.
-        clock: Split's time.
-        services: Counts keys, and says what changes and what does not.
-    """
+    """Changes the segments of an environment. Used from one thread."""
 
     def __init__(  # noqa: PLR0913  # what a sync needs
         self,

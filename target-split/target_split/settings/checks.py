@@ -13,8 +13,7 @@ from target_split.common.record_paths import MappingError, check_members
 from target_split.common.settings import url_problems
 from target_split.mapping.events import EVENT_MEMBERS, event_mapping
 from target_split.mapping.names import event_type_rule, is_clean
-from target_split.mapping.segment_names import check_template
-from target_split.mapping.segments import SEGMENT_MEMBERS, segment_mapping
+from target_split.mapping.segments import SEGMENT_MEMBERS, check_template, segment_mapping
 from target_split.mapping.sources import Defaults
 from target_split.mapping.stream_kind import load_as
 

@@ -16,11 +16,6 @@ TEXTS = th.ArrayType(th.StringType)
 SHARE = th.CustomType({"type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": r"^\d+(\.\d+)?$"})
 
 
-def whole(minimum: int, maximum: int | None = None) -> Any:
-    """Return the type of a whole number from `minimum` on."""
-    return th.IntegerType(minimum=minimum, maximum=maximum)
-
-
 SETTINGS: dict[str, Any] = th.PropertiesList(
     th.Property(
         "sdk_api_key",
@@ -74,10 +69,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Identifier of the Harness organization, for v4.",
     ),
     th.Property(
-        "project",
-        th.StringType,
-        title="Harness project",
-        description="Identifier of the Harness project, for v4.",
+        "project", th.StringType, title="Harness project", description="Identifier of the Harness project, for v4."
     ),
     th.Property(
         "environment",
@@ -87,11 +79,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         "where an SDK key spans several environments). Without an Admin API key write the name.",
     ),
     th.Property(
-        "traffic_type",
-        th.StringType,
-        default="user",
-        title="Traffic type",
-        description="Traffic type of the keys.",
+        "traffic_type", th.StringType, default="user", title="Traffic type", description="Traffic type of the keys."
     ),
     th.Property(
         "traffic_types",
@@ -117,16 +105,13 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "max_name_length",
-        whole(20, 80),
+        th.IntegerType(minimum=20, maximum=80),
         default=63,
         title="Longest event type",
         description="Longest name of an event type, prefix included. Split documents 63 in some places, 80 in others.",
     ),
     th.Property(
-        "value",
-        th.StringType,
-        title="Value",
-        description="Path to an event's value: a number or a numeric string.",
+        "value", th.StringType, title="Value", description="Path to an event's value: a number or a numeric string."
     ),
     th.Property(
         "properties",
@@ -181,14 +166,14 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "max_parallel_requests",
-        whole(1, 32),
+        th.IntegerType(minimum=1, maximum=32),
         default=4,
         title="Parallel requests",
         description="Requests with events that run side by side.",
     ),
     th.Property(
         "retry_timeout_seconds",
-        whole(0),
+        th.IntegerType(minimum=0),
         default=900,
         title="Retry timeout",
         description="Seconds for which a request is retried while Split is down, limits the rate or answers 5xx.",
@@ -203,7 +188,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "ledger_days",
-        whole(1),
+        th.IntegerType(minimum=1),
         default=14,
         title="Days in the ledger",
         description="How many days the ledger remembers an event.",
