@@ -60,9 +60,8 @@ def check_segments(config: Mapping[str, Any], connection: Connection, admin: Adm
     yield "Environments: " + (", ".join(f"{one.name} (id {one.id})" for one in environments) or "none") + "."
     traffic_types = sorted(admin.traffic_types())
     yield f"Traffic types: {', '.join(traffic_types) or 'none'}."
-    assert connection.workspace is not None  # noqa: S101  # as is the Admin API
-    connection.workspace.check_traffic_types({config["traffic_type"].lower()})
-    environment = connection.workspace.environment
+    connection.check_traffic_types({config["traffic_type"].lower()})
+    environment = connection.environment
     if environment is None:
         yield "Setting 'environment' is not set: segments need it."
         return

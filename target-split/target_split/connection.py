@@ -1,22 +1,21 @@
-"""Split as the settings address it: hosts, keys, the Admin API, the workspace."""
+"""Split as the settings address it: hosts, keys, the Admin API, the environment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
-from target_split.api.admin import AdminApi
+from target_split.api.admin import AdminApi, Environment
 from target_split.api.admin_v2 import ADMIN_URL as V2_URL
 from target_split.api.admin_v2 import AdminV2
 from target_split.api.admin_v4 import ADMIN_URL as V4_URL
 from target_split.api.admin_v4 import AdminV4, account_of
 from target_split.api.client import Client, Host
-from target_split.common.errors import ConnectorError
+from target_split.common.errors import ConnectorError, hint
 from target_split.common.retry import Retry
 from target_split.common.service_clock import ServiceClock
 from target_split.common.target.services import Services
-from target_split.segments.workspace import Workspace
 from target_split.settings.checks import uses_v4
 
 # After SIGTERM whoever sent it waits half a minute or less; what is in flight gets this long.
@@ -28,10 +27,6 @@ FIRST_WAIT_SECONDS = 1.0
 
 class Connection:
     """Split as the settings address it. Nothing is asked before it is needed.
-
-    Args:
-        config: The settings.
-        services: What all of the target shares.
 
     Attributes:
         clock: Split's time.
@@ -50,9 +45,8 @@ class Connection:
             self._services.summary.add("http_retry_count")
             self._services.logger.info("Retrying in %.0f s: %s.", seconds, reason)
 
-        timeout = self._config["retry_timeout_seconds"]
         return Retry(
-            timeout,
+            self._config["retry_timeout_seconds"],
             self._services.stopping,
             count,
             grace_seconds=STOPPING_SECONDS,
@@ -77,33 +71,61 @@ class Connection:
         if not config.get("admin_api_key"):
             return None
         if uses_v4(config):
-            return self._admin_v4()
+            account = config.get("account") or account_of(config["admin_api_key"])
+            assert account is not None  # noqa: S101  # the settings were checked
+            return AdminV4(self._admin_host(V4_URL), account, config["organization"], config["project"])
         organization, project = config.get("organization"), config.get("project")
         if not config.get("workspace_id") and not (organization and project):
             return None
-        host = self._admin_host(V2_URL)
-        return AdminV2(host, config["auth_header"], config.get("workspace_id"), organization, project)
-
-    def _admin_v4(self) -> AdminApi:
-        config = self._config
-        account = config.get("account") or account_of(config["admin_api_key"])
-        assert account is not None  # noqa: S101  # the settings were checked
-        return AdminV4(self._admin_host(V4_URL), account, config["organization"], config["project"])
+        return AdminV2(
+            self._admin_host(V2_URL), config["auth_header"], config.get("workspace_id"), organization, project
+        )
 
     def _admin_host(self, default_url: str) -> Host:
         url = self._config.get("admin_url") or default_url
         return Host(self._client, url, "admin_url", self._config["admin_api_key"], self.new_retry)
 
     @cached_property
-    def workspace(self) -> Workspace | None:
-        """The workspace and environment; None where the settings do not address the Admin API."""
-        return Workspace(self.admin, self._config.get("environment")) if self.admin else None
+    def environment(self) -> Environment | None:
+        """The environment that is set by id or name; None without one, or without an Admin API.
+
+        Raises:
+            ConnectorError: There is none of that id or name; the message lists those there are.
+        """
+        given = self._config.get("environment")
+        if self.admin is None or given is None:
+            return None
+        environments = self.admin.environments()
+        for environment in environments:
+            if given in (environment.id, environment.name):
+                return environment
+        names = [environment.name for environment in environments]
+        raise ConnectorError(
+            f"Setting 'environment': the workspace has no environment '{given}'. {listing(given, names)}"
+        )
 
     @cached_property
     def event_environment(self) -> str | None:
         """Name of the environment that events carry, if one is set."""
-        environment = self.workspace.environment if self.workspace else None
-        return environment.name if environment else self._config.get("environment")
+        return self.environment.name if self.environment else self._config.get("environment")
+
+    @cached_property
+    def _traffic_types(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self.admin.traffic_types()) if self.admin else frozenset()
+
+    def check_traffic_types(self, wanted: Collection[str]) -> None:
+        """Check that traffic types exist, where there is an Admin API.
+
+        Raises:
+            ConnectorError: One does not; the message lists those that do.
+        """
+        if self.admin is None:
+            return
+        for name in sorted(set(wanted) - self._traffic_types):
+            raise ConnectorError(
+                f"Setting 'traffic_type': the workspace has no traffic type '{name}'. "
+                f"{listing(name, self._traffic_types)}"
+            )
 
     def check_segment_settings(self) -> None:
         """Check that all is set that segments need.
@@ -121,3 +143,8 @@ class Connection:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def listing(given: str, names: Collection[str]) -> str:
+    """List names, and the one closest to what was given."""
+    return f"There are: {', '.join(sorted(names)) or 'none'}.{hint(given, names)}"

@@ -88,8 +88,7 @@ class TargetSplit(AuditedTarget):
             return self._event_sink(stream, given)
         mapping = self._segment_mapping(stream, given, kind)
         self._connection.check_segment_settings()
-        assert self._connection.workspace is not None  # noqa: S101  # the settings are there
-        self._connection.workspace.check_traffic_types(mapping.key.named)
+        self._connection.check_traffic_types(mapping.key.named)
         if kind == "cohort":
             return CohortSink(stream, self.services, mapping, self._segments)
         if kind == "change":
@@ -124,8 +123,7 @@ class TargetSplit(AuditedTarget):
             self.services.skip(why, stream.name)
 
         converter = read_mapping(stream.name, lambda: Converter(stream, given, self._event_options, truncated, skipped))
-        if self._connection.workspace is not None:
-            self._connection.workspace.check_traffic_types(converter.traffic_types)
+        self._connection.check_traffic_types(converter.traffic_types)
         self._converters.append(converter)
         return EventSink(stream, self.services, converter, self._events.builder(stream.name))
 
@@ -147,19 +145,11 @@ class TargetSplit(AuditedTarget):
 
     @cached_property
     def _events(self) -> EventDelivery:
-        config, connection = self.config, self._connection
-        host = connection.events_host
+        config, host = self.config, self._connection.events_host
         dry_run = config["dry_run"]
         transport: Transport = DryRun() if dry_run else HttpTransport(host)
         ledger = None if dry_run else self._open_ledger()
-        sender = EventSender(
-            transport,
-            ledger,
-            connection.new_retry,
-            host.redacted,
-            self.services,
-            skip_ambiguous=self._skip_ambiguous,
-        )
+        sender = EventSender(transport, ledger, host, self.services, skip_ambiguous=self._skip_ambiguous)
         workers = 1 if dry_run else config["max_parallel_requests"]
         return EventDelivery(sender.deliver, workers, self.services, ledger)
 
@@ -199,7 +189,7 @@ class TargetSplit(AuditedTarget):
     def _sync(self) -> SegmentSync:
         config, connection = self.config, self._connection
         assert connection.admin is not None  # noqa: S101  # the settings were checked
-        assert connection.workspace is not None  # noqa: S101  # likewise
+        assert connection.environment is not None  # noqa: S101  # likewise
         rules = Rules(
             Change(config["change_title"], config["change_comment"]),
             config["allow_empty_segments"],
@@ -209,7 +199,7 @@ class TargetSplit(AuditedTarget):
         )
         return SegmentSync(
             admin=connection.admin,
-            environment=connection.workspace.required_environment,
+            environment=connection.environment,
             rules=rules,
             history=self._history,
             clock=connection.clock,

@@ -64,9 +64,7 @@ class Bench:
         checkpoints = Checkpoints(lambda _: None)
         services = Services(self.summary, rejects, checkpoints, Proof(checkpoints, ()), self.stopping, logger)
         self.checkpoints = services.checkpoints
-        self.sender = EventSender(
-            HttpTransport(host), self.ledger, new_retry, host.redacted, services, skip_ambiguous=skip
-        )
+        self.sender = EventSender(HttpTransport(host), self.ledger, host, services, skip_ambiguous=skip)
 
     def deliver(self, events: list[bytes]) -> None:
         ids = EventIds(["host"], "events")

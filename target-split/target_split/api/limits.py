@@ -42,11 +42,8 @@ class InvalidKeyError(ValueError):
 def clean_key(value: Any) -> str | None:
     """Return a key as well-formed text, without spaces around it; None where there is none.
 
-    Args:
-        value: A text or a whole number.
-
     Raises:
-        InvalidKeyError: It is anything else.
+        InvalidKeyError: It is neither text nor a whole number.
     """
     if isinstance(value, str):
         text = value.strip()

@@ -38,7 +38,7 @@ class Converter:
     """Makes events.
 
     Args:
-        stream: The stream.
+        stream: Where records come from.
         given: Its entry of `mappings`.
         options: Settings about events.
         truncated: Called with what had to be truncated or left out of an event.

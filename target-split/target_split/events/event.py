@@ -79,12 +79,7 @@ class EventOptions:
 
 
 class EventMaker:
-    """Makes the events of one stream.
-
-    Args:
-        mapping: What of a record they are made of.
-        options: How they look.
-        note: Called with what had to be truncated or left out.
+    """Makes the events of one stream; calls `note` with what had to be truncated or left out.
 
     Attributes:
         event_types: Names of event types that were made.

@@ -11,13 +11,7 @@ MAX_NAMED = 10
 
 
 def unseen_warning(admin: AdminApi, made: Collection[str], prefix: str) -> str | None:
-    """Return a warning that names event types that Split has not seen; None when it has seen all, or cannot tell.
-
-    Args:
-        admin: The Admin API.
-        made: Names of event types of this run.
-        prefix: Of all of them.
-    """
+    """Return a warning that names event types that Split has not seen; None when it has seen all, or cannot tell."""
     try:
         seen = admin.event_types(prefix)
     except ConnectorError as error:

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from target_split.api.client import Answer
+from target_split.api.client import Answer, Host
 from target_split.api.events import BAD_EVENT, Action, Reaction, reaction_to
 from target_split.common.errors import ConnectorError
 from target_split.common.http import AnswerLostError, NotSentError
-from target_split.common.retry import Retry
 from target_split.common.target.services import Services
 from target_split.common.words import counted
 from target_split.events.batch import Batch
@@ -40,26 +38,17 @@ class EventSender:
     Args:
         transport: Carries a batch to Split.
         ledger: What was accepted before; None without one.
-        new_retry: Makes the retry of one request.
-        redact: Takes keys out of texts.
+        host: Knows how long to retry, and which key no text may show.
         services: Count, and keep what can never be delivered.
         skip_ambiguous: Whether ambiguous events are skipped, not sent again.
     """
 
-    def __init__(  # noqa: PLR0913  # two services, two functions, one setting
-        self,
-        transport: Transport,
-        ledger: Ledger | None,
-        new_retry: Callable[[], Retry],
-        redact: Callable[[str], str],
-        services: Services,
-        *,
-        skip_ambiguous: bool,
+    def __init__(
+        self, transport: Transport, ledger: Ledger | None, host: Host, services: Services, *, skip_ambiguous: bool
     ) -> None:
         self._transport = transport
         self._ledger = ledger
-        self._new_retry = new_retry
-        self._redact = redact
+        self._host = host
         self._summary = services.summary
         self._logger = services.logger
         self._rejects = services.rejects
@@ -117,7 +106,7 @@ class EventSender:
         Returns:
             None when it was accepted (or skipped as ambiguous), else the answer that refuses its events for good.
         """
-        retry, entry = self._new_retry(), LedgerEntry(self._ledger, batch)
+        retry, entry = self._host.new_retry(), LedgerEntry(self._ledger, batch)
         while True:
             entry.begin()
             answer: Answer | None = None
@@ -139,12 +128,11 @@ class EventSender:
             if reaction.action is Action.BISECT and answer is not None:
                 # Events that Split refuses now, it refused before: an answer that was lost said the same.
                 entry.refused(for_sure=True)
-                return Refusal(answer.status, reaction, self._redact(answer.message))
+                return Refusal(answer.status, reaction, self._host.redacted(answer.message))
             if reaction.action is Action.STOP and answer is not None:
                 entry.refused()
-                raise ConnectorError(
-                    reaction.words.format(status=answer.status, said=self._redact(answer.message) or "no message")
-                )
+                said = self._host.redacted(answer.message) or "no message"
+                raise ConnectorError(reaction.words.format(status=answer.status, said=said))
             if reaction.action is Action.RETRY_AMBIGUOUS:
                 self._list_ambiguous(batch, why)
                 if self._skip_ambiguous:

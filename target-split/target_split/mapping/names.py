@@ -75,7 +75,7 @@ def complete(rule: NameRule, name: str, text: str) -> str:
     """Return a name that keeps the whole rule: its beginning, its length, the reserved words.
 
     Args:
-        rule: The rule.
+        rule: Of this kind of name.
         name: Made of cleaned parts.
         text: What the name stands for: different names that would be cut to the same one differ in it.
     """
@@ -86,13 +86,7 @@ def complete(rule: NameRule, name: str, text: str) -> str:
 
 
 def event_type_name(rule: NameRule, prefix: str, text: str) -> str:
-    """Return the event type's name: `amp.` and `[Amplitude] Page Viewed` give `amp.Amplitude_Page_Viewed`.
-
-    Args:
-        rule: The rule of event types.
-        prefix: Of allowed characters.
-        text: Any text that is not empty.
-    """
+    """Return the event type's name: `amp.` and `[Amplitude] Page Viewed` give `amp.Amplitude_Page_Viewed`."""
     return complete(rule, prefix + clean_part(rule, text), text)
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import groupby, islice
-from typing import Any, Protocol
+from typing import Any
 
 from target_split.api.limits import MAX_PROPERTIES, MAX_PROPERTY_LENGTH
 from target_split.common.record_paths import MappingError, Record, check_path, getter, object_in, parse_path
@@ -57,13 +57,6 @@ class Selection:
                 self._note(problem)
             problems.clear()
         return chosen
-
-
-class Choice(Protocol):
-    """Chooses properties by an entry, or by several."""
-
-    def choose(self, record: Record, chosen: Properties) -> None:
-        """Put what it chooses among the properties."""
 
 
 class Columns:
@@ -124,9 +117,9 @@ class Glob:
             self._put(value, self._prefix, chosen, 1)
 
 
-def choices_of(entries: Sequence[str], flattener: Flattener) -> list[Choice]:
+def choices_of(entries: Sequence[str], flattener: Flattener) -> list[Columns | Path | Glob]:
     """Return what chooses properties by each entry, in their order."""
-    choices: list[Choice] = []
+    choices: list[Columns | Path | Glob] = []
     for are_columns, run in groupby(entries, is_column):
         if are_columns:
             choices.append(Columns(list(run), flattener))

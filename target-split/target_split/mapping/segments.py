@@ -106,12 +106,7 @@ class SegmentMapping:
 
 
 def segment_mapping(schema: Schema, given: Mapping[str, Any], defaults: Defaults) -> SegmentMapping:
-    """Return how the records of a stream become members of segments.
-
-    Args:
-        schema: The stream's schema; an empty one allows every path.
-        given: Its entry of `mappings`.
-        defaults: Settings for what that does not say.
+    """Return how the records of a stream become members of segments; arguments as for `event_mapping`.
 
     Raises:
         MappingError: The mapping is malformed, or the stream cannot have one of its paths.

@@ -88,10 +88,6 @@ def with_defaults(given: Mapping[str, Any], schema: Schema, defaults: Defaults) 
 def key_source(mapping: Mapping[str, Any], schema: Schema) -> KeySource:
     """Return what reads the key and its traffic type.
 
-    Args:
-        mapping: With `key`, `traffic_type` and `traffic_types`.
-        schema: The stream's schema.
-
     Raises:
         MappingError: A member is malformed.
     """

@@ -15,6 +15,12 @@ EVENT_COLUMNS = frozenset({"event_type", "event_time", "event_properties"})
 MEMBER_COLUMNS = frozenset({"cohort_id", "cohort_name", "user_id"})
 COHORT_COLUMNS = frozenset({"id", "name", "size", "lastComputed"})
 CHANGE_COLUMNS = frozenset({"cohort_id", "message_id", "computed_time", "action"})
+COLUMNS: dict[Kind, frozenset[str]] = {  # in the order in which they are looked for
+    "change": CHANGE_COLUMNS,
+    "segment": MEMBER_COLUMNS,
+    "cohort": COHORT_COLUMNS,
+    "event": EVENT_COLUMNS,
+}
 
 MEMBER_STREAM = "cohort_members"
 SIZE_COLUMN = "cohort_size"
@@ -49,15 +55,7 @@ def kind_of(schema: Schema, given: Mapping[str, Any]) -> Kind:
 
 def known_kind(schema: Schema) -> Kind | None:
     """Return what a stream becomes by its columns alone, if they tell."""
-    if is_known(schema, CHANGE_COLUMNS):
-        return "change"
-    if is_known(schema, MEMBER_COLUMNS):
-        return "segment"
-    if is_known(schema, COHORT_COLUMNS):
-        return "cohort"
-    if is_known(schema, EVENT_COLUMNS):
-        return "event"
-    return None
+    return next((kind for kind, columns in COLUMNS.items() if is_known(schema, columns)), None)
 
 
 def load_as(given: Mapping[str, Any], schema: Schema) -> Kind:
