@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from target_split.api.admin import Change
 from target_split.audit.passes import LedgerAudit
@@ -33,8 +34,6 @@ from target_split.segments.history import SegmentHistory
 from target_split.segments.sync import Rules, SegmentSync
 from target_split.settings import SETTINGS, problems_of
 from target_split.sinks import ChangeSink, CohortSink, EventSink, MemberSink
-
-M = TypeVar("M")
 
 NO_HISTORY_WARNING = (
     "Pushed cohort changes are not remembered beyond this run, because {why}: one that comes late can undo a newer one "
@@ -80,8 +79,12 @@ class TargetSplit(AuditedTarget):
 
     def make_sink(self, stream: Stream) -> StreamingSink:
         """Return the sink of a stream, by its mapping or its columns."""
+        with mapping_errors(stream.name):
+            return self._new_sink(stream)
+
+    def _new_sink(self, stream: Stream) -> StreamingSink:
         given = given_for(stream.name, self._mappings)
-        kind = read_mapping(stream.name, lambda: kind_of(stream.schema, given))
+        kind = kind_of(stream.schema, given)
         if self.audit is not None:
             return self._audit_sink(self.audit, stream, given, kind)
         if kind == "event":
@@ -101,11 +104,11 @@ class TargetSplit(AuditedTarget):
 
     def _segment_mapping(self, stream: Stream, given: Mapping[str, Any], kind: str) -> SegmentMapping:
         if kind != "cohort":
-            return read_mapping(stream.name, lambda: segment_mapping(stream.schema, given, self._defaults))
+            return segment_mapping(stream.schema, given, self._defaults)
         # Segments are called as for the members: an empty cohort has none that could tell.
         schema = {"properties": {name: {} for name in MEMBER_COLUMNS}, "additionalProperties": True}
-        members = given_for(MEMBER_STREAM, self._mappings)
-        return read_mapping(MEMBER_STREAM, lambda: segment_mapping(schema, members, self._defaults))
+        with mapping_errors(MEMBER_STREAM):
+            return segment_mapping(schema, given_for(MEMBER_STREAM, self._mappings), self._defaults)
 
     def _audit_sink(self, audit: LedgerAudit, stream: Stream, given: Mapping[str, Any], kind: str) -> StreamingSink:
         if kind != "event":
@@ -113,7 +116,7 @@ class TargetSplit(AuditedTarget):
                 f"Stream '{stream.name}' is loaded as segments, which cannot be audited: the ledger remembers events. "
                 "Deselect it in the tap."
             )
-        return read_mapping(stream.name, lambda: audit.new_sink(stream, given, self._event_options))
+        return audit.new_sink(stream, given, self._event_options)
 
     def _event_sink(self, stream: Stream, given: Mapping[str, Any]) -> EventSink:
         def truncated(what: str) -> None:
@@ -122,7 +125,7 @@ class TargetSplit(AuditedTarget):
         def skipped(why: str) -> None:
             self.services.skip(why, stream.name)
 
-        converter = read_mapping(stream.name, lambda: Converter(stream, given, self._event_options, truncated, skipped))
+        converter = Converter(stream, given, self._event_options, truncated, skipped)
         self._connection.check_traffic_types(converter.traffic_types)
         self._converters.append(converter)
         return EventSink(stream, self.services, converter, self._events.builder(stream.name))
@@ -264,13 +267,10 @@ class TargetSplit(AuditedTarget):
         self._connection.close()
 
 
-def read_mapping(stream: str, read: Callable[[], M]) -> M:
-    """Return a mapping as read.
-
-    Raises:
-        ConnectorError: It is malformed; the message names the stream.
-    """
+@contextmanager
+def mapping_errors(stream: str) -> Iterator[None]:
+    """Name the stream whose mapping is malformed."""
     try:
-        return read()
+        yield
     except MappingError as error:
         raise ConnectorError(f"Stream '{stream}': {error}") from None
