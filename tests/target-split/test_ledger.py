@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from support.ledger import DAY, IDS, OPENED, accept, opened
 from target_split.common.errors import ConnectorError
-from target_split.ledger.accepted_ids import IDS_PER_STATEMENT
 from target_split.ledger.event_id import HOUR_BYTES, ID_BYTES, EventIds
 from target_split.ledger.ledger import SECONDS_PER_DAY, Sifted
+from target_split.ledger.ledger_file import IDS_PER_STATEMENT
 from target_split.ledger.ledger_reader import SQLiteLedgerReader
 
 

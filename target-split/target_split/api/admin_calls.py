@@ -30,6 +30,7 @@ from target_split.common.errors import ConnectorError, RetriableError
 # https://developer.harness.io/docs/feature-management-experimentation/api/approvals
 APPROVAL_WORDS = "approvals are required"
 
+EXISTS = 409
 BEARER, BARE = "Authorization", "x-api-key"
 
 # The vendor's own provider polls for about 4 s.
@@ -163,6 +164,10 @@ class AdminCalls:
         if not isinstance(found, list):
             raise ConnectorError(f"Cannot {what}: the answer is not a list. Check 'admin_url'.")
         return [one for one in found if isinstance(one, dict)]
+
+    def create(self, path: str, what: str, body: Any, **query: Any) -> bool:
+        """Create something; return False when it exists. Arguments and errors as for `call`."""
+        return self.call("POST", path, what, body=body, expected=(EXISTS,), **query).status != EXISTS
 
     def await_keys(self, path: str, what: str, **query: Any) -> None:
         """Wait until the keys of a segment that was just activated can be read: for seconds Split answers 404.

@@ -18,8 +18,6 @@ ADMIN_URL = "https://api.split.io"
 LARGE_KEY_PAGE = 10_000
 USUAL_KEY_PAGE = 100
 
-EXISTS = 409
-
 WORKSPACES, ENVIRONMENTS = "list workspaces", "list environments"
 TRAFFIC_TYPES, SEGMENTS = "list traffic types", "list segments"
 
@@ -139,13 +137,12 @@ class AdminV2:
         """Create a segment; return False when one of that name exists."""
         path = f"/segments/ws/{part(self.scope)}/trafficTypes/{part(segment.traffic_type)}"
         body = {"name": segment.name, "description": segment.description}
-        answer = self._calls.call("POST", path, f"create segment '{segment.name}'", body=body, expected=(EXISTS,))
-        return answer.status != EXISTS
+        return self._calls.create(path, f"create segment '{segment.name}'", body)
 
     def activate_segment(self, environment: str, name: str) -> None:
         """Give an environment a segment, and wait until its keys can be read and changed."""
         path, what = segment_path(environment, name), f"activate segment '{name}'"
-        self._calls.call("POST", path, what, body={}, expected=(EXISTS,))
+        self._calls.create(path, what, {})
         self._calls.await_keys(f"{path}/keys", what, limit=1)
 
     def key_count(self, environment: str, name: str) -> int | None:

@@ -15,7 +15,6 @@ ADMIN_URL = "https://app.harness.io"
 # Default and largest page of every list.
 PAGE = 100
 
-EXISTS = 409
 STANDARD = "STANDARD"
 
 # Policies may turn a write into one that waits for an approval.
@@ -83,14 +82,12 @@ class AdminV4:
             "segmentType": STANDARD,
             "description": segment.description,
         }
-        what = f"create segment '{segment.name}'"
-        answer = self._calls.call("POST", "/segments", what, body=body, expected=(EXISTS,))
-        return answer.status != EXISTS
+        return self._calls.create("/segments", f"create segment '{segment.name}'", body)
 
     def activate_segment(self, environment: str, name: str) -> None:
         """Give an environment a segment, and wait until its keys can be read and changed."""
         path, what = definition_path(name), f"activate segment '{name}'"
-        self._calls.call("POST", path, what, body={}, expected=(EXISTS,), environment_id=environment)
+        self._calls.create(path, what, {}, environment_id=environment)
         self._calls.await_keys(f"{path}/keys", what, environment_id=environment, offset=0, limit=1)
 
     def key_count(self, environment: str, name: str) -> int | None:

@@ -11,9 +11,8 @@ from typing import NamedTuple, Protocol
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
 from target_split.common.sqlite_errors import sqlite_errors
-from target_split.ledger.accepted_ids import AcceptedIds, split_ids
 from target_split.ledger.event_id import HOUR_BYTES
-from target_split.ledger.ledger_file import APPLICATION_ID, SCHEMA_VERSION
+from target_split.ledger.ledger_file import APPLICATION_ID, SCHEMA_VERSION, AcceptedIds, split_ids
 
 IN_USE = (
     "is in use by another run. Audit when the pipeline does not run: set the schedule of the audit apart from its own."

@@ -17,10 +17,16 @@ from pathlib import Path
 from target_split.common.errors import ConnectorError
 from target_split.common.private_files import check_private_file
 from target_split.common.sqlite_errors import sqlite_errors
-from target_split.ledger.accepted_ids import AcceptedIds, split_ids
 from target_split.ledger.event_id import HASH_BYTES, HOUR_BYTES, NO_HOUR
 from target_split.ledger.ledger import SECONDS_PER_DAY, Leftover, Sifted, Size, day_of, oldest_day
-from target_split.ledger.ledger_file import APPLICATION_ID, FROM_VERSION_1, SCHEMA_VERSION, make_ledger
+from target_split.ledger.ledger_file import (
+    APPLICATION_ID,
+    FROM_VERSION_1,
+    SCHEMA_VERSION,
+    AcceptedIds,
+    make_ledger,
+    split_ids,
+)
 
 # Accepted events that go into the large table together.
 IDS_PER_FOLD = 50_000
