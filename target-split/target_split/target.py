@@ -178,7 +178,6 @@ class TargetSplit(AuditedTarget):
         return ledger
 
     def _check_event_types(self) -> None:
-        """Warn of event types of this run that Split has not seen."""
         made = set().union(*(converter.event_types for converter in self._converters))
         admin = self._connection.admin
         if made and admin is not None and self.config["check_event_types"] and not self.config["dry_run"]:

@@ -180,7 +180,6 @@ class AdminCalls:
             retry.wait(f"cannot {what}: Split does not know it yet", timeout_seconds=ACTIVATION_SECONDS)
 
     def _fail(self, answer: Answer, request: Request) -> NoReturn:
-        """Raise what a refusal means."""
         what, is_change = request.what, request.method != "GET"
         said = self._host.redacted(answer.message)
         if answer.status == 401:

@@ -94,7 +94,6 @@ class PostgresLedger:
         return None if newest is None else day_of(bytes(newest))
 
     def _prune(self, days: int) -> None:
-        """Forget what is too old, once a day."""
         today = int(self._now() // SECONDS_PER_DAY)
         if self._value("SELECT max(day) FROM target_split_pruned") == today:
             return

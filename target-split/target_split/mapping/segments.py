@@ -144,11 +144,7 @@ def template_parts(template: str, columns: Mapping[str, Any]) -> list[str | Gett
 
 
 def template_pieces(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
-    """Parse a template.
-
-    Raises:
-        MappingError: It is malformed.
-    """
+    """Parse a template, or raise `MappingError`."""
     try:
         return list(string.Formatter().parse(template))
     except ValueError:
@@ -156,11 +152,7 @@ def template_pieces(template: str) -> list[tuple[str, str | None, str | None, st
 
 
 def check_template(template: str) -> None:
-    """Check the template of segment names.
-
-    Raises:
-        MappingError: It is malformed.
-    """
+    """Check the template of segment names; raise `MappingError` where it is malformed."""
     for literal, _, _, _ in template_pieces(template):
         if not is_clean(SEGMENT_RULE, literal):
             raise MappingError("Setting 'segment_name' may hold letters, digits, '-' and '_' beside columns in braces.")

@@ -1,4 +1,7 @@
-"""What the mappings of events and of segments have in common: settings as defaults, keys, filters, sources. Pure."""
+"""What the mappings of events and of segments have in common: settings as defaults, keys, filters, sources. Pure.
+
+The functions raise `MappingError` for a member that is malformed, or a path that the stream cannot have.
+"""
 
 from __future__ import annotations
 
@@ -74,11 +77,7 @@ class KeySource:
 
 
 def with_defaults(given: Mapping[str, Any], schema: Schema, defaults: Defaults) -> dict[str, Any]:
-    """Return a mapping whose key and traffic type come from the settings where it has none.
-
-    Raises:
-        MappingError: The stream can have none of the paths in setting `key`.
-    """
+    """Return a mapping whose key and traffic type come from the settings where it has none."""
     mapping = {"traffic_type": defaults.traffic_type, "traffic_types": defaults.traffic_types, **given}
     if "key" not in mapping:
         mapping["key"] = possible_paths(defaults.key, schema)
@@ -86,11 +85,7 @@ def with_defaults(given: Mapping[str, Any], schema: Schema, defaults: Defaults) 
 
 
 def key_source(mapping: Mapping[str, Any], schema: Schema) -> KeySource:
-    """Return what reads the key and its traffic type.
-
-    Raises:
-        MappingError: A member is malformed.
-    """
+    """Return what reads the key and its traffic type."""
     key, common, by_path = mapping["key"], mapping["traffic_type"], mapping["traffic_types"]
     whole = checked_source(key, schema, "key")
     if not isinstance(by_path, dict) or not all(isinstance(name, str) for name in by_path.values()):
@@ -109,11 +104,7 @@ def key_source(mapping: Mapping[str, Any], schema: Schema) -> KeySource:
 
 
 def possible_paths(texts: Sequence[str], schema: Schema) -> list[str]:
-    """Return those of setting `key`'s paths that a stream can have.
-
-    Raises:
-        MappingError: It can have none.
-    """
+    """Return those of setting `key`'s paths that a stream can have: one at least."""
     problems: list[MappingError] = []
     possible: list[str] = []
     for text in texts:
@@ -128,11 +119,7 @@ def possible_paths(texts: Sequence[str], schema: Schema) -> list[str]:
 
 
 def filter_of(mapping: Mapping[str, Any], schema: Schema) -> Callable[[Record], bool] | None:
-    """Return the filter's test, if there is a filter.
-
-    Raises:
-        MappingError: It is malformed, or the stream cannot have one of its paths.
-    """
+    """Return the filter's test, if there is a filter."""
     conditions = mapping.get("filter")
     if conditions is None:
         return None
@@ -149,11 +136,7 @@ def source_of(mapping: Mapping[str, Any], member: str, schema: Schema) -> Getter
 
 
 def checked_source(source: Any, schema: Schema, name: str) -> Getter:
-    """Return what reads a source.
-
-    Raises:
-        MappingError: It is malformed, or the stream cannot have one of its paths; the message begins with `name`.
-    """
+    """Return what reads a source; messages about it begin with `name`."""
     try:
         for path in source_paths(source):
             check_path(path, schema)

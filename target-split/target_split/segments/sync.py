@@ -159,7 +159,6 @@ class SegmentSync:
         return f"{self._admin.scope}/{self._environment}/{claim.name}"
 
     def _held(self, claim: Claim) -> set[str]:
-        """Return the keys that a segment holds."""
         known = self._known_keys(claim)
         if known is not None:
             return known
