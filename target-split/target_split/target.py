@@ -80,9 +80,9 @@ class TargetSplit(AuditedTarget):
     def make_sink(self, stream: Stream) -> StreamingSink:
         """Return the sink of a stream, by its mapping or its columns."""
         with mapping_errors(stream.name):
-            return self._new_sink(stream)
+            return self._sink_of(stream)
 
-    def _new_sink(self, stream: Stream) -> StreamingSink:
+    def _sink_of(self, stream: Stream) -> StreamingSink:
         given = given_for(stream.name, self._mappings)
         kind = kind_of(stream.schema, given)
         if self.audit is not None:
