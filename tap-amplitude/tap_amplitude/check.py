@@ -31,11 +31,6 @@ FOLDER_WORDS: Mapping[Kind | None, str] = {
 def check(services: Services, config: Mapping[str, Any], other_regions: Mapping[str, Client]) -> Iterator[str]:
     """Yield lines about the account: region, newest hour that can be exported, cohorts, quota.
 
-    Args:
-        services: What the streams work with.
-        config: The settings.
-        other_regions: Where else the keys may belong, by region.
-
     Raises:
         ConnectorError: The keys, the region or the address are wrong.
     """

@@ -73,9 +73,7 @@ class Cohorts:
     def members(self, cohort: Cohort, user_properties: Sequence[str]) -> Iterator[tuple[int, Iterator[Member]]]:
         """Request a cohort's list, wait until it is made, download and verify it; give its size and its rows.
 
-        Args:
-            cohort: One of `listed`.
-            user_properties: Names of those to read as well; `*` for all.
+        Of `user_properties`, `*` stands for all.
 
         Raises:
             FailedListError: Amplitude could not make it, or what it sends is not whole.
@@ -123,12 +121,9 @@ class Cohorts:
 
 
 def size_of_whole(file: IO[bytes], listed_size: Any, *, ends_visibly: bool) -> int:
-    """Return how many members a downloaded list has, once it is known to be whole.
+    """Return how many members a downloaded list has, which must be nearly as many as the list of cohorts says.
 
-    Args:
-        file: The download.
-        listed_size: Members of the cohort as listed.
-        ends_visibly: Whether the end of the download was marked; if not, it may be cut anywhere.
+    A download whose end is not marked may be cut anywhere, so none may be missing from it.
 
     Raises:
         MembershipError: It is not a list, or rows are missing.

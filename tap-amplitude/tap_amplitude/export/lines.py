@@ -36,11 +36,7 @@ def decompressed(source: IO[bytes]) -> Iterator[bytes]:
 
 
 def gunzip(data: bytes, compressed: IO[bytes]) -> Iterator[bytes]:
-    """Yield pieces of bounded size of a gzip stream, which may have several members.
-
-    Args:
-        data: What was already read of it.
-        compressed: The rest.
+    """Yield pieces of bounded size of a gzip stream, which may have several members; `data` is its beginning.
 
     Raises:
         compression.DAMAGE: It is not gzip, its check sum is wrong, or it ends too early.

@@ -136,12 +136,7 @@ class RowReader:
         return rows
 
     def _read_odd(self, whole: bytes, line: bytes, rows: Rows) -> bool:
-        """Read a line that is not JSON or that the struct does not fit.
-
-        Args:
-            whole: The line with whole characters.
-            line: As it came.
-            rows: What the line is added to.
+        """Read a line, `whole` with whole characters, that is not JSON or that the struct does not fit.
 
         Returns:
             Whether the struct was remade so that it fits; then nothing was read yet.

@@ -30,13 +30,7 @@ UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, PermissionError)
 
 
 class Opened(NamedTuple):
-    """A file that is whole.
-
-    Attributes:
-        unread: The file, as the bookmark knows it.
-        kind: What it holds.
-        content: Its bytes from the beginning, as they are.
-    """
+    """A file that is whole, as the bookmark knows it, and its bytes from the beginning, as they are."""
 
     unread: Unread
     kind: Kind
@@ -46,13 +40,7 @@ class Opened(NamedTuple):
 class Scan:
     """The files of some kinds that the bookmark has not seen.
 
-    Args:
-        config: The settings.
-        state: The stream's bookmark of files.
-        kinds: What is wanted.
-        wanted: Whether a file is to be read; False passes it, None leaves it for a later run.
-        spool: Holds objects while they are read.
-        logger: Names files that are left out.
+    Of each, `wanted` tells whether it is to be read: False passes it, None leaves it for a later run.
 
     Attributes:
         reading: The bookmark beside a listing of the folder.

@@ -28,11 +28,7 @@ head_of = msgspec.json.Decoder(Head).decode
 
 
 def lines_of(body: bytes, received: int) -> Parsed:
-    """Return what to store of a body: one object, several behind one another, or a list of them.
-
-    Args:
-        body: JSON.
-        received: When it came, in milliseconds since 1970.
+    """Return what to store of a body of JSON: one object, several behind one another, or a list of them.
 
     Raises:
         InvalidBodyError: It holds neither a cohort message nor an event.

@@ -93,11 +93,7 @@ class EventRowsStream(AmplitudeStream):
 
     @contextmanager
     def _reading(self, hour: datetime, progress: Callable[[], str]) -> Iterator[Callable[[Rows], list[Row]]]:
-        """Give a function that counts what was read and returns its records.
-
-        Args:
-            hour: The hour of the rows.
-            progress: Says how far the run is.
+        """Give a function that counts what was read of an hour and returns its records.
 
         Raises:
             ConnectorError: At the end: more than a small share of the rows cannot be read.
