@@ -32,9 +32,11 @@ def read_object(option: str, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConnectorError(f"{option}: {path} must hold one JSON object.")
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         raise ConnectorError(f"{option}: {path} holds a text that is not valid Unicode (a surrogate alone).") from None
+    except ValueError:
+        raise ConnectorError(f"{option}: {path} is not valid JSON (NaN or Infinity is not a number of JSON).") from None
     return value
 
 

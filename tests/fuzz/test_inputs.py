@@ -77,7 +77,11 @@ def test_states(tap: str, data: st.DataObject, workplace: Workplace, closed: Scr
 
 @pytest.mark.parametrize("tap", TAPS)
 @pytest.mark.parametrize(
-    "text", ["", "null", "[]", '"x"', '{"bookmarks": null}', '{"bookmarks": {"events": null}}', "{", "[" * 99_999]
+    "text",
+    [
+        *("", "null", "[]", '"x"', "{", "[" * 99_999, '{"streams": [], "more": Infinity}', '{"streams": [1e999]}'),
+        *('{"bookmarks": null}', '{"bookmarks": {"events": null}}'),
+    ],
 )
 @pytest.mark.parametrize("option", ["--state", "--config", "--catalog"])
 def test_files_that_are_wrong(tap: str, text: str, option: str, workplace: Workplace, closed: ScriptedServer):
