@@ -23,7 +23,7 @@ sandbox: $(VENV)/.installed ## Show what the last demo left in both services, at
 	$(BIN)/split-amplitude-sandbox serve --port 8010 --data .demo/sandbox
 
 test: $(VENV)/.installed .meltano/.installed .airflow/.installed .tools/.installed .partners/.installed ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 lint: $(VENV)/.installed ## Check style and types
 	$(BIN)/ruff check .

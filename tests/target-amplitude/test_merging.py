@@ -15,7 +15,7 @@ from support.sandbox import Sandbox
 from target_amplitude.common.target.delivery import BatchLine, Line, MessageLine
 from target_amplitude.delivery import last_values as remembering
 from target_amplitude.delivery import router as routing
-from target_amplitude.delivery.identify_buffer import Merger
+from target_amplitude.delivery.identify_buffer import ENTRY_VALUES, Merger
 from target_amplitude.delivery.kept_input import KeptInput
 from target_amplitude.delivery.last_values import LastValues
 from target_amplitude.payloads.identification import Identification
@@ -134,7 +134,7 @@ def test_input_is_kept_compressed(kind: type[Line]):
     assert 0 < kept.size < len(block) / 5
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_WAITING", 3), ("MAX_INPUT_BYTES", 1)])
+@pytest.mark.parametrize(("limit", "value"), [("MAX_WAITING", ENTRY_VALUES + 3), ("MAX_INPUT_BYTES", 1)])
 def test_no_more_waits_than_memory_allows(
     limit: str, value: int, config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
@@ -144,6 +144,13 @@ def test_no_more_waits_than_memory_allows(
     assert loaded.error == ""
     assert loaded.counts["records_sent"] == (3 if limit == "MAX_WAITING" else 2)  # one block of input
     assert len(sandbox.amplitude_users()[0]["user_properties"]) == 9
+
+
+def test_each_user_that_waits_takes_memory_as_well_as_each_value():
+    merger = Merger(last_values())
+    for number, key in enumerate(["ada", "ada", "bob"]):
+        merger.set("s", UserProperty(key, {"user_id": key}, f"flag_{number}", "on", 1))
+    assert merger.taken == 2 * ENTRY_VALUES + 3
 
 
 def test_without_a_time_the_later_wins():

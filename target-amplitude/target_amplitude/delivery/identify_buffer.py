@@ -21,6 +21,8 @@ from target_amplitude.payloads.quick import UserProperty
 # Stands for the keys of an identification besides ids and properties. They replace each other as a whole, because
 # Amplitude resets the other keys of a linked group (country, region, city, dma) that are not sent along.
 OTHER_KEYS = "\0keys"
+# An identification in the making takes as much memory, without its values, as so many of them.
+ENTRY_VALUES = 3
 
 
 class Merged(Identification, gc=False):
@@ -80,7 +82,7 @@ class Merger:
     """Identifications of one partition that wait to be sent together, in order of their first record.
 
     Attributes:
-        taken: How many values and unmerged identifications it has taken.
+        taken: How many values and unmerged identifications it has taken; each that is to be sent adds `ENTRY_VALUES`.
         unchanged: Streams of those that came to nothing when it was closed last, one for each that waited apart.
     """
 
@@ -138,6 +140,7 @@ class Merger:
         return entry, True
 
     def _append(self, entry: Entry) -> None:
+        self.taken += ENTRY_VALUES
         self._entries.append(entry)
         self._newest[entry.whose] = entry
 

@@ -14,8 +14,8 @@ from target_amplitude.delivery.seen import KeyValueStore
 # with several properties counts once is not said, so each property counts.
 UPDATES_PER_HOUR = 1800
 HOUR_SECONDS = 3600.0
-# Users whose last values are in memory, at most twice as many: about 30 MB with 20 flags each.
-OWNERS_IN_MEMORY = 25_000
+# Users whose last values are in memory, at most twice as many: about 25 MB with 20 flags each.
+OWNERS_IN_MEMORY = 21_000
 
 
 class Change(msgspec.Struct, gc=False):

@@ -30,9 +30,9 @@ from target_amplitude.payloads.quick import UserProperty
 EVENTS_SECONDS = 5.0
 # Identifications wait longer: the longer, the more of one user's records become one.
 IDENTIFICATIONS_SECONDS = 30.0
-# Values of properties that wait at the most: the more, the more become one identification. The partition with most of
-# them goes first.
-MAX_WAITING = 100_000
+# Values of properties that wait at the most, as `Merger.taken` counts: the more, the more become one identification.
+# The partition with most of them goes first.
+MAX_WAITING = 140_000
 # Compressed input that they keep in memory at the most, so that their records can be rejected as they came. Other
 # streams may stand between them.
 MAX_INPUT_BYTES = 32_000_000
@@ -136,8 +136,10 @@ class Router:
 
     def set_property(self, stream: str, one: UserProperty, origin: Origin) -> bool:
         """Take a value of one user property; return whether it makes one more identification to send."""
-        is_new = self._merger(one.key).set(stream, one, self._input.keep(origin))
-        self._note_waiting(1)
+        merger = self._merger(one.key)
+        taken = merger.taken
+        is_new = merger.set(stream, one, self._input.keep(origin))
+        self._note_waiting(merger.taken - taken)
         return is_new
 
     def _merger(self, key: str) -> Merger:
