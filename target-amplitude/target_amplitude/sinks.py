@@ -43,17 +43,23 @@ class Loading:
         plan: What the records become.
         changes: Reasons for which values of the record at hand were changed; the plan's readers add to it.
         pipeline: Takes the payloads.
-        is_validated: Whether records are validated before they come.
+        keeps_schema: Whether records come as the schema has them: validated, and not changed by stream maps.
     """
 
     plan: StreamPlan
     changes: set[str]
     pipeline: Pipeline
-    is_validated: bool
+    keeps_schema: bool
 
 
 class AmplitudeSink(StreamingSink):
-    """Base of the two sinks: filters records, and counts what becomes of each."""
+    """Base of the two sinks: filters records, and counts what becomes of each.
+
+    Attributes:
+        ids: What reads the ids of records.
+    """
+
+    ids: IdReader | ImpressionIdReader | None = None
 
     def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
         super().__init__(stream, services)
@@ -86,11 +92,6 @@ class AmplitudeSink(StreamingSink):
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
         raise NotImplementedError
 
-    @property
-    def ids(self) -> IdReader | ImpressionIdReader | None:
-        """What reads the ids of records."""
-        return None
-
 
 class EventSink(AmplitudeSink):
     """Makes an event of each record."""
@@ -98,17 +99,12 @@ class EventSink(AmplitudeSink):
     def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
         plan = loading.plan
         self._reader = EventReader(plan)
-        ids = self._reader.ids
-        is_quick = loading.is_validated and not stream.is_mapped and QuickImpressions.fits(plan)
+        self.ids = ids = self._reader.ids
+        is_quick = loading.keeps_schema and QuickImpressions.fits(plan)
         self._quick = QuickImpressions(plan, ids) if is_quick and isinstance(ids, ImpressionIdReader) else None
         self._one_per_period = plan.one_per_period
         self._flags: set[str] | None = set() if plan.load_as == "exposure" else None
         super().__init__(stream, services, loading)
-
-    @property
-    def ids(self) -> IdReader | ImpressionIdReader:
-        """What reads the ids of records."""
-        return self._reader.ids
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
         event, part = self._quickly(record) or self._carefully(record)
@@ -159,18 +155,14 @@ class IdentifySink(AmplitudeSink):
     def __init__(self, stream: Stream, services: Services, loading: Loading) -> None:
         plan = loading.plan
         self._reader = reader = identification_reader(plan)
+        self.ids = getattr(reader, "ids", None)
         super().__init__(stream, services, loading)
-        is_quick = loading.is_validated and not stream.is_mapped and QuickFlags.fits(plan)
+        is_quick = loading.keeps_schema and QuickFlags.fits(plan)
         self._quick = None
         if is_quick and isinstance(reader, FlagIdentifications) and isinstance(reader.ids, ImpressionIdReader):
             self._quick = QuickFlags(reader, reader.ids)
         if readers.time(plan) is not None and not loading.pipeline.keeps_times:
             self.logger.warning(NO_TIMES_WARNING)
-
-    @property
-    def ids(self) -> IdReader | ImpressionIdReader | None:
-        """What reads the ids of records."""
-        return getattr(self._reader, "ids", None)
 
     def _send(self, record: dict[str, Any], origin: Origin) -> None:
         router, stream = self._pipeline.router, self.stream_name
@@ -195,7 +187,7 @@ def new_sink(
     changes: set[str] = set()
     plan = StreamPlan(stream.name, stream.schema, stream.key_properties, settings, changes.add)
     sink = IdentifySink if plan.load_as == "identify" else EventSink
-    return sink(stream, services, Loading(plan, changes, pipeline, is_validated))
+    return sink(stream, services, Loading(plan, changes, pipeline, is_validated and not stream.is_mapped))
 
 
 def identity_note(identity: Mapping[str, str], sinks: Iterable[StreamingSink]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from target_amplitude.api.coerce import WRONG_TYPE, Count, clean_properties, clean_text, number, whole_number
 from target_amplitude.common.record_paths import object_in
 
-TEXTS = (
+# These are keys of an identification, too: https://amplitude.com/docs/apis/analytics/identify
+IDENTIFICATION_KEYS = (
     "app_version",
     "platform",
     "os_name",
@@ -26,6 +27,9 @@ TEXTS = (
     "city",
     "dma",
     "language",
+)
+TEXTS = (
+    *IDENTIFICATION_KEYS,
     "productId",
     "revenueType",
     "currency",
@@ -47,24 +51,6 @@ FLAGS = ("$skip_user_properties_sync",)
 OBJECTS = ("plan", "ingestion_metadata")
 PLAIN_KEYS = (*TEXTS, *NUMBERS, *WHOLE_NUMBERS, *FLAGS, *OBJECTS)
 ALIASES = {"product_id": "productId"}
-
-# Keys of an identification besides ids and properties: https://amplitude.com/docs/apis/analytics/identify
-IDENTIFICATION_KEYS = (
-    "app_version",
-    "platform",
-    "os_name",
-    "os_version",
-    "device_brand",
-    "device_manufacturer",
-    "device_model",
-    "carrier",
-    "country",
-    "region",
-    "city",
-    "dma",
-    "language",
-)
-
 
 # Without these an event would count with the wrong revenue.
 MONEY = frozenset({"price", "revenue", "quantity"})

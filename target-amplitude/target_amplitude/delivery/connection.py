@@ -26,12 +26,6 @@ INVALID_EVENT = {"event_type": EVENT_TYPE, "insert_id": "target-amplitude-check"
 def check_connection(transport: Transport, route: Route, config: Mapping[str, Any], summary: Summary) -> Iterator[str]:
     """Check that Amplitude knows the API key; yield what can be said, line by line. Nothing is stored.
 
-    Args:
-        transport: Sends requests.
-        route: How events are sent.
-        config: The settings.
-        summary: Counts requests.
-
     Raises:
         ConnectorError: Amplitude cannot be reached, or it refuses the key.
     """

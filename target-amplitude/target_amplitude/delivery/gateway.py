@@ -20,13 +20,7 @@ WARNING_SECONDS = 10.0
 
 
 class Gateway:
-    """Sends requests one at a time until one is accepted, so that a wrong key costs one request; then in parallel.
-
-    Args:
-        transport: Sends requests.
-        services: What all sinks and senders share.
-        retry_timeout_seconds: How long to retry a request before the run fails.
-    """
+    """Sends requests one at a time until one is accepted, so that a wrong key costs one request; then in parallel."""
 
     def __init__(self, transport: Transport, services: Services, retry_timeout_seconds: float) -> None:
         self.transport = transport

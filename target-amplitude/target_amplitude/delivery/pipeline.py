@@ -37,12 +37,6 @@ class DeliverySettings:
 class Pipeline:
     """Delivers events and identifications in parallel, one user's in order.
 
-    Args:
-        settings: How.
-        services: What all sinks and senders share.
-        transport: Sends requests.
-        times: The times of user properties that earlier runs set, where they are kept.
-
     Attributes:
         router: Takes events and identifications.
         seen: The insert ids of this run, for `dedupe`.

@@ -129,17 +129,17 @@ class Router:
     def add_identification(self, stream: str, identification: Identification, origin: Origin) -> bool:
         """Take an identification; return whether it makes one more to send."""
         merger = self._merger(partition_key(identification.subject))
-        taken = merger.taken
+        before = merger.taken
         is_new = merger.add(stream, identification, self._input.keep(origin))
-        self._note_waiting(merger.taken - taken)
+        self._note_waiting(merger.taken - before)
         return is_new
 
     def set_property(self, stream: str, one: UserProperty, origin: Origin) -> bool:
         """Take a value of one user property; return whether it makes one more identification to send."""
         merger = self._merger(one.key)
-        taken = merger.taken
+        before = merger.taken
         is_new = merger.set(stream, one, self._input.keep(origin))
-        self._note_waiting(merger.taken - taken)
+        self._note_waiting(merger.taken - before)
         return is_new
 
     def _merger(self, key: str) -> Merger:

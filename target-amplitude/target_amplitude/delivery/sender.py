@@ -25,11 +25,8 @@ class Sender:
     """Delivers batches in order. A user's payloads keep their order; throttled users do not block the rest.
 
     Args:
-        gateway: Asks Amplitude.
-        services: What all sinks and senders share.
         retry_timeout_seconds: How long an id is held back.
         on_quota: What to do about ids over their daily quota: `wait` or `reject`.
-        times: Keeps the times of user properties for later runs.
 
     Attributes:
         undelivered: Payloads that were given up because the run is to end.

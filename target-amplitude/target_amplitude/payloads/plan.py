@@ -33,14 +33,8 @@ NATIVE_COLUMNS = frozenset({"event_type", *SOURCES, *SELECTIONS, "groups", *even
 class StreamPlan:
     """What a stream is, and which members of its mapping apply.
 
-    Args:
-        stream: Its name.
-        schema: Its JSON Schema.
-        keys: Its key properties.
-        settings: The settings that say what records become.
-        count: Called with the reason of each change to a record's values.
-
     Attributes:
+        count: Called with the reason of each change to a record's values.
         load_as: `event`, `exposure` or `identify`.
         notes: What the user should know about the mapping, in sentences.
 
