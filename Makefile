@@ -16,7 +16,7 @@ help: ## Say what can be made
 
 install: .meltano/.installed ## Install Meltano and the four connectors
 
-demo: $(VENV)/.installed ## Run every pipeline against the local sandbox and compare both sides
+demo: $(VENV)/.installed .meltano/.installed ## Run every pipeline against the local sandbox and compare both sides
 	$(BIN)/python -m demo
 
 sandbox: $(VENV)/.installed ## Show what the last demo left in both services, at http://127.0.0.1:8010

@@ -54,8 +54,6 @@ def main() -> int:
 
 def circle() -> bool:
     """Run everything; return whether both sides are equal."""
-    say("Installing the four plugins with Meltano")
-    run([BIN / "meltano", "install"], WORK / "install.log")
     now = datetime.now(UTC)
     impressions = data.impressions(now)
     products = data.product_events(now.replace(minute=0, second=0, microsecond=0) - PRODUCTS_FROM, PRODUCT_HOURS)
