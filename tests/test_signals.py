@@ -212,3 +212,16 @@ def test_a_repeat_kills_a_target_that_hangs(target: str, workplace: Workplace):
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == -signal.SIGTERM
         released.set()
+
+
+@pytest.mark.parametrize("connector", [*TAPS, *TARGETS])
+def test_an_interrupt_while_a_connector_starts_is_no_traceback(connector: str):
+    # So verbose that Python waits for its reader long before all is imported.
+    command = [sys.executable, "-v", "-m", connector.replace("-", "_"), "--about"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert any("import 'singer_sdk" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate()
+    assert process.returncode == -signal.SIGINT
+    assert stdout == ""
+    assert "Traceback" not in stderr

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from target_amplitude.common.deferred_imports import deferred_imports
+from target_amplitude.common.startup import end_at_interrupt
 
+end_at_interrupt()
 with deferred_imports():
     from target_amplitude.target import TargetAmplitude
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from target_split.common.startup import end_at_interrupt
+
 COMMANDS = {
     "tap-split-impressions": ("tap_split_impressions.tap", "TapSplitImpressions.cli"),
     "tap-split-impressions-webhook": ("tap_split_impressions.receiver.cli", "main"),
@@ -108,8 +110,8 @@ def command(plugin: str, arguments: list[str], stdin: int, stdout: int, stderr: 
     for source, descriptor in ((stdin, 0), (stdout, 1), (stderr, 2)):
         os.dup2(source, descriptor)
     os.closerange(FIRST_FREE_DESCRIPTOR, LAST_DESCRIPTOR)
-    # One that comes before the connector handles signals finds it still starting, when Python's traceback says nothing.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    end_at_interrupt()  # as its `__main__` does
     # The parent's own files may stand on other descriptors.
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
     sys.argv = [plugin, *arguments]
