@@ -1,5 +1,7 @@
-"""Writes an archive of one day. A program of its own, so that the measuring process stays small: its memory would show
-in the figures of the processes that it starts.
+"""Writes an archive of one day.
+
+A program of its own, so that the measuring process stays small: its memory would show in the figures of the processes
+that it starts.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Rows as services send them, beside the usual ones of `benchmarks.data`: members that Amplitude added, values in
-another type, times in another form, texts that are cut in the middle of a character.
+"""Rows as services send them, beside the usual ones of `benchmarks.data`.
+
+Members that Amplitude added, values in another type, times in another form, texts that are cut in the middle of a
+character.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ with DAG(
         max_active_tis_per_dag=PARALLEL_WINDOWS,
         map_index_template="{{ ti.xcom_pull('windows')[ti.map_index]['MELTANO_RUN_STATE_ID_SUFFIX'] }}",
         **arguments,
-    ).expand(**{VARIABLES: windows(planned)})  # type: ignore[arg-type]  # the task gets the value
+    ).expand(**{VARIABLES: windows(planned)})
 
     operator, arguments = hand_over(PROJECT, "finish")
     finish = operator(task_id="hand_over", **arguments | {VARIABLES: planned, "retries": 1})

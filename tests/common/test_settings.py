@@ -64,8 +64,14 @@ def test_blank_variables_are_not_set(blank: str):
 
 def test_each_type_is_read():
     config, problems = from_environment(
-        API_KEY="k", URL="http://x", NUMBER=" 7 ", SHARE="0.5", IS_ON="Yes", FLAGS="a, b", MAPPINGS='{"*": {}}',
-    )  # fmt: skip
+        API_KEY="k",
+        URL="http://x",
+        NUMBER=" 7 ",
+        SHARE="0.5",
+        IS_ON="Yes",
+        FLAGS="a, b",
+        MAPPINGS='{"*": {}}',
+    )
     assert problems == []
     assert config == {
         "api_key": "k",

@@ -70,11 +70,11 @@ class OurTarget:
         assert len(self.stored(sandbox)) == 1
 
 
-class TestTargetAmplitude(OurTarget, get_target_test_class(connector_class("target-amplitude"))):  # type: ignore[misc]  # the SDK makes it at run time
+class TestTargetAmplitude(OurTarget, get_target_test_class(connector_class("target-amplitude"))):
     plugin, event_type = "target-amplitude", "Sampled"
     mapping = {"user_id": SOMEBODY}
 
 
-class TestTargetSplit(OurTarget, get_target_test_class(connector_class("target-split"))):  # type: ignore[misc]  # the SDK makes it at run time
+class TestTargetSplit(OurTarget, get_target_test_class(connector_class("target-split"))):
     plugin, event_type = "target-split", "amp.Sampled"
     mapping = {"key": SOMEBODY}

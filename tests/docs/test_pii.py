@@ -38,8 +38,9 @@ EXAMPLES = examples()
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) == 5
     assert {kind for group in EXAMPLES for kind, _ in group} == {
-        "tap-split-impressions", "target-amplitude", "tap-amplitude", "target-split", *INPUTS, "becomes",
-    }  # fmt: skip
+        *("tap-split-impressions", "target-amplitude", "tap-amplitude", "target-split", "becomes"),
+        *INPUTS,
+    }
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))

@@ -85,9 +85,15 @@ def test_users_are_grouped(visits: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{}, {"start": "20260313"}, {"start": "20260315", "end": "20260313"},
-              {"start": "20260313", "end": "20260315", "m": "all"}, {"start": "20260313", "end": "20260315", "i": "2"}]
-)  # fmt: skip
+    "query",
+    [
+        {},
+        {"start": "20260313"},
+        {"start": "20260315", "end": "20260313"},
+        {"start": "20260313", "end": "20260315", "m": "all"},
+        {"start": "20260313", "end": "20260315", "i": "2"},
+    ],
+)
 def test_a_bad_chart_is_refused(sandbox: Sandbox, query: dict[str, str]) -> None:
     answer = get(sandbox, "/api/2/users", params=query)
     assert answer.status_code == 400

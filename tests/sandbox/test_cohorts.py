@@ -107,13 +107,13 @@ def test_a_large_file_lies_on_another_host_that_wants_no_credentials(sandbox: Sa
     assert answer.status_code == 302
     location = answer.headers["Location"]
     assert location.startswith(f"http://localhost:{sandbox.port}/amplitude-cohort-files/")
-    assert requests.get(location).text.startswith('"amplitude_id","user_id"\n')
-    refused = requests.get(location, auth=AUTH)
+    assert requests.get(location, timeout=30).text.startswith('"amplitude_id","user_id"\n')
+    refused = requests.get(location, auth=AUTH, timeout=30)
     assert refused.status_code == 400
     assert "Only one auth mechanism allowed" in refused.text
     assert sandbox.requests()[-1]["headers"]["authorization"] == "Basic"
-    assert requests.get(location.replace("Expires=", "Expires=1&was=")).status_code == 403
-    assert get(sandbox, path).text == requests.get(location).text
+    assert requests.get(location.replace("Expires=", "Expires=1&was="), timeout=30).status_code == 403
+    assert get(sandbox, path).text == requests.get(location, timeout=30).text
 
 
 def test_long_lists_are_large_files(sandbox: Sandbox) -> None:

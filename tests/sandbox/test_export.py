@@ -94,9 +94,14 @@ def test_wrong_keys_are_refused(sandbox: Sandbox, auth: tuple[str, str]) -> None
 
 @pytest.mark.parametrize(
     ("start", "end"),
-    [("", ""), ("2026-03-14", "20260314T01"), ("20260314T24", "20260315T01"), ("20260314T02", "20260314T01"),
-     ("20250101T00", "20260101T00")],
-)  # fmt: skip
+    [
+        ("", ""),
+        ("2026-03-14", "20260314T01"),
+        ("20260314T24", "20260315T01"),
+        ("20260314T02", "20260314T01"),
+        ("20250101T00", "20260101T00"),
+    ],
+)
 def test_a_bad_range_is_refused(sandbox: Sandbox, start: str, end: str) -> None:
     assert export(sandbox, start, end).status_code == 400
 
@@ -149,38 +154,55 @@ def test_what_came_in_can_be_exported(early_sandbox: Sandbox) -> None:
     (rows,) = found.values()
     exposure, bought = sorted(rows, key=lambda one: one["event_time"])
     assert len(exposure) == len(bought) == FIELDS
-    assert exposure | {
-        "event_type": "[Experiment] Exposure",
-        "$insert_id": "first",
-        "event_time": "2026-03-14 09:26:53.589000",
-        "client_event_time": "2026-03-14 09:26:53.589000",
-        "event_properties": {
-            "[Experiment] Flag Key": "checkout", "[Experiment] Variant": "on", "label": "rule 1",
-        },
-        "user_properties": {"[Experiment] checkout": "on"},
-        "user_id": "user-0042",
-        "session_id": -1,
-        "library": "http/2.0",
-        "app": 100_042,
-    } == exposure  # fmt: skip
-    assert bought | {
-        "event_type": "bought",
-        "device_id": "device-7",
-        "session_id": MOMENT,
-        "event_properties": {"cart": {"total": 41.9}, "text": "é" * 1024, "$revenue": 3.5},
-        "user_properties": {"[Experiment] checkout": "on", "plan": "gold"},
-        "version_name": "4.2.0",
-        "device_carrier": "carrier",
-        "ip_address": "203.0.113.9",
-        "groups": {"org": ["acme"]},
-        "library": "test/1.0",
-        "user_creation_time": "2026-03-14 09:26:53.589000",
-    } == bought  # fmt: skip
+    assert (
+        exposure
+        | {
+            "event_type": "[Experiment] Exposure",
+            "$insert_id": "first",
+            "event_time": "2026-03-14 09:26:53.589000",
+            "client_event_time": "2026-03-14 09:26:53.589000",
+            "event_properties": {
+                "[Experiment] Flag Key": "checkout",
+                "[Experiment] Variant": "on",
+                "label": "rule 1",
+            },
+            "user_properties": {"[Experiment] checkout": "on"},
+            "user_id": "user-0042",
+            "session_id": -1,
+            "library": "http/2.0",
+            "app": 100_042,
+        }
+        == exposure
+    )
+    assert (
+        bought
+        | {
+            "event_type": "bought",
+            "device_id": "device-7",
+            "session_id": MOMENT,
+            "event_properties": {"cart": {"total": 41.9}, "text": "é" * 1024, "$revenue": 3.5},
+            "user_properties": {"[Experiment] checkout": "on", "plan": "gold"},
+            "version_name": "4.2.0",
+            "device_carrier": "carrier",
+            "ip_address": "203.0.113.9",
+            "groups": {"org": ["acme"]},
+            "library": "test/1.0",
+            "user_creation_time": "2026-03-14 09:26:53.589000",
+        }
+        == bought
+    )
     assert exposure["amplitude_id"] == bought["amplitude_id"]
     assert exposure["uuid"] != bought["uuid"]
     assert exposure["device_id"]
-    for name in ("event_time", "client_event_time", "client_upload_time", "processed_time", "server_received_time",
-                 "server_upload_time", "user_creation_time"):  # fmt: skip
+    for name in (
+        "event_time",
+        "client_event_time",
+        "client_upload_time",
+        "processed_time",
+        "server_received_time",
+        "server_upload_time",
+        "user_creation_time",
+    ):
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", exposure[name])
     assert exposure["server_upload_time"].startswith(f"{upload:%Y-%m-%d %H:%M:%S}")
 

@@ -50,7 +50,7 @@ class Sandbox:
         self.call("DELETE", "")
 
     def plan(self, **fault: Any) -> None:
-        """Plan a fault, for example plan(path="/batch", status=500, times=2)."""
+        """Plan a fault, such as `path="/batch", status=500, times=2`."""
         self.call("POST", "/faults", [fault])
 
     def faults(self) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ CONTEXT = SimpleNamespace(function_name="impressions", aws_request_id="11111111-
 
 
 def function_url(body: str, encoded: bool, path: str = "/", method: str = "POST", query: str = f"token={TOKEN}") -> Any:
-    """https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads"""
+    """As <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads> says."""
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -58,7 +58,7 @@ def function_url(body: str, encoded: bool, path: str = "/", method: str = "POST"
 
 
 def rest_api(body: str, encoded: bool, path: str = "/prod/impressions") -> Any:
-    """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+    """As <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html> says."""
     return {
         "resource": "/impressions",
         "path": path,
@@ -90,7 +90,7 @@ def rest_api(body: str, encoded: bool, path: str = "/prod/impressions") -> Any:
 
 
 def load_balancer(body: str, encoded: bool) -> Any:
-    """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html"""
+    """As <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html> says."""
     return {
         "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/x/1"}},
         "httpMethod": "POST",
@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_written_is_no_success(folder: Path) -> None:
 
 
 def queue(*bodies: str, fifo: bool = False) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
+    """As <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html> says."""
     arn = f"arn:aws:sqs:us-east-1:123456789012:impressions{'.fifo' if fifo else ''}"
     return {
         "Records": [
@@ -167,7 +167,7 @@ def queue(*bodies: str, fifo: bool = False) -> dict[str, Any]:
 
 
 def topic(message: str) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
+    """As <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html> says."""
     return {
         "Records": [
             {"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Type": "Notification", "Message": message}}
@@ -176,7 +176,7 @@ def topic(message: str) -> dict[str, Any]:
 
 
 def stream(*bodies: bytes) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"""
+    """As <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html> says."""
     return {
         "Records": [
             {

@@ -155,6 +155,7 @@ def evaluate_in_child(listener: FolderListener, number: int) -> None:
     os._exit(0)
 
 
+# From 3.12 on Python warns of what this tests: a fork of a process that has threads.
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_process_that_forks_writes_each_impression_once(folder: Path, run: Run) -> None:
     listener = FolderListener(str(folder))

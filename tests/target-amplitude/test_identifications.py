@@ -16,9 +16,15 @@ class TestIdentify:
         "properties": {name: {} for name in ("id", "plan", "visits", "tags", "company", "seats", "platform", "at")}
     }
     USER: dict[str, Any] = {
-        "id": "ada", "plan": "gold", "visits": "3", "tags": ["a"], "company": ["acme", "x"], "seats": 5,
-        "platform": "iOS", "at": 1773480413,
-    }  # fmt: skip
+        "id": "ada",
+        "plan": "gold",
+        "visits": "3",
+        "tags": ["a"],
+        "company": ["acme", "x"],
+        "seats": 5,
+        "platform": "iOS",
+        "at": 1773480413,
+    }
 
     def identifications(self, mapping: dict[str, Any], **changes: Any) -> list[tuple[Any, ...]]:
         stream_plan, _ = plan({"load_as": "identify", **mapping}, self.USERS)
@@ -29,8 +35,13 @@ class TestIdentify:
         mapping = {"user_id": "id", "user_properties": {"include": ["plan", "seats"]}}
         assert self.identifications(mapping) == [({"user_id": "ada"}, {"$set": {"plan": "gold", "seats": 5}}, {})]
         assert self.identifications({"user_id": "id", "time": "at"})[0][1]["$set"].keys() == {
-            "plan", "visits", "tags", "company", "seats", "platform",
-        }  # fmt: skip
+            "plan",
+            "visits",
+            "tags",
+            "company",
+            "seats",
+            "platform",
+        }
 
     def test_every_operation(self):
         mapping = {

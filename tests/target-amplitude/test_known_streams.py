@@ -16,10 +16,12 @@ from target_amplitude.payloads.impressions import ImpressionPropertiesReader
 NATIVE = {
     "properties": {
         name: {}
-        for name in ("user_id", "event_type", "time", "event_properties", "user_properties", "insert_id", "price",
-                     "quantity", "session_id", "groups", "country", "comment")
+        for name in (
+            *("user_id", "event_type", "time", "event_properties", "user_properties", "insert_id", "price"),
+            *("quantity", "session_id", "groups", "country", "comment"),
+        )
     }
-}  # fmt: skip
+}
 
 
 class TestNative:

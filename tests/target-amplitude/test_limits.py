@@ -119,9 +119,12 @@ def test_names_and_their_number():
 
 @pytest.mark.parametrize(
     "text",
-    ["anonymous", "Anonymous", " NULL ", "nil", "none", "n/a", "na", "undefined", "unknown", "0", "-1", "{}", "lmy47d",
-     "00000000-0000-0000-0000-000000000000", "x" * 1025, "\ud800", "user\ufffd", "ab", "\u200b", " \u200bnull\ufeff"],
-)  # fmt: skip
+    [
+        *("anonymous", "Anonymous", " NULL ", "nil", "none", "n/a", "na", "undefined", "unknown", "0", "-1", "{}"),
+        *("lmy47d", "00000000-0000-0000-0000-000000000000", "x" * 1025, "\ud800", "user\ufffd", "ab", "\u200b"),
+        " \u200bnull\ufeff",
+    ],
+)
 def test_ids_that_are_refused(text: str):
     assert limits.id_problem(text, 3)
 
@@ -172,16 +175,21 @@ def test_event_types_that_can_be():
 @pytest.mark.parametrize(
     ("value", "number", "whole"),
     [
-        (3, 3, 3), (3.0, 3.0, 3), ("3", 3, 3), (" -4 ", -4, -4), ("3.5", 3.5, None), (3.5, 3.5, None),
-        ("1e3", 1000.0, 1000), (1e300, 1e300, None),
-        (True, None, None), ("x", None, None), ("", None, None), (None, None, None), ([], None, None),
-        ("12,50 EUR", 12.5, None), ("EUR 1.234,00", 1234.0, 1234), ("$1,234.50", 1234.5, None), ("-3,5", -3.5, None),
-        ("1 234 567", 1234567.0, 1234567), ("1.234.567,8", 1234567.8, None), ("€ 7", 7.0, 7), ("1'000", 1000.0, 1000),
-        ("1,234", None, None), ("12,5,0", None, None), ("1.23.456,7", None, None), ("EUR", None, None),
-        ("12 EUR 5", None, None), (float("nan"), None, None), ("inf", None, None),
-        (10**400, None, None), ("9" * 5000, None, None),
+        *((3, 3, 3), (3.0, 3.0, 3), ("3", 3, 3), (" -4 ", -4, -4), ("3.5", 3.5, None), (3.5, 3.5, None)),
+        *(("1e3", 1000.0, 1000), (1e300, 1e300, None)),
+        *((True, None, None), ("x", None, None), ("", None, None), (None, None, None), ([], None, None)),
+        *(("12,50 EUR", 12.5, None), ("EUR 1.234,00", 1234.0, 1234), ("$1,234.50", 1234.5, None), ("-3,5", -3.5, None)),
+        *(
+            ("1 234 567", 1234567.0, 1234567),
+            ("1.234.567,8", 1234567.8, None),
+            ("€ 7", 7.0, 7),
+            ("1'000", 1000.0, 1000),
+        ),
+        *(("1,234", None, None), ("12,5,0", None, None), ("1.23.456,7", None, None), ("EUR", None, None)),
+        *(("12 EUR 5", None, None), (float("nan"), None, None), ("inf", None, None)),
+        *((10**400, None, None), ("9" * 5000, None, None)),
     ],
-)  # fmt: skip
+)
 def test_numbers(value, number, whole):
     changes: list[str] = []
     assert coerce.number(value, changes.append) == number

@@ -46,7 +46,7 @@ RECORD: dict[str, Any] = {
         ),
         ({"include": ["*"], "exclude": ["cart", "e*"]}, {"plan": "gold", "tags": ["a", "b"]}),
     ],
-)  # fmt: skip
+)
 def test_selections(member: dict[str, Any], expected: dict[str, Any]):
     before = {**RECORD, "cart": dict(RECORD["cart"])}
     assert Selection(member)(RECORD) == expected

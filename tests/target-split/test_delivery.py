@@ -145,7 +145,6 @@ def test_a_lost_last_answer_is_listed(config: Config, workplace: Workplace, sand
 
 def test_termination_delivers_what_came_and_writes_state(config: Config, workplace: Workplace, sandbox: Sandbox):
     process = workplace.start(workplace.command("target-split", config))
-    assert process.stdin and process.stdout and process.stderr
     process.stdin.write("".join(json.dumps(m) + "\n" for m in events_messages(event(n) for n in range(25))))
     process.stdin.flush()
     assert json.loads(process.stdout.readline())["read"] > 0  # sent, having waited long enough with more to come
@@ -296,7 +295,6 @@ def test_what_meltano_sends_to_test_checks_the_connection_and_creates_nothing(
 
 def test_a_ledger_in_use_is_one_sentence(config: Config, workplace: Workplace, sandbox: Sandbox):
     holder = workplace.start(workplace.command("target-split", config))
-    assert holder.stdin and holder.stdout
     with holder:
         holder.stdin.write("".join(json.dumps(m) + "\n" for m in events_messages([event()])))
         holder.stdin.flush()

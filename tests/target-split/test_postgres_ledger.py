@@ -54,7 +54,7 @@ def url(server: str) -> Iterator[str]:
     name = f"ledger_{next(NUMBERS)}"
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}".encode())
-    yield server.replace("/postgres?", f"/{name}?")
+    return server.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import requests  # type: ignore[import-untyped]  # checked without its stubs
+import requests
 from airflow.sdk import Variable
 
 # Airflow's Variable with the webhook's address; without it nothing is posted.

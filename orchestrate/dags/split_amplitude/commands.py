@@ -62,7 +62,6 @@ def command(project: Project, text: str) -> tuple[type[BaseOperator], dict[str, 
         script = f"set -e\nPROJECT={quote(str(project.root))}\n{OWN_FOLDER}{script}"
         return BashOperator, common | {"bash_command": script, "append_env": True}
 
-    # Only installed where pods are used.
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator  # noqa: PLC0415  # not installed without pods
 
     return KubernetesPodOperator, common | {

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # checked without its stubs
+import yaml
 
 from split_amplitude.ranges import RANGED_STREAM, RANGED_TAP
 

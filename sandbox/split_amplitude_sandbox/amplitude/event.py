@@ -19,10 +19,10 @@ MAX_GROUP_TYPES = 5
 MAX_GROUP_VALUES = 10
 FORBIDDEN_IDS = frozenset(
     {
-        "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "",
-        "00000000-0000-0000-0000-000000000000", "{}", "lmy47d", "0", "-1",
+        *("anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", ""),
+        *("00000000-0000-0000-0000-000000000000", "{}", "lmy47d", "0", "-1"),
     }
-)  # fmt: skip
+)
 
 Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
