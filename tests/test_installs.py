@@ -1,7 +1,6 @@
 """Every way to install a connector ends in an executable that answers: `common/` and the version come along each time.
 
 Dependencies are installed once; what is tried here is how a package is built and found, so each way is `--no-deps`.
-Each installer isolates the build once, from a folder, and then finds what the build requires in the environment.
 `test_packages.py` installs with dependencies, `tests/pipelines` as Meltano does.
 """
 
@@ -14,7 +13,6 @@ import sys
 import tarfile
 import tomllib
 from collections.abc import Callable
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -61,17 +59,14 @@ def install(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     environment = tmp_path_factory.mktemp("environment")
     python = environment / "bin" / "python"
     projects = [tomllib.loads((ROOT / name / "pyproject.toml").read_text(encoding="utf-8")) for name in CONNECTORS]
-    required = [project["project"]["dependencies"] + project["build-system"]["requires"] for project in projects]
-    # What hatchling asks for when it builds an editable wheel.
-    packages = {request.param, "editables", *chain.from_iterable(required)}
+    dependencies = sorted({text for project in projects for text in project["project"]["dependencies"]})
     run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, environment)
-    run(UV, "pip", "install", "--quiet", "--python", python, *sorted(packages))
+    run(UV, "pip", "install", "--quiet", "--python", python, request.param, *dependencies)
 
-    def install(*arguments: str | Path, folder: Path, isolated: bool = False) -> Path:
+    def install(*arguments: str | Path, folder: Path) -> Path:
         installer = [UV, "pip"] if request.param == "uv" else [python, "-m", "pip"]
         target = ["--python", python, "--reinstall"] if request.param == "uv" else ["--force-reinstall"]
-        build = [] if isolated else ["--no-build-isolation"]
-        run(*installer, "install", "--quiet", "--no-deps", *build, *target, *arguments, folder=folder)
+        run(*installer, "install", "--quiet", "--no-deps", *target, *arguments, folder=folder)
         return environment / "bin"
 
     return install
@@ -86,7 +81,7 @@ def assert_all_answer(bin_folder: Path) -> None:
 
 
 def test_from_a_folder(install: Callable[..., Path], checkout: Path):
-    assert_all_answer(install(*(f"./{name}" for name in CONNECTORS), folder=checkout, isolated=True))
+    assert_all_answer(install(*(f"./{name}" for name in CONNECTORS), folder=checkout))
 
 
 def test_from_a_repository(install: Callable[..., Path], checkout: Path):

@@ -26,10 +26,14 @@ LOGGER = logging.getLogger("test")
 STREAM = Stream("s", {"type": "object", "properties": {"id": {"type": "integer"}}}, ["id"])
 
 
-def rejects_at(path: Path, limit: int, share: float = 1.0, read: int = 0) -> Rejects:
+def file_at(path: Path) -> RejectsFile:
     file = RejectsFile(str(path), "target-x")
     file.add_stream(STREAM)
-    return Rejects(file, Summary(LOGGER, LOGGER), limit, share, lambda: read)
+    return file
+
+
+def rejects_at(path: Path, limit: int, share: float = 1.0, read: int = 0) -> Rejects:
+    return Rejects(file_at(path), Summary(LOGGER, LOGGER), limit, share, lambda: read)
 
 
 def test_anything_can_be_rejected(tmp_path: Path):
@@ -109,7 +113,7 @@ def test_a_larger_share_than_allowed_stops(read: int, rejected: int, stops: bool
 
 
 def test_nothing_is_made_before_the_first_reject(tmp_path: Path):
-    RejectsFile(str(tmp_path / "rejects.jsonl"), "target-x").check()
+    file_at(tmp_path / "rejects.jsonl").check()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,7 +148,7 @@ def test_what_is_not_a_file_of_our_own_is_refused(kind: str, tmp_path: Path):
     else:
         path = tmp_path / "nowhere" / "rejects.jsonl"
     with pytest.raises(ConnectorError, match="rejects_path"):
-        RejectsFile(str(path), "target-x").check()
+        file_at(path).check()
     with pytest.raises(ConnectorError, match="rejects_path"):
         rejects_at(path, 5).reject("s", "why", {})
     assert not (tmp_path / "nothing").exists()

@@ -10,10 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from support.amplitude import event
+from support.event_options import event_options
 from target_split.api.limits import LARGEST_LONG, MAX_PROPERTY_LENGTH, SMALLEST_LONG
 from target_split.common.target.services import Stream
 from target_split.events.converter import Converter
-from target_split.events.event import EventOptions, InvalidEventError
+from target_split.events.event import InvalidEventError
 from target_split.mapping.events import DEFAULT_PROPERTIES
 from target_split.mapping.sources import Defaults
 
@@ -35,15 +36,7 @@ def test_of_a_stream_that_does_not_say_what_its_columns_hold(
 ):
     schema = {"properties": {column: {} for column in COLUMNS}}
     defaults = Defaults(["user_id"], "user", {}, properties, None, "amp")
-    options = EventOptions(
-        defaults=defaults,
-        prefix="amp.",
-        max_name_length=63,
-        environment="Production",
-        join_arrays=True,
-        destination=["host", ""],
-        skip_own=True,
-    )
+    options = event_options(defaults, join_arrays=True)
     convert = Converter(Stream("events", schema, ["uuid"]), mapping, options, str, str).convert
     try:
         made = convert(event() | changes)

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.amplitude import EVENT_SCHEMA, event, events_messages
+from support.event_options import event_options
 from support.processes import Result, Workplace
 from support.sandbox import Sandbox
 from target_split.common.target.columns import MessageDecoder
 from target_split.common.target.decoding import decode_line
 from target_split.common.target.services import Stream
 from target_split.events.converter import Converter
-from target_split.events.event import EventOptions, InvalidEventError
+from target_split.events.event import InvalidEventError
 from target_split.mapping.events import DEFAULT_PROPERTIES
 from target_split.mapping.sources import Defaults
 
@@ -42,15 +43,7 @@ PROPERTIES = [
 
 def converter(properties: list[str], noted: list[str]) -> Converter:
     defaults = Defaults(["user_id", "device_id"], "user", {}, properties, None, "amp")
-    options = EventOptions(
-        defaults=defaults,
-        prefix="amp.",
-        max_name_length=63,
-        environment="Production",
-        join_arrays=False,
-        destination=["host", ""],
-        skip_own=True,
-    )
+    options = event_options(defaults)
     return Converter(Stream("events", EVENT_SCHEMA, KEYS), {}, options, noted.append, noted.append)
 
 

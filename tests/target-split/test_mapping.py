@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from support.amplitude import EVENT_SCHEMA, MEMBER_SCHEMA, START_MS, event, member
+from support.event_options import event_options
 from target_split.common.record_paths import MappingError
-from target_split.events.event import NOT_A_NUMBER, NOT_UNICODE, TOO_LARGE, EventMaker, EventOptions, InvalidEventError
+from target_split.events.event import NOT_A_NUMBER, NOT_UNICODE, TOO_LARGE, EventMaker, InvalidEventError
 from target_split.mapping.events import DEFAULT_PROPERTIES, event_mapping
 from target_split.mapping.segments import segment_mapping
 from target_split.mapping.sources import Defaults
@@ -58,15 +59,7 @@ def made(
     **changes: Any,
 ) -> dict[str, Any] | None:
     """The event that a record becomes."""
-    options = EventOptions(
-        defaults=defaults(**changes),
-        prefix="amp.",
-        max_name_length=63,
-        environment=None,
-        join_arrays=False,
-        destination=None,
-        skip_own=True,
-    )
+    options = event_options(defaults(**changes), environment=None, destination=None)
     mapping = event_mapping(schema, given or {}, options.defaults)
     event = EventMaker(mapping, options, (notes if notes is not None else []).append).make(record)
     return None if event is None else json.loads(event[0])
