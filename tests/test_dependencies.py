@@ -16,7 +16,7 @@ from support.sandbox import Sandbox
 pytestmark = [
     pytest.mark.kind("process"),
     pytest.mark.xdist_group("installs"),
-    pytest.mark.skipif(sys.version_info >= (3, 13), reason="some of the lowest versions have no wheel for Python 3.13"),
+    pytest.mark.skipif(sys.version_info >= (3, 14), reason="some of the lowest versions have no wheel for Python 3.14"),
 ]
 
 ROOT = Path(__file__).parents[1]
