@@ -14,7 +14,11 @@ from .errors import ConnectorError
 
 
 def read_object(option: str, path: str) -> dict[str, Any]:
-    """Return the JSON object in a file that an option of the command line names; `-` is standard input.
+    """Return the JSON object that a file holds.
+
+    Args:
+        option: Name of the command line's option, for messages.
+        path: The file; `-` is standard input.
 
     Raises:
         ConnectorError: It cannot be read, or holds something else.

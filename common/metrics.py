@@ -31,9 +31,14 @@ def gauge(metric: str, value: float, **tags: str) -> None:
 
 
 def log_point(kind: str, metric: str, value: float, tags: dict[str, Any], logger: logging.Logger | None = None) -> None:
-    """Log a measurement of a kind (`counter`, `gauge` or `timer`, in seconds), by default to the SDK's metrics logger.
+    """Log a measurement.
 
-    The `tags` say what it is about: `stream`, `reason`, `endpoint`. Blank ones are left out, `pid` is added.
+    Args:
+        kind: `counter`, `gauge` or `timer`.
+        metric: Its name.
+        value: A number; of a timer, seconds.
+        tags: What it is about: `stream`, `reason`, `endpoint`; blank ones are left out, `pid` is added.
+        logger: Where to; by default the SDK's logger of metrics.
     """
     known = {name: text for name, text in tags.items() if text != ""} | {"pid": os.getpid()}
     name: Any = _Name(metric)

@@ -12,7 +12,11 @@ PRIVATE_MODE = 0o600
 
 
 def check_private_file(path: Path, setting: str) -> bool:
-    """Check the file (an absolute path) of a setting, and remove the permissions of others; return whether it exists.
+    """Check a file before it is used, and remove the permissions of others; return whether it exists.
+
+    Args:
+        path: Absolute path. Nothing is made.
+        setting: Name of the setting that holds the path, for messages.
 
     Raises:
         ConnectorError: It is a link, a folder or a device, belongs to another user, or its folder does not exist.

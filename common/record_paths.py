@@ -173,7 +173,11 @@ def value_test(accepted: list[Any]) -> Callable[[Any], bool]:
 
 
 def check_path(path: tuple[str, ...], schema: Mapping[str, Any]) -> None:
-    """Check that the JSON Schema of a stream, or of an object, can have a path.
+    """Check that a stream's schema can have a path.
+
+    Args:
+        path: Parsed path.
+        schema: JSON Schema of the stream, or of the object the path begins in.
 
     Raises:
         MappingError: A closed object on the way has no such property; the message names the nearest.

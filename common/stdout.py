@@ -22,7 +22,11 @@ class BlockedError(Exception):
 
 
 def write_stdout(data: bytes, is_stopping: Callable[[], bool]) -> None:
-    """Write whole lines, however long the reader takes, unless it takes nothing and the run is to end.
+    """Write all of it, however long the reader takes.
+
+    Args:
+        data: Whole lines.
+        is_stopping: Whether the run is to end; then a reader that takes nothing is not waited for.
 
     Raises:
         BrokenPipeError: The reader has gone.

@@ -25,7 +25,13 @@ MODIFIED_NAMES = ("LastModified", "last_modified", "updated", "mtime", "created"
 
 
 class Folder:
-    """A local folder or a prefix of an object store, named as in `locate`; `ignore` holds globs of files to skip."""
+    """A local folder or a prefix of an object store.
+
+    Args:
+        path: A local path or a URL (`s3://bucket/prefix`, `gs://…`, `abfs://…`).
+        options: Options of the fsspec file system, such as `{"endpoint_url": …}` for S3.
+        ignore: Globs of files to leave alone.
+    """
 
     def __init__(self, path: str, options: Mapping[str, Any] | None = None, ignore: Iterable[str] = ()) -> None:
         self.path = path
@@ -101,9 +107,10 @@ class Folder:
         return Head(stream, file.size) if file.path.endswith(OPEN_SUFFIX) else stream  # type: ignore[return-value]  # a raw stream reads alike
 
     def prefetch(self, files: Sequence[File]) -> None:
-        """Download the small ones of the files that will be opened next, in that order, together.
+        """Download the next small objects together: each alone takes as long as a large one takes to begin.
 
-        Each alone takes as long as a large one takes to begin.
+        Args:
+            files: The files that will be opened next, in that order.
         """
         if self.local or not files or files[0].path in self._prefetched:
             return
@@ -142,7 +149,13 @@ class Head(io.RawIOBase):
 
 
 def local_file(path: str, name: Path, size: int) -> File | None:
-    """Return a file on a local disk (`path` is below the folder), or None when it is gone, or a link to nothing."""
+    """Return a file on a local disk, or None when it is gone (or a link to nothing).
+
+    Args:
+        path: Its path below the folder.
+        name: Its full path.
+        size: Its size in bytes.
+    """
     try:
         status, link = name.stat(), name.lstat()
         directory = name.parent.stat().st_ino

@@ -119,10 +119,18 @@ def build(  # noqa: PLR0913  # each is an option of the receivers' commands
     seal_seconds: float = SEAL_SECONDS,
     seal_bytes: int = SEAL_BYTES,
 ) -> Receiver:
-    """Return a receiver that writes to a folder; for its settings see `settings_of`.
+    """Return a receiver that writes to a folder. Settings that are not given come from the environment.
 
-    `routes` tell by path what parses the bodies posted there; names of its files begin with `prefix`. A local file goes
-    to the tap at an age of `seal_seconds` (0: after each commit) or a size of `seal_bytes`.
+    Args:
+        connector: Name of the connector, which its environment variables begin with; see `settings_of`.
+        routes: Path to what parses the bodies posted there.
+        prefix: What the names of its files begin with.
+        path: Folder or URL to write to.
+        token: What senders must show; empty lets everybody in.
+        allow_origin: Origins of web pages that may send; `*` allows all.
+        storage_options: Options of the fsspec file system.
+        seal_seconds: Age at which a local file goes to the tap; 0 seals after each commit.
+        seal_bytes: Size at which it does.
 
     Raises:
         ConnectorError: There is no path, or the folder cannot be written.

@@ -54,9 +54,12 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
             self.flush()
 
     def write_records(self, stream: str, records: Sequence[Any], extracted: str) -> None:
-        """Write a RECORD message for each record: what msgspec encodes to a JSON object, without `Raw` members.
+        """Write a RECORD message for each record.
 
-        They were `extracted` at a time in RFC 3339.
+        Args:
+            stream: Name of the stream.
+            records: What msgspec encodes to a JSON object, without `Raw` members.
+            extracted: When they were extracted, as RFC 3339.
         """
         if records:
             before = b'{"type":"RECORD","stream":%b,"record":' % self._encoder.encode(stream)

@@ -42,9 +42,15 @@ Row = dict[str, Any]
 
 
 def column_types(schema: Mapping[str, Any], columns: Collection[str], keys: Collection[str]) -> Columns | None:
-    """Return the types of the columns to decode, as a `TypedDict` has them: `Required` where every record has one.
+    """Return the type of each column to decode: as `typing` has it, `Required` where every record must have it.
 
-    None where the schema has rules beyond the types of columns. Every record must have the `keys` as well.
+    Args:
+        schema: JSON Schema of the stream.
+        columns: Columns to read.
+        keys: Key properties, which every record must have.
+
+    Returns:
+        None where the schema has rules beyond the types of columns.
     """
     if not is_simple(schema, HARMLESS_OF_RECORD):
         return None

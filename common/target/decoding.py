@@ -33,7 +33,12 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode_line(line: bytes, number: int, batch_of: str | None = None) -> dict[str, Any]:
-    """Decode the line of a number, from 1, of the input or of a batch file of the stream `batch_of`.
+    """Decode one line.
+
+    Args:
+        line: A line of the input, or of a batch file.
+        number: Its number, from 1.
+        batch_of: The stream whose batch file it is from.
 
     Raises:
         ConnectorError: It is not a JSON object. The message holds the line's number, not its content.
@@ -61,7 +66,12 @@ def line_feeds(block: bytes) -> int:
 def batch_blocks(stream: str, url: str, *, is_packed: bool) -> Iterator[bytes]:
     """Yield whole lines of one JSON-lines batch file, about `BLOCK_BYTES` each time.
 
-    Its first bytes tell whether it is gzip. Where it is said to be (`is_packed`), a file without any byte is damaged.
+    Whether it is gzip is told by its first bytes.
+
+    Args:
+        stream: The stream, for messages.
+        url: The file.
+        is_packed: Whether it is said to be gzip: then a file without any byte is damaged, not empty.
 
     Raises:
         ConnectorError: The file cannot be read.
@@ -82,7 +92,11 @@ def batch_blocks(stream: str, url: str, *, is_packed: bool) -> Iterator[bytes]:
 
 
 def decompressed(file: IO[bytes], *, is_packed: bool) -> IO[bytes]:
-    """Return a file's content without gzip, whether it is compressed or not."""
+    """Return a file's content without gzip, whether it is compressed or not.
+
+    Raises:
+        EOFError: It is empty, and said to be compressed.
+    """
     source = io.BufferedReader(cast(io.RawIOBase, file))
     start = source.peek(len(GZIP_MAGIC))
     if is_packed and not start:

@@ -121,7 +121,10 @@ class Rejects:
         self.check_limits(reason)
 
     def check_limits(self, reason: str = "") -> None:
-        """Check how many records were rejected, the last one for this reason.
+        """Check how many records were rejected.
+
+        Args:
+            reason: The last one, for the message.
 
         Raises:
             ConnectorError: More than the limits allow.

@@ -69,7 +69,11 @@ class Compiled:
 
 
 def compiled(schema: Schema, required: list[str]) -> Compiled:
-    """Compile a schema as the tap sent it. Every record must have the `required` columns, too.
+    """Compile a schema.
+
+    Args:
+        schema: As the tap sent it.
+        required: Columns that every record must have, besides those of the schema.
 
     Raises:
         ValueError: It is not a JSON Schema.

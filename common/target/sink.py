@@ -36,9 +36,11 @@ class StreamingSink(abc.ABC):
 
     @abc.abstractmethod
     def process_record(self, record: dict[str, Any], origin: Origin) -> None:
-        """Send a record, reject it or count it as skipped; until then it holds back STATE.
+        """Take a record: every record is sent, rejected or counted as skipped, and holds back STATE until then.
 
-        It keeps its stream's schema, and has gone through stream maps; `origin` finds it as the tap sent it.
+        Args:
+            record: A record that keeps its stream's schema, after stream maps.
+            origin: Where to find it as the tap sent it.
         """
 
     def record_dropped(self) -> None:  # noqa: B027  # most sinks have nothing to do

@@ -91,6 +91,14 @@ class Download:
 class Client:
     """Amplitude's read APIs. Safe to use from several threads.
 
+    Args:
+        account: Keys and host.
+        summary: Counts requests, retries and bytes.
+        logger: Logs retries.
+        stopping: Set when the run is to end; waits end at once.
+        user_agent: Name and version of the connector.
+        retry_timeout_seconds: How long to retry what may pass, from its first failure.
+
     Attributes:
         first_wait_seconds: Upper limit of the first wait between two tries.
         timeout: Seconds to connect, and to wait for the next byte.

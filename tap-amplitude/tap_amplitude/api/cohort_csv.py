@@ -8,20 +8,20 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
 from tap_amplitude.api.errors import DamagedDownloadError
+from tap_amplitude.common import compression
 
 GZIP_MAGIC = b"\x1f\x8b"
 # Longest value of a member's property; the csv module's own limit is 128 kB.
 MAX_VALUE_CHARACTERS = 1 << 24
 MAX_ID_DIGITS = 20
 AMPLITUDE_ID, USER_ID, GROUP_VALUE = "amplitude_id", "user_id", "group_value"
-DAMAGE = (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error)
+DAMAGE = (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, *compression.DAMAGE)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def csv_table(file: IO[bytes]) -> Iterator[Any]:
     file.seek(0)
     is_gzip = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     file.seek(0)
-    source: Any = gzip.GzipFile(fileobj=file) if is_gzip else file
+    source: Any = compression.GzipFile(fileobj=file) if is_gzip else file
     text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
     try:
         yield csv.reader(text, strict=True)

@@ -45,7 +45,13 @@ class CostBudget:
 
 @dataclass
 class Downloads:
-    """Downloads of cohorts that were made in a month, such as `2026-03` in UTC, and how many Amplitude allows."""
+    """Downloads of cohorts in a month.
+
+    Attributes:
+        month: Such as `2026-03`, in UTC.
+        count: How many were made.
+        limit: How many Amplitude allows.
+    """
 
     month: str
     count: int
@@ -53,9 +59,12 @@ class Downloads:
 
     @classmethod
     def known(cls, state: Mapping[str, Any], usage: tuple[int, int] | None, now: datetime) -> Downloads:
-        """Return what was used this month: as Amplitude counts (`usage`) where it says so, else as the state does.
+        """Return what was used this month: as Amplitude counts where it says so, else as the state does.
 
-        The state may be empty or of another month, which is that of UTC.
+        Args:
+            state: What `state` returned, of an earlier run; may be of another month or empty.
+            usage: What `cohort_usage` returned.
+            now: In UTC.
         """
         month = f"{now:%Y-%m}"
         if usage is not None:

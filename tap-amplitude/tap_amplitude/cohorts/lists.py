@@ -71,9 +71,11 @@ class Cohorts:
 
     @contextmanager
     def members(self, cohort: Cohort, user_properties: Sequence[str]) -> Iterator[tuple[int, Iterator[Member]]]:
-        """Request a cohort's list, wait until it is made, download and verify it; give its size and its rows.
+        """Request a cohort's list, wait until it is made, download and verify it; yield its size and its rows.
 
-        Of `user_properties`, `*` stands for all.
+        Args:
+            cohort: One of `listed`.
+            user_properties: Names of those to read as well; `*` for all.
 
         Raises:
             FailedListError: Amplitude could not make it, or what it sends is not whole.

@@ -17,8 +17,11 @@ UNNAMED_GROUP = "Group"
 def select_cohorts(listed: Sequence[Cohort], globs: Mapping[str, Sequence[str]]) -> tuple[list[Cohort], list[str]]:
     """Return the listed cohorts that match a glob, and the globs that match none.
 
-    Globs come by the member of a cohort that they are about (`id`, `name`). An archived cohort is selected by its exact
-    id or name only, since each list costs a download.
+    An archived cohort is selected by its exact id or name only, since each list costs a download.
+
+    Args:
+        listed: The cohorts.
+        globs: By the member of a cohort that they are about (`id`, `name`).
     """
     selected: dict[str, Cohort] = {}
     unmatched = []
@@ -48,7 +51,9 @@ def count_group(cohort: Cohort) -> str | None:
 def group_of_members(cohort: Cohort, *, is_group: bool) -> str:
     """Return what the members of a list are: `User`, or the name of their group type.
 
-    `is_group` is what the file of members tells, since the list of cohorts may not.
+    Args:
+        cohort: As listed.
+        is_group: Whether the file of its members is one of groups, which the list of cohorts may not say.
     """
     listed = count_group(cohort)
     if is_group:

@@ -136,7 +136,12 @@ class RowReader:
         return rows
 
     def _read_odd(self, whole: bytes, line: bytes, rows: Rows) -> bool:
-        """Read a line, `whole` with whole characters, that is not JSON or that the struct does not fit.
+        """Read a line that is not JSON or that the struct does not fit.
+
+        Args:
+            whole: The line with whole characters.
+            line: As it came.
+            rows: What the line is added to.
 
         Returns:
             Whether the struct was remade so that it fits; then nothing was read yet.

@@ -67,7 +67,11 @@ class Message(msgspec.Struct):
 
 
 def message_of(value: Any, received: int) -> Message:
-    """Return the message in a decoded body; `received`, in milliseconds since 1970, is its time if it tells none.
+    """Return a pushed message.
+
+    Args:
+        value: The decoded body.
+        received: When it came, in milliseconds since 1970, for one without a time of its own.
 
     Raises:
         InvalidMessageError: It is not a cohort message.
@@ -146,8 +150,12 @@ def messages_in_csv(path: str, content: IO[bytes], written: int) -> Iterator[Mes
     """Yield the messages that a list of a cohort's sync is.
 
     `existing` is the list before the sync in one sentence of the documentation and the list at its time in another: it
-    only ever adds, and a second earlier, so that who left in the same sync stays out. The name tells cohort, kind and
-    time; where it has no full time, that is `written`, in milliseconds since 1970.
+    only ever adds, and a second earlier, so that who left in the same sync stays out.
+
+    Args:
+        path: Its name tells cohort and kind.
+        content: The file.
+        written: When it was written, in milliseconds since 1970, for a name without a full time.
 
     Raises:
         InvalidMessageError: It is not such a list.

@@ -30,7 +30,13 @@ UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, PermissionError)
 
 
 class Opened(NamedTuple):
-    """A file that is whole, as the bookmark knows it, and its bytes from the beginning, as they are."""
+    """A file that is whole.
+
+    Attributes:
+        unread: The file, as the bookmark knows it.
+        kind: What it holds.
+        content: Its bytes from the beginning, as they are.
+    """
 
     unread: Unread
     kind: Kind

@@ -49,7 +49,12 @@ FORMATS: Mapping[Kind, dict[str, Any]] = {
 
 
 def json_schema(fields: Fields, required: Collection[str] = ()) -> dict[str, Any]:
-    """Return the JSON schema of records with these fields, of which `required` are never null; others may come too."""
+    """Return the JSON schema of records with these fields; those not named may come as well.
+
+    Args:
+        fields: The kind of each field.
+        required: Fields that are never null or absent.
+    """
     return {
         "type": "object",
         "properties": {

@@ -81,7 +81,7 @@ class AdminCalls:
 
     Args:
         host: Where to.
-        dialect: Of this API.
+        dialect: How this API's calls look, and what its refusals mean.
         headers: Names of the headers that may carry the key, the first choice first.
         query: Parameters of every request.
     """
@@ -106,7 +106,7 @@ class AdminCalls:
         """Call until there is a final answer.
 
         Args:
-            method: Of HTTP.
+            method: HTTP method.
             path: Below the API's base.
             what: What the call does, for messages: "list segments".
             body: Sent as JSON.

@@ -47,9 +47,9 @@ class AdminV2:
     Args:
         host: Where to.
         auth_header: The header that carries the key first; the other one is tried where Split answers 401.
-        workspace: Id or name; None to look it up by the organization and project of Harness.
-        organization: Its identifier.
-        project: Its identifier.
+        workspace: Id or name of the workspace; None to look it up by the project.
+        organization: Identifier of the Harness organization.
+        project: Identifier of the Harness project.
     """
 
     def __init__(

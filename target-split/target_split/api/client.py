@@ -75,7 +75,12 @@ class Client:
     ) -> Answer:
         """Send one request once. The status counts as soon as it is there, whatever becomes of the body.
 
-        `setting` is the one that holds the host, for messages.
+        Args:
+            method: HTTP method.
+            url: Full URL.
+            headers: With the key.
+            body: JSON.
+            setting: The setting that holds the host, for messages.
 
         Raises:
             ConnectorError: The request cannot be made, now or later.
@@ -100,7 +105,15 @@ class Client:
 
 @dataclass(frozen=True)
 class Host:
-    """A host of Split's (`url`, from `setting`), and what a request to it needs."""
+    """A host of Split's, and what a request to it needs.
+
+    Attributes:
+        client: Sends requests.
+        url: Scheme and host.
+        setting: The setting that holds the URL.
+        key: API key.
+        new_retry: Makes the retry of one request.
+    """
 
     client: Client
     url: str

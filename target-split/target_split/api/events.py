@@ -35,7 +35,12 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Reaction:
-    """What to do after an answer, and the words for it: reason of a reject, or message of a run that stops."""
+    """What to do after an answer, and the words for it.
+
+    Attributes:
+        action: What to do.
+        words: The reason of a reject, or the message of a run that stops.
+    """
 
     action: Action
     words: str = ""

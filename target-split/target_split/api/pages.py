@@ -101,7 +101,11 @@ def as_text(one: object, name: str) -> str:
 
 
 def required_text(one: dict[str, Any], name: str, what: str) -> str:
-    """Return a member that an object of a list must have, or raise `ConnectorError`."""
+    """Return a member that an object of a list must have.
+
+    Raises:
+        ConnectorError: It has not.
+    """
     value = as_text(one, name)
     if not value:
         raise ConnectorError(f"Cannot {what}: an item of the answer has no '{name}'. Check 'admin_url'.")

@@ -20,7 +20,12 @@ LAST_HOUR = 2**32 - 2
 
 
 class EventIds:
-    """Makes the ids of one stream's events; `destination` tells the place where they go from others."""
+    """Makes the ids of one stream's events.
+
+    Args:
+        destination: What tells the place where events go from others.
+        stream: Name of the stream.
+    """
 
     def __init__(self, destination: Sequence[str], stream: str) -> None:
         self._prefix = hashed("\0".join([*destination, stream]).encode(errors="surrogatepass"))

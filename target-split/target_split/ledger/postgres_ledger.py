@@ -57,7 +57,9 @@ class State(IntEnum):
 
 
 class PostgresLedger:
-    """The `Ledger` in a database; arguments as for `open_ledger`.
+    """The `Ledger` in a database; for its arguments see `open_ledger`.
+
+    Safe to use from any thread, and from several runs at a time.
 
     Raises:
         ConnectorError: The database cannot be reached or written.

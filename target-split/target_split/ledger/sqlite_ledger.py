@@ -37,7 +37,9 @@ DAMAGED = "is not a ledger or is damaged ({error}). " + AFRESH_HINT
 
 
 class SQLiteLedger:
-    """The `Ledger` in a file, which is made when it is not there; arguments as for `open_ledger`.
+    """The `Ledger` in a file, which is made when it is not there; for its arguments see `open_ledger`.
+
+    Safe to use from any thread.
 
     Raises:
         ConnectorError: The file is not a ledger, is damaged, is in use or cannot be written.

@@ -144,7 +144,11 @@ def template_parts(template: str, columns: Mapping[str, Any]) -> list[str | Gett
 
 
 def template_pieces(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
-    """Parse a template, or raise `MappingError`."""
+    """Parse a template.
+
+    Raises:
+        MappingError: It is malformed.
+    """
     try:
         return list(string.Formatter().parse(template))
     except ValueError:
@@ -152,7 +156,11 @@ def template_pieces(template: str) -> list[tuple[str, str | None, str | None, st
 
 
 def check_template(template: str) -> None:
-    """Check the template of segment names; raise `MappingError` where it is malformed."""
+    """Check the template of segment names.
+
+    Raises:
+        MappingError: It is malformed.
+    """
     for literal, _, _, _ in template_pieces(template):
         if not is_clean(SEGMENT_RULE, literal):
             raise MappingError("Setting 'segment_name' may hold letters, digits, '-' and '_' beside columns in braces.")

@@ -119,7 +119,9 @@ class SegmentBuffer:
     def _synced(self, members: MemberList, age: float) -> bool:
         """Sync a list; a failure fails the run at its end, and no STATE passes it, but others go on.
 
-        `age` is how many seconds ago it was computed at the latest, where the tap does not say when that was.
+        Args:
+            members: The list.
+            age: Seconds since it was computed at the latest, where the tap does not say when that was.
         """
         try:
             computed = self._computed.get(members.group)

@@ -22,7 +22,11 @@ class Claim:
 
 
 class Claims:
-    """The segments of a run's lists. Those that are created on the way are added to `segments`."""
+    """The segments of a run's lists.
+
+    Args:
+        segments: The workspace's segments by name; those that are created on the way are added.
+    """
 
     def __init__(self, segments: dict[str, Segment]) -> None:
         self._segments = segments

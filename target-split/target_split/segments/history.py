@@ -40,7 +40,12 @@ decode_keys = msgspec.msgpack.Decoder(list[str]).decode
 
 @dataclass(frozen=True)
 class Held:
-    """All keys that a run left in a segment, and how many runs have trusted them since they were read from Split."""
+    """Keys that a run left in a segment.
+
+    Attributes:
+        keys: All of them.
+        runs: How many runs have trusted them since they were read from Split.
+    """
 
     keys: set[str]
     runs: int
@@ -110,7 +115,11 @@ class SegmentHistory:
             self._database.executescript(SCHEMA)
 
     def held(self, segment: str) -> Held | None:
-        """Return what a run left in a segment, if that is known. Its name comes with all that tells it from others."""
+        """Return what a run left in a segment, if that is known.
+
+        Args:
+            segment: Name of the segment, with all that tells it from others.
+        """
         with self._errors():
             row = self._database.execute("SELECT keys, runs FROM held WHERE segment = ?", (segment,)).fetchone()
         if row is None:

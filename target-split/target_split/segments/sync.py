@@ -87,7 +87,11 @@ class SegmentSync:
         return self._clock.now()
 
     def sync(self, members: MemberList, computed: float) -> bool:
-        """Make a segment equal to a list, computed by a moment (in seconds since 1970); return whether nothing is left.
+        """Make a segment equal to a list; return whether nothing of it is left to do.
+
+        Args:
+            members: The list.
+            computed: When the list was computed at the latest, in seconds since 1970.
 
         Raises:
             RefusedError: The segment could not follow the list. The message says why and what to do.
