@@ -21,7 +21,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 MAX_VALUE_CHARACTERS = 1 << 24
 MAX_ID_DIGITS = 20
 AMPLITUDE_ID, USER_ID, GROUP_VALUE = "amplitude_id", "user_id", "group_value"
-DAMAGE = (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, *compression.DAMAGE)
+DAMAGE: tuple[type[Exception], ...] = (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, *compression.DAMAGE)
 
 
 @dataclass(frozen=True)
