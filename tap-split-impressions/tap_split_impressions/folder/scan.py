@@ -55,9 +55,8 @@ class Scan:
     is_stopping: Callable[[], bool]
     newest: int = field(default=0, init=False)
     damaged: int = field(default=0, init=False)
-    _held_back_since: float = field(
-        default=math.inf, init=False
-    )  # the earliest arrival of a file that a later run must come back to
+    # The earliest arrival of a file that a later run must come back to.
+    _held_back_since: float = field(default=math.inf, init=False)
 
     def __post_init__(self) -> None:
         for metric in ("records_read", "records_skipped", "records_rejected"):
